@@ -1,0 +1,1 @@
+//! Fusion: one feature a modality becomes one feature.

@@ -1,0 +1,1 @@
+//! Heads: from a feature to the task’s logits.

@@ -1,0 +1,191 @@
+//! What training, routing and evaluation need to know of a generated model, and no more.
+//!
+//! An encoder is cut into blocks at its shortcut points: block `j` holds the layers after exit `j - 1` up to exit `j`,
+//! and the last block ends in the deepest feature. Exit `j` is shortcut `j` after block `j`; the last exit, `full`,
+//! has no shortcut, because its block's output already is the deepest feature.
+//! Exits of an encoder share their prefix: whoever has run blocks `0..=j` has everything that exits `0..=j` need.
+
+use std::fmt::{Debug, Display};
+
+use tch::Tensor;
+use tch::nn::VarStore;
+
+use crate::batch::Feature;
+use crate::task::Task;
+use crate::training::Plan;
+use crate::{Device, Result};
+
+/// A generated model.
+///
+/// Modalities, blocks and exits are counted from zero, in the order of the spec.
+pub trait Network: Debug + Send + Sized {
+    /// A batch of inputs, with a typed field for each modality.
+    type Input: Input;
+    /// One exit for each modality.
+    type Route: Route;
+
+    /// Builds the model with freshly drawn parameters.
+    ///
+    /// # Errors
+    /// [`crate::Error::Invalid`] where the device cannot be used.
+    fn new(device: Device) -> Result<Self>;
+
+    /// What the spec says, and what the compiler inferred.
+    fn description() -> &'static Description;
+
+    /// The training stages of the spec.
+    fn plan() -> Plan;
+
+    /// All parameters and buffers. Their names follow the YAML; see [`Part`].
+    fn variables(&self) -> &VarStore;
+
+    /// Runs one block of one encoder.
+    fn block(&self, modality: usize, block: usize, input: &Feature, train: bool) -> Feature;
+
+    /// Runs the shortcut of an exit on the output of the block that ends there, `[batch, …]` → `[batch, feature]`.
+    ///
+    /// `exit` is not the last one: `full` has no shortcut.
+    fn shortcut(&self, modality: usize, exit: usize, input: &Feature, train: bool) -> Tensor;
+
+    /// Predicts the task from the feature of one modality alone, `[batch, feature]` → `[batch, outputs]`.
+    fn task_head(&self, modality: usize, feature: &Tensor) -> Tensor;
+
+    /// Fuses one feature a modality and predicts the task, `[batch, feature]` each → `[batch, outputs]`.
+    fn fuse(&self, features: &[Tensor], train: bool) -> Tensor;
+
+    /// Scores the exits of each modality from the raw inputs, one `[batch, exits]` of logits a modality.
+    fn navigate(&self, inputs: &[Feature], train: bool) -> Vec<Tensor>;
+}
+
+/// A batch of inputs of a generated model, with a typed field for each modality.
+pub trait Input: Sized + Clone + Debug + Send {
+    /// The erased fields, in the order of the spec.
+    fn features(&self) -> Vec<Feature>;
+
+    /// Takes the erased fields back.
+    ///
+    /// # Errors
+    /// [`crate::Error::Shape`] where a field's shape is not that of its modality.
+    fn from_features(features: Vec<Feature>) -> Result<Self>;
+}
+
+/// One exit for each modality of a generated model.
+pub trait Route: Copy + Eq + Ord + std::hash::Hash + Debug + Display + Send + Sync + 'static {
+    /// The index of each modality's exit.
+    fn exits(&self) -> Vec<usize>;
+
+    /// The route with these exits; `None` where their number or one of them does not exist.
+    fn from_exits(exits: &[usize]) -> Option<Self>;
+}
+
+/// What the spec says of a model, and what the compiler inferred from it.
+#[derive(Debug, Clone, Copy)]
+pub struct Description {
+    /// The model's name.
+    pub name: &'static str,
+    /// The spec file, as its user wrote the path.
+    pub spec_path: &'static str,
+    /// The text of the spec.
+    pub spec: &'static str,
+    /// The spec with all defaults written out, as YAML.
+    pub resolved_spec: &'static str,
+    /// One line a layer with its shapes and settings: what decides whether a checkpoint fits.
+    pub architecture: &'static [&'static str],
+    /// What the model predicts.
+    pub task: Task,
+    /// The modalities, in the order of the spec.
+    pub modalities: &'static [Modality],
+    /// Fusion and head.
+    pub head: Cost,
+    /// The navigator.
+    pub navigator: Cost,
+}
+
+/// One modality: its encoder and exits.
+#[derive(Debug, Clone, Copy)]
+pub struct Modality {
+    /// The name in the spec.
+    pub name: &'static str,
+    /// The input shape as a Rust type, such as `Image<1, 28, 28>`.
+    pub input: &'static str,
+    /// The dimensions of one input sample.
+    pub dims: &'static [i64],
+    /// The width of the deepest feature, which every exit produces.
+    pub feature: i64,
+    /// The exits from the shallowest to `full`.
+    pub exits: &'static [Exit],
+    /// The head that predicts from this modality alone.
+    pub task_head: Cost,
+}
+
+/// One exit of an encoder, and the block that leads to it from the exit before.
+#[derive(Debug, Clone, Copy)]
+pub struct Exit {
+    /// The layer that it follows, or `full`.
+    pub name: &'static str,
+    /// The layers of the block, by name.
+    pub layers: &'static [&'static str],
+    /// The dimensions of the block's output for one sample.
+    pub dims: &'static [i64],
+    /// The block.
+    pub block: Cost,
+    /// The shortcut; zero for `full`.
+    pub shortcut: Cost,
+}
+
+/// What a part of a network costs: for a layer of the user's own, what its `custom` entry declares.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// The number of trained parameters.
+    pub parameters: u64,
+    /// The number of multiply-adds for one sample.
+    pub multiply_adds: u64,
+}
+
+/// A part of a network that is trained or frozen as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// One block of one encoder: the variables `encoders.<modality>.<layer>.…` of its layers.
+    Block {
+        /// The modality.
+        modality: usize,
+        /// The block.
+        block: usize,
+    },
+    /// One shortcut: `shortcuts.<modality>.<exit>.…`.
+    Shortcut {
+        /// The modality.
+        modality: usize,
+        /// The exit.
+        exit: usize,
+    },
+    /// The head of one modality: `task_heads.<modality>.…`.
+    TaskHead {
+        /// The modality.
+        modality: usize,
+    },
+    /// Fusion and head: `fusion.…` and `head.…`.
+    Head,
+    /// The navigator: `navigator.…`.
+    Navigator,
+}
+
+impl Part {
+    /// The prefixes of the names of this part's variables, each ending in a dot.
+    pub fn prefixes(self, description: &Description) -> Vec<String> {
+        let modality = |index: usize| description.modalities[index].name;
+        match self {
+            Self::Block { modality: m, block } => description.modalities[m].exits[block]
+                .layers
+                .iter()
+                .map(|layer| format!("encoders.{}.{layer}.", modality(m)))
+                .collect(),
+            Self::Shortcut { modality: m, exit } => {
+                vec![format!("shortcuts.{}.{}.", modality(m), description.modalities[m].exits[exit].name)]
+            }
+            Self::TaskHead { modality: m } => vec![format!("task_heads.{}.", modality(m))],
+            Self::Head => vec!["fusion.".into(), "head.".into()],
+            Self::Navigator => vec!["navigator.".into()],
+        }
+    }
+}

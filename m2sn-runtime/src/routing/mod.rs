@@ -1,0 +1,1 @@
+//! Inference: the navigator decides, then only the chosen blocks run (Section III-D).

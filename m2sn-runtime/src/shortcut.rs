@@ -1,0 +1,1 @@
+//! Shortcuts: from an early feature to the deepest one (Section III-B).

@@ -1,0 +1,149 @@
+//! How a model is trained: the `training` section of a spec as generated code writes it.
+
+use serde::{Deserialize, Serialize};
+
+/// The stages of a training and their settings.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Decides every random choice of the training: drawn parameters, order of samples, dropout, routes, Gumbel noise.
+    pub seed: u64,
+    /// Late fusion and the uni-modal heads.
+    pub pretrain: Stage,
+    /// The shortcuts (Section IV-A).
+    pub shortcuts: Shortcuts,
+    /// Fusion and head on the features of randomly drawn routes.
+    pub fusion: Stage,
+    /// The navigator (Section IV-B).
+    pub navigator: Navigator,
+}
+
+/// What every stage has.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Stage {
+    /// Passes over the training samples.
+    pub epochs: usize,
+    /// Samples a step.
+    pub batch: usize,
+    /// What moves the parameters.
+    pub optimizer: Optimizer,
+    /// How the learning rate changes over the steps of the stage.
+    pub schedule: Schedule,
+    /// Ends the stage after this many epochs without a better validation score.
+    pub patience: Option<usize>,
+}
+
+/// The shortcut stage.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Shortcuts {
+    /// What is trained along with the shortcuts.
+    pub method: Method,
+    /// The settings of each shortcut's training.
+    pub stage: Stage,
+}
+
+/// The two methods of Section IV-A.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Method {
+    /// Block `j` learns together with shortcut `j`, from the pre-trained parameters on; then block `j` is frozen.
+    Integral,
+    /// Encoders stay frozen, and shortcuts learn from their cached features.
+    Peripheral,
+}
+
+/// The navigator stage.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Navigator {
+    /// The settings of the stage.
+    pub stage: Stage,
+    /// λ of Eq. (4).
+    pub latency: Latency,
+    /// τ of Eq. (5) over the stage.
+    pub temperature: Temperature,
+    /// How the latencies of the modalities add up.
+    pub encoders: Encoders,
+}
+
+/// λ of Eq. (4): how much a millisecond weighs against the task loss.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Latency {
+    /// λ is calibrated when the stage starts, so that the latency term is this share of the task loss.
+    /// The paper's useful range is 0.05 to 1.
+    Ratio(f64),
+    /// λ itself, per millisecond.
+    Weight(f64),
+}
+
+/// The temperature τ of Eq. (5), annealed from step to step.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Temperature {
+    /// At the first step.
+    pub from: f64,
+    /// At the last step.
+    pub to: f64,
+    /// In between.
+    pub anneal: Anneal,
+}
+
+/// The way from one temperature to the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Anneal {
+    /// The same factor each step.
+    Exponential,
+    /// The same difference each step.
+    Linear,
+}
+
+/// How encoders run, and so how their latencies add up in the loss.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Encoders {
+    /// One after the other: the sum of Eq. (4).
+    Serial,
+    /// Side by side: a smooth maximum, the critical path.
+    Parallel,
+}
+
+/// What moves the parameters.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Optimizer {
+    /// AdamW (Loshchilov and Hutter, 2019).
+    AdamW {
+        /// The learning rate at its peak.
+        lr: f64,
+        /// The decoupled weight decay.
+        weight_decay: f64,
+    },
+    /// Stochastic gradient descent with momentum.
+    Sgd {
+        /// The learning rate at its peak.
+        lr: f64,
+        /// The momentum.
+        momentum: f64,
+        /// The weight decay, added to the gradient.
+        weight_decay: f64,
+    },
+}
+
+/// The learning rate over the steps of a stage, as a factor of its peak.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Schedule {
+    /// The peak throughout.
+    Constant,
+    /// A linear rise over the first `warmup` share of the steps, then half a cosine down to zero.
+    Cosine {
+        /// The share of the steps, from 0 to 1.
+        warmup: f64,
+    },
+    /// The peak, multiplied by `gamma` after every `epochs` epochs.
+    Step {
+        /// The epochs between two drops.
+        epochs: usize,
+        /// The factor of a drop.
+        gamma: f64,
+    },
+}
