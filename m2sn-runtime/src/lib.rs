@@ -13,7 +13,6 @@ pub mod task;
 pub mod nn;
 
 pub mod fusion;
-pub mod head;
 pub mod navigator;
 pub mod shortcut;
 
@@ -30,6 +29,9 @@ pub mod checkpoint;
 pub mod routing;
 
 pub mod evaluation;
+
+#[cfg(test)]
+mod tiny;
 
 pub use batch::Batch;
 pub use device::Device;

@@ -1,1 +1,0 @@
-//! Heads: from a feature to the task’s logits.

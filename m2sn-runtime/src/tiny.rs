@@ -1,0 +1,208 @@
+//! A hand-written network for this package's own tests: what generated code does, at the smallest size.
+
+use std::fmt;
+
+use tch::nn::{self, Module, VarStore};
+use tch::{Kind, Tensor};
+
+use crate::batch::{Batch, Feature};
+use crate::data::{Dataset, Splits};
+use crate::network::{Cost, Description, Exit, Input, Modality, Network, Route};
+use crate::shape::Vector;
+use crate::task::Task;
+use crate::training::{
+    Anneal, Encoders, Latency, Method, Navigator, Optimizer, Plan, Schedule, Shortcuts, Stage, Temperature,
+};
+use crate::{Device, Result};
+
+const EXITS: [&str; 3] = ["first", "second", "full"];
+const WIDTHS: [[i64; 4]; 2] = [[6, 12, 10, 8], [5, 9, 10, 8]];
+const CLASSES: i64 = 3;
+
+/// Two modalities of three exits each; blocks and shortcuts are single linear layers.
+#[derive(Debug)]
+pub(crate) struct Tiny {
+    blocks: Vec<Vec<nn::Linear>>,
+    shortcuts: Vec<Vec<nn::Linear>>,
+    task_heads: Vec<nn::Linear>,
+    head: nn::Linear,
+    navigator: nn::Linear,
+    variables: VarStore,
+}
+
+impl Network for Tiny {
+    type Input = TinyInput;
+    type Route = TinyRoute;
+
+    fn new(device: Device) -> Result<Self> {
+        let variables = VarStore::new(device.into());
+        let root = variables.root();
+        let each = |build: &dyn Fn(usize, usize) -> nn::Linear, exits: usize| -> Vec<Vec<nn::Linear>> {
+            (0..2).map(|modality| (0..exits).map(|exit| build(modality, exit)).collect()).collect()
+        };
+        let names = ["left", "right"];
+        let blocks = each(
+            &|m, b| {
+                let path = &root / "encoders" / names[m] / format!("layer{b}");
+                nn::linear(path, WIDTHS[m][b], WIDTHS[m][b + 1], Default::default())
+            },
+            3,
+        );
+        let shortcuts = each(
+            &|m, e| {
+                let path = &root / "shortcuts" / names[m] / EXITS[e];
+                nn::linear(path, WIDTHS[m][e + 1], WIDTHS[m][3], Default::default())
+            },
+            2,
+        );
+        let task_heads =
+            (0..2).map(|m| nn::linear(&root / "task_heads" / names[m], 8, CLASSES, Default::default())).collect();
+        let head = nn::linear(&root / "head", 16, CLASSES, Default::default());
+        let navigator = nn::linear(&root / "navigator", 11, 6, Default::default());
+        Ok(Self { blocks, shortcuts, task_heads, head, navigator, variables })
+    }
+
+    fn description() -> &'static Description {
+        const fn exits(dims: [&'static [i64]; 3]) -> [Exit; 3] {
+            const COST: Cost = Cost { parameters: 100, multiply_adds: 100 };
+            const FREE: Cost = Cost { parameters: 0, multiply_adds: 0 };
+            [
+                Exit { name: EXITS[0], layers: &["layer0"], dims: dims[0], block: COST, shortcut: COST },
+                Exit { name: EXITS[1], layers: &["layer1"], dims: dims[1], block: COST, shortcut: COST },
+                Exit { name: EXITS[2], layers: &["layer2"], dims: dims[2], block: COST, shortcut: FREE },
+            ]
+        }
+        static LEFT: [Exit; 3] = exits([&[12], &[10], &[8]]);
+        static RIGHT: [Exit; 3] = exits([&[9], &[10], &[8]]);
+        static MODALITIES: [Modality; 2] = [
+            Modality {
+                name: "left",
+                input: "Vector<6>",
+                dims: &[6],
+                feature: 8,
+                exits: &LEFT,
+                task_head: Cost { parameters: 27, multiply_adds: 24 },
+            },
+            Modality {
+                name: "right",
+                input: "Vector<5>",
+                dims: &[5],
+                feature: 8,
+                exits: &RIGHT,
+                task_head: Cost { parameters: 27, multiply_adds: 24 },
+            },
+        ];
+        static DESCRIPTION: Description = Description {
+            name: "Tiny",
+            spec_path: "tiny.yaml",
+            spec: "model: Tiny\n",
+            resolved_spec: "model: Tiny\n",
+            architecture: &["left: Vector<6> -> Vector<8>", "right: Vector<5> -> Vector<8>"],
+            task: Task::Classification { classes: CLASSES },
+            modalities: &MODALITIES,
+            head: Cost { parameters: 51, multiply_adds: 48 },
+            navigator: Cost { parameters: 72, multiply_adds: 66 },
+        };
+        &DESCRIPTION
+    }
+
+    fn plan() -> Plan {
+        let optimizer = Optimizer::AdamW { lr: 1e-2, weight_decay: 0.01 };
+        let stage =
+            Stage { epochs: 4, batch: 32, optimizer, schedule: Schedule::Cosine { warmup: 0.1 }, patience: None };
+        Plan {
+            seed: 7,
+            pretrain: stage.clone(),
+            shortcuts: Shortcuts { method: Method::Integral, stage: stage.clone() },
+            fusion: stage.clone(),
+            navigator: Navigator {
+                stage,
+                latency: Latency::Ratio(0.3),
+                temperature: Temperature { from: 5.0, to: 0.2, anneal: Anneal::Exponential },
+                encoders: Encoders::Serial,
+            },
+        }
+    }
+
+    fn variables(&self) -> &VarStore {
+        &self.variables
+    }
+
+    fn block(&self, modality: usize, block: usize, input: &Feature, train: bool) -> Feature {
+        self.blocks[modality][block].forward(&input.tensor).relu().dropout(0.1, train).into()
+    }
+
+    fn shortcut(&self, modality: usize, exit: usize, input: &Feature, _train: bool) -> Tensor {
+        self.shortcuts[modality][exit].forward(&input.tensor)
+    }
+
+    fn task_head(&self, modality: usize, feature: &Tensor) -> Tensor {
+        self.task_heads[modality].forward(feature)
+    }
+
+    fn fuse(&self, features: &[Tensor], _train: bool) -> Tensor {
+        self.head.forward(&Tensor::cat(features, 1))
+    }
+
+    fn navigate(&self, inputs: &[Feature], _train: bool) -> Vec<Tensor> {
+        let inputs: Vec<_> = inputs.iter().map(|input| &input.tensor).collect();
+        self.navigator.forward(&Tensor::cat(&inputs, 1)).split(3, 1)
+    }
+}
+
+/// A batch of inputs of [`Tiny`].
+#[derive(Debug, Clone)]
+pub(crate) struct TinyInput {
+    pub(crate) left: Batch<Vector<6>>,
+    pub(crate) right: Batch<Vector<5>>,
+}
+
+impl Input for TinyInput {
+    fn features(&self) -> Vec<Feature> {
+        vec![self.left.feature(), self.right.feature()]
+    }
+
+    fn from_features(features: Vec<Feature>) -> Result<Self> {
+        let [left, right] = <[Feature; 2]>::try_from(features).expect("a feature for each of the two modalities");
+        Ok(Self { left: Batch::try_from_feature(left)?, right: Batch::try_from_feature(right)? })
+    }
+}
+
+/// One exit for each modality of [`Tiny`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct TinyRoute(pub(crate) [usize; 2]);
+
+impl Route for TinyRoute {
+    fn exits(&self) -> Vec<usize> {
+        self.0.to_vec()
+    }
+
+    fn from_exits(exits: &[usize]) -> Option<Self> {
+        let exits = <[usize; 2]>::try_from(exits).ok()?;
+        exits.iter().all(|exit| *exit < EXITS.len()).then_some(Self(exits))
+    }
+}
+
+impl fmt::Display for TinyRoute {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "left: {}, right: {}", EXITS[self.0[0]], EXITS[self.0[1]])
+    }
+}
+
+/// Samples of three classes; in half of them only one modality tells the class.
+pub(crate) fn samples(train: i64, valid: i64) -> Result<Splits<TinyInput>> {
+    tch::manual_seed(11);
+    let total = train + valid;
+    let target = Tensor::randint(CLASSES, [total], (Kind::Int64, tch::Device::Cpu));
+    let hidden = target.one_hot(CLASSES).to_kind(Kind::Float);
+    let modality = |width: i64, scale: &Tensor| {
+        let pattern = Tensor::randn([CLASSES, width], (Kind::Float, tch::Device::Cpu)) * 2.0;
+        hidden.matmul(&pattern) * scale + Tensor::randn([total, width], (Kind::Float, tch::Device::Cpu)) * 0.7
+    };
+    let clear = Tensor::rand([total, 1], (Kind::Float, tch::Device::Cpu)).round();
+    let left = modality(6, &clear);
+    let right = modality(5, &(1.0 - clear));
+    let input = TinyInput { left: Batch::new(left)?, right: Batch::new(right)? };
+    let all = Dataset::new(input, target, Tiny::description().task)?;
+    Ok(Splits { train: all.narrow(0, train)?, valid: all.narrow(train, valid)? })
+}
