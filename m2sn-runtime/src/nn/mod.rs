@@ -53,6 +53,9 @@ pub mod residual;
 pub mod transformer;
 mod window;
 
+#[cfg(test)]
+mod parity;
+
 use std::fmt::Debug;
 
 pub use tch::nn::Path;
