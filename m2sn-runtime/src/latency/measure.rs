@@ -2,10 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
 use tch::Tensor;
 
-use super::{Estimate, Fingerprint, Modality, Stopwatch, Table};
+use super::{Bar, Estimate, Fingerprint, Modality, Stopwatch, Table};
 use crate::batch::Feature;
 use crate::network::Network;
 use crate::routing::check_inputs;
@@ -68,17 +67,11 @@ pub fn measure<N: Network>(network: &N, inputs: &[Feature], settings: &Settings)
         time(network, &take(round));
     }
     let start = Instant::now();
-    let mut progress = None;
+    let mut bar = Bar::new("latency table", most_rounds);
     let mut rounds: Vec<Round> = Vec::new();
     while rounds.len() < least_rounds || (rounds.len() < most_rounds && start.elapsed() < limit) {
         rounds.push(time(network, &take(rounds.len())));
-        if start.elapsed() > Duration::from_secs(1) {
-            let bar = progress.get_or_insert_with(|| bar(most_rounds));
-            bar.set_position(rounds.len() as u64);
-        }
-    }
-    if let Some(bar) = progress {
-        bar.finish_and_clear();
+        bar.step();
     }
     Ok(table(network, batch, &rounds))
 }
@@ -152,12 +145,6 @@ fn table<N: Network>(network: &N, batch: i64, rounds: &[Round]) -> Table {
         head: estimate(&|round| round.head),
         navigator: estimate(&|round| round.navigator),
     }
-}
-
-fn bar(rounds: usize) -> ProgressBar {
-    let style = ProgressStyle::with_template("latency table {wide_bar} {pos}/{len} rounds, {elapsed}")
-        .unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::new(rounds as u64).with_style(style)
 }
 
 #[cfg(test)]

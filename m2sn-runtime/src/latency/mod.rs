@@ -3,6 +3,7 @@
 //! Multiply-adds are inferred from the spec; milliseconds are not, they are measured where the model runs.
 //! A [`Table`] therefore carries the [`Fingerprint`] of its model and device, and is refused elsewhere.
 
+mod bar;
 mod estimate;
 mod file;
 mod fingerprint;
@@ -15,5 +16,6 @@ pub use fingerprint::Fingerprint;
 pub use measure::{Settings, measure};
 pub use table::{Modality, Table};
 
+pub(crate) use bar::Bar;
 pub(crate) use file::write_atomically;
 pub(crate) use stopwatch::Stopwatch;

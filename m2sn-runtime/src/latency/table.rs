@@ -133,7 +133,7 @@ impl fmt::Display for Table {
                 writeln!(f, "{name:width$}  {block:24}  {shortcut:24}  {:.3}", self.exit(index, exit))?;
             }
         }
-        writeln!(f, "{:width$}  {:24}", "fusion and head", self.head)?;
+        writeln!(f, "{:width$}  {}", "fusion and head", self.head)?;
         let late_fusion = self.late_fusion();
         let share = 100.0 * self.navigator.median / late_fusion;
         writeln!(f, "{:width$}  {:24}  {share:.1} % of late fusion ({late_fusion:.3})", "navigator", self.navigator)

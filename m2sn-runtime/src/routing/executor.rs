@@ -7,16 +7,16 @@ use crate::network::Network;
 
 /// The exits of one modality, one a sample.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Exits {
+pub(super) enum Chosen {
     /// All samples leave at the same exit, as they always do where there is one sample: no row is ever picked.
     Shared(usize),
     /// Each sample has its own.
     Each(Vec<usize>),
 }
 
-impl Exits {
+impl Chosen {
     /// The exit of a sample.
-    pub(crate) fn of(&self, sample: usize) -> usize {
+    pub(super) fn of(&self, sample: usize) -> usize {
         match self {
             Self::Shared(exit) => *exit,
             Self::Each(exits) => exits[sample],
@@ -24,7 +24,7 @@ impl Exits {
     }
 }
 
-impl From<Vec<usize>> for Exits {
+impl From<Vec<usize>> for Chosen {
     fn from(exits: Vec<usize>) -> Self {
         match exits.split_first() {
             Some((first, rest)) if rest.iter().all(|exit| exit == first) => Self::Shared(*first),
@@ -36,14 +36,14 @@ impl From<Vec<usize>> for Exits {
 /// Runs the encoders up to the given exits, then fusion and head, `[batch, outputs]`.
 ///
 /// `inputs` and `exits` hold one entry a modality, and the inputs fit the network.
-pub(crate) fn run<N: Network>(network: &N, inputs: &[Feature], exits: &[Exits]) -> Tensor {
+pub(super) fn run<N: Network>(network: &N, inputs: &[Feature], exits: &[Chosen]) -> Tensor {
     let features: Vec<Tensor> = inputs
         .iter()
         .zip(exits)
         .enumerate()
         .map(|(modality, (input, exits))| match exits {
-            Exits::Shared(exit) => encode(network, modality, input, *exit),
-            Exits::Each(exits) => encode_each(network, modality, input, exits),
+            Chosen::Shared(exit) => encode(network, modality, input, *exit),
+            Chosen::Each(exits) => encode_each(network, modality, input, exits),
         })
         .collect();
     network.fuse(&features, false)
@@ -55,7 +55,18 @@ pub(crate) fn encode<N: Network>(network: &N, modality: usize, input: &Feature, 
     for block in 1..=exit {
         feature = network.block(modality, block, &feature, false);
     }
-    leave(network, modality, exit, feature)
+    leave(network, modality, exit, &feature)
+}
+
+/// The features of one modality at every exit, from one pass: exits share their prefix.
+pub(crate) fn encode_all<N: Network>(network: &N, modality: usize, input: &Feature) -> Vec<Tensor> {
+    let mut feature = input.clone();
+    (0..N::description().modalities[modality].exits.len())
+        .map(|exit| {
+            feature = network.block(modality, exit, &feature, false);
+            leave(network, modality, exit, &feature)
+        })
+        .collect()
 }
 
 /// The feature of one modality where each sample has its own exit, in the order of the samples.
@@ -80,11 +91,11 @@ fn encode_each<N: Network>(network: &N, modality: usize, input: &Feature, exits:
             placed += 1;
         }
         if staying.is_empty() {
-            pieces.push(leave(network, modality, block, feature));
+            pieces.push(leave(network, modality, block, &feature));
             break;
         }
         if !leaving.is_empty() {
-            pieces.push(leave(network, modality, block, feature.select(&index(&leaving))));
+            pieces.push(leave(network, modality, block, &feature.select(&index(&leaving))));
             feature = feature.select(&index(&staying));
             running = staying.iter().map(|row| running[*row as usize]).collect();
         }
@@ -93,7 +104,7 @@ fn encode_each<N: Network>(network: &N, modality: usize, input: &Feature, exits:
 }
 
 /// Takes a block's output through the exit's shortcut; at `full` it already is the deepest feature.
-fn leave<N: Network>(network: &N, modality: usize, exit: usize, feature: Feature) -> Tensor {
+fn leave<N: Network>(network: &N, modality: usize, exit: usize, feature: &Feature) -> Tensor {
     let full = N::description().modalities[modality].exits.len() - 1;
-    if exit < full { network.shortcut(modality, exit, &feature, false) } else { feature.tensor }
+    if exit < full { network.shortcut(modality, exit, feature, false) } else { feature.tensor.shallow_clone() }
 }

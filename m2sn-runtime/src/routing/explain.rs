@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 use tch::{Kind, Tensor};
 
+use super::executor::encode_all;
 use super::prediction::{self, Prediction};
 use super::{check_inputs, routes};
 use crate::batch::Feature;
@@ -115,7 +116,7 @@ pub fn explain<N: Network>(network: &N, input: &N::Input, table: Option<&Table>)
     let _no_grad = tch::no_grad_guard();
 
     let features: Vec<Vec<Tensor>> =
-        inputs.iter().enumerate().map(|(modality, input)| every_exit(network, modality, input)).collect();
+        inputs.iter().enumerate().map(|(modality, input)| encode_all(network, modality, input)).collect();
     let trace = Trace::run(network, &inputs)?;
     let chosen = N::Route::from_exits(&trace.exits)
         .ok_or_else(|| Error::invalid(format!("navigator: there is no route {:?}", trace.exits)))?;
@@ -161,18 +162,6 @@ pub fn explain<N: Network>(network: &N, input: &N::Input, table: Option<&Table>)
         modalities,
         routes: all,
     })
-}
-
-/// The feature of every exit of an encoder, from one pass.
-fn every_exit<N: Network>(network: &N, modality: usize, input: &Feature) -> Vec<Tensor> {
-    let full = N::description().modalities[modality].exits.len() - 1;
-    let mut feature = input.clone();
-    (0..=full)
-        .map(|exit| {
-            feature = network.block(modality, exit, &feature, false);
-            if exit < full { network.shortcut(modality, exit, &feature, false) } else { feature.tensor.shallow_clone() }
-        })
-        .collect()
 }
 
 /// One ordinary run with a stopwatch beside each part.

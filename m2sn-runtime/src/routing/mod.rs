@@ -16,7 +16,8 @@ pub use explain::{Choice, ExplainedExit, ExplainedModality, ExplainedRoute, Expl
 pub use prediction::Prediction;
 pub use routes::{all, count, full};
 
-pub(crate) use executor::{Exits, run};
+use executor::{Chosen, run};
+pub(crate) use executor::{encode, encode_all};
 
 use crate::batch::Feature;
 use crate::latency::Stopwatch;
@@ -52,7 +53,7 @@ pub fn predict_by<N: Network>(network: &N, input: &N::Input, route: N::Route) ->
     let samples = check_inputs(network, &inputs)?;
     let _no_grad = tch::no_grad_guard();
     let mut watch = Stopwatch::start(network.variables().device());
-    let exits: Vec<Exits> = route.exits().into_iter().map(Exits::Shared).collect();
+    let exits: Vec<Chosen> = route.exits().into_iter().map(Chosen::Shared).collect();
     let logits = run(network, &inputs, &exits);
     let milliseconds = watch.lap();
     Ok(Answer::new(N::description().task, logits, vec![route; samples as usize], milliseconds))
@@ -75,7 +76,7 @@ pub fn predict_as<N: Network>(network: &N, input: &N::Input, routes: &[N::Route]
     let _no_grad = tch::no_grad_guard();
     let mut watch = Stopwatch::start(network.variables().device());
     let rows: Vec<Vec<usize>> = routes.iter().map(Route::exits).collect();
-    let exits: Vec<Exits> =
+    let exits: Vec<Chosen> =
         (0..inputs.len()).map(|modality| rows.iter().map(|row| row[modality]).collect::<Vec<_>>().into()).collect();
     let logits = run(network, &inputs, &exits);
     let milliseconds = watch.lap();
@@ -141,16 +142,16 @@ fn name(device: Device) -> String {
 }
 
 /// Runs the navigator and decides by Eq. (3); the softmax before the arg max is left out, because it keeps the order.
-fn navigate<N: Network>(network: &N, inputs: &[Feature]) -> Result<Vec<Exits>> {
+fn navigate<N: Network>(network: &N, inputs: &[Feature]) -> Result<Vec<Chosen>> {
     let scores = network.navigate(inputs, false);
-    let decide = |scores: &tch::Tensor| -> Result<Exits> {
+    let decide = |scores: &tch::Tensor| -> Result<Chosen> {
         let chosen = Vec::<i64>::try_from(scores.argmax(1, false))?;
         Ok(chosen.into_iter().map(|exit| exit as usize).collect::<Vec<_>>().into())
     };
     scores.iter().map(decide).collect()
 }
 
-fn routes<N: Network>(exits: &[Exits], samples: i64) -> Result<Vec<N::Route>> {
+fn routes<N: Network>(exits: &[Chosen], samples: i64) -> Result<Vec<N::Route>> {
     (0..samples as usize)
         .map(|sample| {
             let exits: Vec<usize> = exits.iter().map(|exits| exits.of(sample)).collect();
