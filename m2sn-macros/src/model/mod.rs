@@ -107,6 +107,10 @@ pub(crate) struct Navigator {
     /// From all embeddings side by side to the exits of all modalities side by side.
     pub(crate) decision: Layer,
     pub(crate) cost: Cost,
+    pub(crate) latency: spec::Latency,
+    pub(crate) temperature: spec::Temperature,
+    /// How the encoders run, and so how their latencies add up.
+    pub(crate) encoders: spec::Encoders,
 }
 
 /// One layer, with the shapes on both its sides.
