@@ -13,6 +13,8 @@ use crate::spec;
 pub(crate) struct Model {
     /// The name in PascalCase, which the annotated struct bears too, and in snake_case for the module.
     pub(crate) name: Name,
+    /// What the network is for, in the user's words.
+    pub(crate) description: Option<String>,
     pub(crate) task: Task,
     pub(crate) modalities: Vec<Modality>,
     /// The width of the fused feature.
