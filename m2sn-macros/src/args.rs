@@ -5,7 +5,6 @@ use syn::parse::{Parse, ParseStream};
 use syn::{LitStr, Path, Result, Token, parse_quote};
 
 /// `"specs/x.yaml"`, or `"specs/x.yaml", crate = ::renamed`.
-#[derive(Debug)]
 pub(crate) struct Args {
     /// The spec file, as the user wrote its path.
     pub(crate) spec: LitStr,

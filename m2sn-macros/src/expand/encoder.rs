@@ -257,8 +257,7 @@ fn shortcut_items(modality: &Modality, context: &Context) -> Option<TokenStream>
         .map(|(exit, shortcut)| {
             let Name { text, .. } = &exit.name;
             let (name, output) = (context.snake(&exit.name), Shape::Vector { size: shortcut.feature });
-            let line =
-                docs::lines(&format!("From `{text}`: `{}` → `{}`.", dims(shortcut.input), dims(output)));
+            let line = docs::lines(&format!("From `{text}`: `{}` → `{}`.", dims(shortcut.input), dims(output)));
             let (input, output) = (shortcut.input.ty(), output.ty());
             quote!(#line pub #name: Shortcut<#input, #output>,)
         })

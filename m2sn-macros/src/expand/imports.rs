@@ -57,7 +57,8 @@ pub(super) fn expand(parts: &[TokenStream], context: &Context) -> TokenStream {
     }
     let krate = &context.krate;
     let imports = NAMES.iter().filter_map(|(module, names)| {
-        let names: Vec<_> = names.iter().filter(|name| used.contains(**name)).map(|name| format_ident!("{name}")).collect();
+        let names: Vec<_> =
+            names.iter().filter(|name| used.contains(**name)).map(|name| format_ident!("{name}")).collect();
         let module = (!module.is_empty()).then(|| format_ident!("{module}")).map(|module| quote!(#module::));
         match names.as_slice() {
             [] => None,

@@ -9,8 +9,8 @@ mod encoder;
 mod head;
 mod imports;
 mod input;
-mod network;
 mod navigator;
+mod network;
 mod plan;
 mod route;
 mod strukt;
@@ -25,10 +25,9 @@ use crate::model::{Layer, Modality, Model, Name, Shape};
 pub(crate) use stub::{Sketch, stub};
 
 /// What the expansion needs beside the model.
-#[derive(Debug)]
 pub(crate) struct Context {
     /// The annotated struct, or the one that `m2sn_source!` makes up.
-    pub(crate) item: syn::ItemStruct,
+    pub(crate) item: syn::DeriveInput,
     /// The facade package, `::m2sn` if the user did not say otherwise.
     pub(crate) krate: syn::Path,
     /// The spec file, as the user wrote its path.
@@ -104,7 +103,8 @@ fn forward(layers: &[Layer], context: &Context) -> TokenStream {
         .iter()
         .map(|layer| {
             let (field, binding) = (context.snake(&layer.name), binding(&layer.name, context));
-            let shape = matches!(layer.operation, Operation::Custom(_)).then(|| batch(layer.output)).map(|ty| quote!(: #ty));
+            let shape =
+                matches!(layer.operation, Operation::Custom(_)).then(|| batch(layer.output)).map(|ty| quote!(: #ty));
             let input = std::mem::replace(&mut value, quote!(&#binding));
             quote!(let #binding #shape = self.#field.forward(#input, train);)
         })

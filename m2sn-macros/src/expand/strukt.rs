@@ -8,10 +8,10 @@ use crate::model::Model;
 
 pub(super) fn expand(model: &Model, context: &Context) -> TokenStream {
     let Context { krate, item, .. } = context;
-    let syn::ItemStruct { attrs, vis, ident, .. } = item;
+    let syn::DeriveInput { attrs, vis, ident, .. } = item;
     let module = context.module(model);
     let docs = docs::model(model, context);
-    let derive = (!derives_debug(attrs)).then(|| quote!(#[derive(Debug)]));
+    let derive = derive(attrs);
     let methods = methods(krate, &quote!(#module));
     quote! {
         #(#attrs)*
@@ -95,14 +95,15 @@ pub(super) fn methods(krate: &syn::Path, module: &TokenStream) -> TokenStream {
     }
 }
 
-/// Whether the user derives `Debug` already, which the runtime asks for.
-fn derives_debug(attrs: &[syn::Attribute]) -> bool {
-    attrs.iter().filter(|attr| attr.path().is_ident("derive")).any(|attr| {
-        let mut found = false;
-        let parsed = attr.parse_nested_meta(|meta| {
-            found |= meta.path.segments.last().is_some_and(|segment| segment.ident == "Debug");
+/// `Debug`, which the runtime asks for, where the user does not derive it already.
+pub(super) fn derive(attrs: &[syn::Attribute]) -> Option<TokenStream> {
+    let mut derived = false;
+    for attr in attrs.iter().filter(|attr| attr.path().is_ident("derive")) {
+        // A derive that cannot be parsed is rustc's to report.
+        let _ = attr.parse_nested_meta(|meta| {
+            derived |= meta.path.segments.last().is_some_and(|segment| segment.ident == "Debug");
             Ok(())
         });
-        parsed.is_ok() && found
-    })
+    }
+    (!derived).then(|| quote!(#[derive(Debug)]))
 }
