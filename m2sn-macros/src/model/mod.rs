@@ -13,6 +13,8 @@ use crate::spec;
 pub(crate) struct Model {
     /// The name in PascalCase, which the annotated struct bears too, and in snake_case for the module.
     pub(crate) name: Name,
+    /// What the network is for, in the user's words.
+    pub(crate) description: Option<String>,
     pub(crate) task: Task,
     pub(crate) modalities: Vec<Modality>,
     /// The width of the fused feature.
@@ -107,6 +109,10 @@ pub(crate) struct Navigator {
     /// From all embeddings side by side to the exits of all modalities side by side.
     pub(crate) decision: Layer,
     pub(crate) cost: Cost,
+    pub(crate) latency: spec::Latency,
+    pub(crate) temperature: spec::Temperature,
+    /// How the encoders run, and so how their latencies add up.
+    pub(crate) encoders: spec::Encoders,
 }
 
 /// One layer, with the shapes on both its sides.
