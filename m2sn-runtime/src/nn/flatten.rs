@@ -1,0 +1,54 @@
+//! An image or a sequence as one vector.
+
+use std::marker::PhantomData;
+
+use super::Layer;
+use crate::Batch;
+use crate::shape::{Image, Sequence, Vector};
+
+/// All values of a sample side by side, the last dimension running fastest.
+///
+/// `[batch, C, H, W]` → `[batch, C·H·W]`, or `[batch, T, F]` → `[batch, T·F]` with zeros at padding steps.
+/// That the sizes agree is checked when the program is compiled.
+/// PyTorch's twin is `Flatten`. There are no variables.
+#[derive(Debug)]
+pub struct Flatten<I, O> {
+    shapes: PhantomData<fn(I) -> O>,
+}
+
+impl<const C: i64, const H: i64, const W: i64, const N: i64> Flatten<Image<C, H, W>, Vector<N>> {
+    /// Flattens images.
+    #[expect(clippy::new_without_default, reason = "every layer is built by `new`")]
+    pub fn new() -> Self {
+        const { assert!(C * H * W == N, "the flattened width is not channels x height x width") };
+        Self { shapes: PhantomData }
+    }
+}
+
+impl<const T: i64, const F: i64, const N: i64> Flatten<Sequence<T, F>, Vector<N>> {
+    /// Flattens sequences.
+    #[expect(clippy::new_without_default, reason = "every layer is built by `new`")]
+    pub fn new() -> Self {
+        const { assert!(T * F == N, "the flattened width is not steps x features") };
+        Self { shapes: PhantomData }
+    }
+}
+
+impl<const C: i64, const H: i64, const W: i64, const N: i64> Layer<Image<C, H, W>, Vector<N>>
+    for Flatten<Image<C, H, W>, Vector<N>>
+{
+    fn forward(&self, input: &Batch<Image<C, H, W>>, _train: bool) -> Batch<Vector<N>> {
+        input.map(input.tensor().flatten(1, -1))
+    }
+}
+
+impl<const T: i64, const F: i64, const N: i64> Layer<Sequence<T, F>, Vector<N>> for Flatten<Sequence<T, F>, Vector<N>> {
+    fn forward(&self, input: &Batch<Sequence<T, F>>, _train: bool) -> Batch<Vector<N>> {
+        // The mask ends here, so what it hides must be gone.
+        let flat = match input.mask() {
+            Some(mask) => input.tensor().masked_fill(&mask.logical_not().unsqueeze(-1), 0.0).flatten(1, -1),
+            None => input.tensor().flatten(1, -1),
+        };
+        Batch::trusted(flat.into())
+    }
+}
