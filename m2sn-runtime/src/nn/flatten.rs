@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 use super::Layer;
 use crate::Batch;
-use crate::shape::{Image, Sequence, Vector};
+use crate::shape::{Image, Sequence, Shape, Vector};
 
 /// All values of a sample side by side, the last dimension running fastest.
 ///
@@ -16,21 +16,20 @@ pub struct Flatten<I, O> {
     shapes: PhantomData<fn(I) -> O>,
 }
 
-impl<const C: i64, const H: i64, const W: i64, const N: i64> Flatten<Image<C, H, W>, Vector<N>> {
-    /// Flattens images.
+impl<I: Shape, O: Shape> Flatten<I, O> {
+    /// A layer that flattens samples.
     #[expect(clippy::new_without_default, reason = "every layer is built by `new`")]
     pub fn new() -> Self {
-        const { assert!(C * H * W == N, "the flattened width is not channels x height x width") };
+        const { assert!(values(I::DIMS) == values(O::DIMS), "the flattened width is not the product of the dimensions") };
         Self { shapes: PhantomData }
     }
 }
 
-impl<const T: i64, const F: i64, const N: i64> Flatten<Sequence<T, F>, Vector<N>> {
-    /// Flattens sequences.
-    #[expect(clippy::new_without_default, reason = "every layer is built by `new`")]
-    pub fn new() -> Self {
-        const { assert!(T * F == N, "the flattened width is not steps x features") };
-        Self { shapes: PhantomData }
+/// The number of values of one sample.
+const fn values(dims: &[i64]) -> i64 {
+    match dims {
+        [] => 1,
+        [first, rest @ ..] => *first * values(rest),
     }
 }
 

@@ -6,7 +6,7 @@ use tch::Tensor;
 
 use super::Layer;
 use crate::Batch;
-use crate::shape::{Image, Sequence, Vector};
+use crate::shape::{Image, Sequence, Shape, Vector};
 
 /// The mean over height and width of an image, or over the real steps of a sequence.
 ///
@@ -18,16 +18,8 @@ pub struct GlobalAveragePool<I, O> {
     shapes: PhantomData<fn(I) -> O>,
 }
 
-impl<const C: i64, const H: i64, const W: i64> GlobalAveragePool<Image<C, H, W>, Vector<C>> {
-    /// The mean over height and width.
-    #[expect(clippy::new_without_default, reason = "every layer is built by `new`")]
-    pub fn new() -> Self {
-        Self { shapes: PhantomData }
-    }
-}
-
-impl<const T: i64, const F: i64> GlobalAveragePool<Sequence<T, F>, Vector<F>> {
-    /// The mean over the real steps.
+impl<I: Shape, O: Shape> GlobalAveragePool<I, O> {
+    /// A layer of means.
     #[expect(clippy::new_without_default, reason = "every layer is built by `new`")]
     pub fn new() -> Self {
         Self { shapes: PhantomData }

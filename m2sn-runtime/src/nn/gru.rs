@@ -5,9 +5,10 @@ use std::marker::PhantomData;
 use tch::nn::Path;
 use tch::{Device, Kind, Tensor};
 
+use super::linear::width;
 use super::{Layer, init};
 use crate::Batch;
-use crate::shape::{Sequence, Vector};
+use crate::shape::{Sequence, Shape, Vector};
 
 /// A stack of gated recurrent units (Cho et al. 2014):
 /// `r = σ(W_ir x + b_ir + W_hr h + b_hr)`, `z = σ(W_iz x + b_iz + W_hz h + b_hz)`,
@@ -41,17 +42,29 @@ pub struct Settings {
     pub dropout: f64,
 }
 
-impl<const T: i64, const F: i64, const H: i64> Gru<Sequence<T, F>, Sequence<T, H>> {
-    /// Draws a recurrent layer that gives all its states, with its variables under `path`.
+impl<I: Shape, O: Shape> Gru<I, O> {
+    /// Draws a recurrent layer, with its variables under `path`.
     pub fn new(path: Path<'_>, settings: Settings) -> Self {
-        Self::between(&path, F, H, settings)
-    }
-}
-
-impl<const T: i64, const F: i64, const H: i64> Gru<Sequence<T, F>, Vector<H>> {
-    /// Draws a recurrent layer that gives its last state, with its variables under `path`.
-    pub fn new(path: Path<'_>, settings: Settings) -> Self {
-        Self::between(&path, F, H, settings)
+        let (inputs, outputs) = (width::<I>(), width::<O>());
+        let directions = if settings.bidirectional { 2 } else { 1 };
+        debug_assert!(outputs % directions == 0, "a bidirectional GRU of the odd width {outputs}");
+        let hidden = outputs / directions;
+        let suffixes = if settings.bidirectional { ["", "_reverse"].as_slice() } else { &[""] };
+        let mut parameters = Vec::new();
+        for layer in 0..settings.layers {
+            let inputs = if layer == 0 { inputs } else { outputs };
+            for suffix in suffixes {
+                let mut draw = |name: &str, dims: &[i64]| {
+                    let name = format!("{name}_l{layer}{suffix}");
+                    parameters.push(init::fan_in(&path, &name, dims, hidden));
+                };
+                draw("weight_ih", &[3 * hidden, inputs]);
+                draw("weight_hh", &[3 * hidden, hidden]);
+                draw("bias_ih", &[3 * hidden]);
+                draw("bias_hh", &[3 * hidden]);
+            }
+        }
+        Self { parameters, hidden, settings, shapes: PhantomData }
     }
 }
 
@@ -72,28 +85,6 @@ impl<const T: i64, const F: i64, const H: i64> Layer<Sequence<T, F>, Vector<H>> 
 }
 
 impl<I, O> Gru<I, O> {
-    fn between(path: &Path<'_>, inputs: i64, outputs: i64, settings: Settings) -> Self {
-        let directions = if settings.bidirectional { 2 } else { 1 };
-        debug_assert!(outputs % directions == 0, "a bidirectional GRU of the odd width {outputs}");
-        let hidden = outputs / directions;
-        let suffixes = if settings.bidirectional { ["", "_reverse"].as_slice() } else { &[""] };
-        let mut parameters = Vec::new();
-        for layer in 0..settings.layers {
-            let inputs = if layer == 0 { inputs } else { outputs };
-            for suffix in suffixes {
-                let mut draw = |name: &str, dims: &[i64]| {
-                    let name = format!("{name}_l{layer}{suffix}");
-                    parameters.push(init::fan_in(path, &name, dims, hidden));
-                };
-                draw("weight_ih", &[3 * hidden, inputs]);
-                draw("weight_hh", &[3 * hidden, hidden]);
-                draw("bias_ih", &[3 * hidden]);
-                draw("bias_hh", &[3 * hidden]);
-            }
-        }
-        Self { parameters, hidden, settings, shapes: PhantomData }
-    }
-
     /// `[batch, T, F]` → the states of the last layer `[batch, T, H]`, and the last of them, `[batch, H]`.
     fn run(&self, input: &Tensor, mask: Option<&Tensor>, train: bool) -> (Tensor, Tensor) {
         let Settings { layers, bidirectional, dropout } = self.settings;

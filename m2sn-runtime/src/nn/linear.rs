@@ -21,28 +21,38 @@ pub struct Linear<I, O> {
     shapes: PhantomData<fn(I) -> O>,
 }
 
-impl<const N: i64, const M: i64> Linear<Vector<N>, Vector<M>> {
+impl<I: Shape, O: Shape> Linear<I, O> {
     /// Draws a linear layer, with its variables under `path`.
     pub fn new(path: Path<'_>, activation: Option<Activation>) -> Self {
-        Self { affine: Affine::new(&path, N, M), activation, shapes: PhantomData }
+        Self { affine: Affine::new(&path, width::<I>(), width::<O>()), activation, shapes: PhantomData }
     }
-}
 
-impl<const T: i64, const F: i64, const G: i64> Linear<Sequence<T, F>, Sequence<T, G>> {
-    /// Draws a linear layer for every step, with its variables under `path`.
-    pub fn new(path: Path<'_>, activation: Option<Activation>) -> Self {
-        Self { affine: Affine::new(&path, F, G), activation, shapes: PhantomData }
-    }
-}
-
-impl<I: Shape, O: Shape> Layer<I, O> for Linear<I, O> {
-    fn forward(&self, input: &Batch<I>, _train: bool) -> Batch<O> {
-        let output = self.affine.forward(input.tensor());
-        input.map(match self.activation {
+    fn run(&self, input: &Tensor) -> Tensor {
+        let output = self.affine.forward(input);
+        match self.activation {
             Some(activation) => activation.apply(output),
             None => output,
-        })
+        }
     }
+}
+
+impl<const N: i64, const M: i64> Layer<Vector<N>, Vector<M>> for Linear<Vector<N>, Vector<M>> {
+    fn forward(&self, input: &Batch<Vector<N>>, _train: bool) -> Batch<Vector<M>> {
+        input.map(self.run(input.tensor()))
+    }
+}
+
+impl<const T: i64, const F: i64, const G: i64> Layer<Sequence<T, F>, Sequence<T, G>>
+    for Linear<Sequence<T, F>, Sequence<T, G>>
+{
+    fn forward(&self, input: &Batch<Sequence<T, F>>, _train: bool) -> Batch<Sequence<T, G>> {
+        input.map(self.run(input.tensor()))
+    }
+}
+
+/// The last dimension, over which linear maps run.
+pub(crate) fn width<S: Shape>() -> i64 {
+    *S::DIMS.last().expect("every shape has a dimension")
 }
 
 /// The bare linear map over the last dimension.

@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use tch::Tensor;
 use tch::nn::Path;
 
+use super::linear::width as last;
 use super::{Activation, Affine, Layer};
 use crate::Batch;
 use crate::shape::{Sequence, Shape, Vector};
@@ -36,32 +37,19 @@ pub struct Settings<'a> {
     pub dropout: f64,
 }
 
-impl<const N: i64, const M: i64> Mlp<Vector<N>, Vector<M>> {
+impl<I: Shape, O: Shape> Mlp<I, O> {
     /// Draws a perceptron, with its variables under `path`.
     pub fn new(path: Path<'_>, settings: Settings<'_>) -> Self {
-        Self::between(&path, N, M, settings)
-    }
-}
-
-impl<const T: i64, const F: i64, const G: i64> Mlp<Sequence<T, F>, Sequence<T, G>> {
-    /// Draws a perceptron for every step, with its variables under `path`.
-    pub fn new(path: Path<'_>, settings: Settings<'_>) -> Self {
-        Self::between(&path, F, G, settings)
-    }
-}
-
-impl<I, O> Mlp<I, O> {
-    fn between(path: &Path<'_>, inputs: i64, outputs: i64, settings: Settings<'_>) -> Self {
         let Settings { hidden, activation, dropout } = settings;
-        let mut width = inputs;
+        let mut width = last::<I>();
         let mut affine = |index: usize, next: i64| {
-            let affine = Affine::new(&(path / index), width, next);
+            let affine = Affine::new(&(&path / index), width, next);
             width = next;
             affine
         };
         Self {
             hidden: hidden.iter().enumerate().map(|(index, next)| affine(index, *next)).collect(),
-            output: affine(hidden.len(), outputs),
+            output: affine(hidden.len(), last::<O>()),
             activation,
             dropout,
             shapes: PhantomData,
@@ -80,8 +68,16 @@ impl<I, O> Mlp<I, O> {
     }
 }
 
-impl<I: Shape, O: Shape> Layer<I, O> for Mlp<I, O> {
-    fn forward(&self, input: &Batch<I>, train: bool) -> Batch<O> {
+impl<const N: i64, const M: i64> Layer<Vector<N>, Vector<M>> for Mlp<Vector<N>, Vector<M>> {
+    fn forward(&self, input: &Batch<Vector<N>>, train: bool) -> Batch<Vector<M>> {
+        input.map(self.run(input.tensor(), train))
+    }
+}
+
+impl<const T: i64, const F: i64, const G: i64> Layer<Sequence<T, F>, Sequence<T, G>>
+    for Mlp<Sequence<T, F>, Sequence<T, G>>
+{
+    fn forward(&self, input: &Batch<Sequence<T, F>>, train: bool) -> Batch<Sequence<T, G>> {
         input.map(self.run(input.tensor(), train))
     }
 }
