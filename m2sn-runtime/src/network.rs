@@ -24,11 +24,21 @@ pub trait Network: Debug + Send + Sized {
     /// One exit for each modality.
     type Route: Route;
 
-    /// Builds the model with freshly drawn parameters.
+    /// Builds the model with parameters drawn from LibTorch's generator as it stands.
     ///
     /// # Errors
     /// [`crate::Error::Invalid`] where the device cannot be used.
     fn new(device: Device) -> Result<Self>;
+
+    /// Builds the model with parameters that `seed` decides.
+    ///
+    /// # Errors
+    /// As [`Network::new`].
+    fn seeded(device: Device, seed: u64) -> Result<Self> {
+        // The generator takes 64 bits, whatever their sign.
+        tch::manual_seed(seed as i64);
+        Self::new(device)
+    }
 
     /// What the spec says, and what the compiler inferred.
     fn description() -> &'static Description;

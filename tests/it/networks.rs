@@ -66,7 +66,8 @@ fn fits<N: Network>() -> m2sn::Result<()> {
     assert_eq!(network.fuse(&deepest, false).size(), [SAMPLES, outputs]);
     assert_eq!(parameters(&network, Part::Head), description.head);
     let scores = network.navigate(&input.features(), false);
-    let exits: Vec<_> = description.modalities.iter().map(|modality| vec![SAMPLES, modality.exits.len() as i64]).collect();
+    let exits: Vec<_> =
+        description.modalities.iter().map(|modality| vec![SAMPLES, modality.exits.len() as i64]).collect();
     assert_eq!(scores.iter().map(Tensor::size).collect::<Vec<_>>(), exits);
     assert_eq!(parameters(&network, Part::Navigator), description.navigator);
     Ok(())

@@ -30,6 +30,8 @@ pub(crate) struct Size {
 impl Size {
     /// As many as the recorded data set has.
     pub(crate) const FULL: Self = Self { train: 9600, valid: 1200, test: 1500 };
+    /// Enough to show that all works.
+    pub(crate) const QUICK: Self = Self { train: 960, valid: 240, test: 300 };
 }
 
 /// Draws and synthesises all splits.
@@ -193,7 +195,8 @@ mod tests {
     #[test]
     fn babble_holds_no_voice_of_the_same_digit() {
         // Every recording is constant and tells its digit, so that what was mixed in can be read off.
-        let recordings: Vec<Vec<f32>> = (0..20).map(|index| vec![100.0 * 100_f32.powi((index % 10 == 3).into()); SAMPLES]).collect();
+        let recordings: Vec<Vec<f32>> =
+            (0..20).map(|index| vec![100.0 * 100_f32.powi((index % 10 == 3).into()); SAMPLES]).collect();
         for sample in 0..50 {
             let mut waveform = vec![0.0; SAMPLES];
             noise(3, 20, |index| &recordings[index], &mut Random::stream(&[sample]), &mut waveform);

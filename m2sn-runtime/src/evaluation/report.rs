@@ -110,11 +110,16 @@ impl Report {
     /// # Errors
     /// [`Error::Io`] where a file cannot be written.
     pub fn save(&self, folder: impl AsRef<Path>) -> Result<()> {
-        let (json, markdown) = (folder.as_ref().join("report.json"), folder.as_ref().join("report.md"));
-        let text = serde_json::to_string_pretty(self).map_err(|error| Error::file(&json, error.to_string()))?;
-        write_atomically(&json, &text)?;
-        write_atomically(&markdown, &self.to_string())
+        save(folder.as_ref(), "report", self)
     }
+}
+
+/// Writes `<name>.json` for programs and `<name>.md` for people.
+pub(super) fn save(folder: &Path, name: &str, report: &(impl Serialize + fmt::Display)) -> Result<()> {
+    let (json, markdown) = (folder.join(name).with_extension("json"), folder.join(name).with_extension("md"));
+    let text = serde_json::to_string_pretty(report).map_err(|error| Error::file(&json, error.to_string()))?;
+    write_atomically(&json, &text)?;
+    write_atomically(&markdown, &report.to_string())
 }
 
 impl fmt::Display for Report {

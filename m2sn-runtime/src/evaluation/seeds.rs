@@ -1,9 +1,11 @@
 //! The same study over several seeds.
 
 use std::fmt;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::report::save;
 use super::statistics::Spread;
 use super::{Report, table};
 use crate::{Error, Result};
@@ -63,6 +65,14 @@ impl Seeds {
             }
         });
         Ok(Self { seeds: reports.len(), rows: rows.collect() })
+    }
+
+    /// Writes `seeds.json` and `seeds.md` into a folder, each as a whole or not at all.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where a file cannot be written.
+    pub fn save(&self, folder: impl AsRef<Path>) -> Result<()> {
+        save(folder.as_ref(), "seeds", self)
     }
 }
 

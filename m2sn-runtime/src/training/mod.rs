@@ -36,9 +36,10 @@ pub use plan::{
 pub use progress::{Observer, Progress};
 pub use report::{Epoch, PhaseReport, Report, StageReport};
 
+use crate::Result;
 use crate::data::Splits;
-use crate::network::Network;
-use crate::{Error, Result};
+use crate::latency::{self, Table};
+use crate::network::{Input, Network};
 
 /// The bytes of cached features that are held in memory where nothing else is said.
 const MEMORY: u64 = 4 << 30;
@@ -50,14 +51,14 @@ const MEMORY: u64 = 4 << 30;
 pub struct Trainer {
     plan: Plan,
     folder: Option<PathBuf>,
-    milliseconds: Option<Vec<Vec<f64>>>,
+    latency: Option<Table>,
     memory: u64,
 }
 
 impl Trainer {
     /// A trainer by this plan, which keeps everything in memory.
     pub fn new(plan: Plan) -> Self {
-        Self { plan, folder: None, milliseconds: None, memory: MEMORY }
+        Self { plan, folder: None, latency: None, memory: MEMORY }
     }
 
     /// Writes settings, metrics and checkpoints to a run folder, and goes on from it where it holds this very run.
@@ -65,12 +66,11 @@ impl Trainer {
         Self { folder: Some(folder.into()), ..self }
     }
 
-    /// Tells the navigator's stage the milliseconds of every exit: for each modality, in the order of the spec, those
-    /// of its exits from the shallowest to `full`, blocks and shortcut together.
+    /// Gives the navigator's stage a latency table; without one, the stage measures its own before it begins.
     ///
     /// A run that goes on in its folder keeps the milliseconds that it began with.
-    pub fn latency(self, milliseconds: Vec<Vec<f64>>) -> Self {
-        Self { milliseconds: Some(milliseconds), ..self }
+    pub fn latency(self, table: Table) -> Self {
+        Self { latency: Some(table), ..self }
     }
 
     /// Bounds the memory for cached features, on the device of the model; what exceeds it goes to disk, to the run
@@ -93,7 +93,6 @@ impl Trainer {
         splits: &Splits<N::Input>,
         progress: &mut Progress,
     ) -> Result<Report> {
-        self.checked_milliseconds::<N>()?;
         let stages = vec![
             self.pretrain(network, splits, progress)?,
             self.shortcuts(network, splits, progress)?,
@@ -155,13 +154,13 @@ impl Trainer {
         splits: &Splits<N::Input>,
         progress: &mut Progress,
     ) -> Result<StageReport> {
-        let milliseconds = self.checked_milliseconds::<N>()?;
         self.stage(STAGES[3], network, splits, progress, |context, run, folder| {
-            let milliseconds = match folder {
-                Some(folder) => folder.milliseconds(milliseconds)?,
-                None => milliseconds,
+            let measure = || self.measured(context.network, splits);
+            let table = match folder {
+                Some(folder) => folder.latency(context.network, measure)?,
+                None => measure()?,
             };
-            navigator::train(context, run, &milliseconds)
+            navigator::train(context, run, &table)
         })
     }
 
@@ -186,25 +185,15 @@ impl Trainer {
         }
     }
 
-    /// The milliseconds of the exits, where they fit the network.
-    fn checked_milliseconds<N: Network>(&self) -> Result<Vec<Vec<f64>>> {
-        let Some(milliseconds) = &self.milliseconds else {
-            return Err(Error::invalid(
-                "training: the navigator learns from the latency of each exit on this device, which is not known; \
-                 measure it and hand it over by `Trainer::latency`",
-            ));
-        };
-        let found: Vec<_> = milliseconds.iter().map(Vec::len).collect();
-        let expected: Vec<_> = N::description().modalities.iter().map(|modality| modality.exits.len()).collect();
-        if found != expected {
-            return Err(Error::invalid(format!(
-                "latencies: expected {expected:?} exits, modality by modality, found {found:?}; were they measured on \
-                 another model?"
-            )));
+    /// The table at hand, or one measured now.
+    fn measured<N: Network>(&self, network: &N, splits: &Splits<N::Input>) -> Result<Table> {
+        match &self.latency {
+            Some(table) => Ok(table.clone()),
+            None => {
+                let samples = splits.valid.narrow(0, splits.valid.len().min(16))?;
+                let samples = samples.to_device(network.variables().device())?;
+                latency::measure(network, &samples.input().features(), &latency::Settings::default())
+            }
         }
-        if let Some(wrong) = milliseconds.iter().flatten().find(|value| !(value.is_finite() && **value > 0.0)) {
-            return Err(Error::invalid(format!("latencies: {wrong} ms is not a time; measure anew")));
-        }
-        Ok(milliseconds.clone())
     }
 }

@@ -12,15 +12,16 @@ use super::fit::{Phase, Step, fit};
 use super::gumbel;
 use super::plan::{Encoders, Latency};
 use super::run::Run;
-use crate::Result;
-use crate::network::{Network, Part};
+use crate::latency::Table;
+use crate::network::{Description, Network, Part};
 use crate::task::Task;
+use crate::{Error, Result};
 
 /// How smooth the maximum of [`Encoders::Parallel`] is, as a share of the longest latency.
 const SMOOTHNESS: f64 = 0.05;
 
 /// Trains the navigator on the milliseconds of each modality's exits.
-pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>, milliseconds: &[Vec<f64>]) -> Result<()> {
+pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>, table: &Table) -> Result<()> {
     let (network, task) = (context.network, context.task());
     let modalities = N::description().modalities;
     let settings = &context.plan.navigator;
@@ -33,7 +34,7 @@ pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>, mil
     let chunk = phase.stage.batch;
     let train = context.exit_features(&context.train, chunk)?;
     let valid = context.exit_features(&context.valid, chunk)?;
-    let latency = Latencies::new(milliseconds, settings.encoders, context.device);
+    let latency = Latencies::new(&milliseconds(table, N::description())?, settings.encoders, context.device);
     let lambda = match settings.latency {
         Latency::Weight(lambda) => lambda,
         Latency::Ratio(ratio) => calibrate(context, &train, &latency, ratio)?,
@@ -82,41 +83,67 @@ pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>, mil
     fit(network, run, &phase, step_loss, validate)
 }
 
+/// The milliseconds of each modality's exits.
+fn milliseconds(table: &Table, description: &Description) -> Result<Vec<Vec<f64>>> {
+    let found: Vec<_> = table.modalities.iter().map(|modality| modality.blocks.len()).collect();
+    let expected: Vec<_> = description.modalities.iter().map(|modality| modality.exits.len()).collect();
+    if found != expected {
+        return Err(Error::invalid(format!(
+            "latency table: expected {expected:?} exits, modality by modality, found {found:?}; was it measured on \
+             another model?"
+        )));
+    }
+    let exits = |(modality, exits): (usize, usize)| (0..exits).map(|exit| table.exit(modality, exit)).collect();
+    let milliseconds: Vec<Vec<f64>> = expected.into_iter().enumerate().map(exits).collect();
+    match milliseconds.iter().flatten().find(|value| !(value.is_finite() && **value > 0.0)) {
+        Some(wrong) => Err(Error::invalid(format!("latency table: {wrong} ms is not a time; measure anew"))),
+        None => Ok(milliseconds),
+    }
+}
+
 /// Eq. (4): the task loss plus λ times the mean latency; `latency` is `[batch]`.
 fn objective(task: Task, logits: &Tensor, target: &Tensor, latency: &Tensor, lambda: f64) -> Tensor {
     task.loss(logits, target) + latency.mean(Kind::Float) * lambda
 }
 
-/// λ such that, where no exit is preferred yet, λ · latency is `ratio` times the task loss.
+/// λ such that λ times the latency of late fusion is `ratio` times the task loss.
 ///
-/// Both are taken over the training samples with ê = 1 / exits, which is where a stage with a high first temperature
-/// begins.
+/// The task loss is that of the frozen task heads, the mean over all exits of all modalities on the training samples:
+/// what an exit costs in quality before fusion evens it out. The loss of the fused features would be the nearer
+/// choice, but on the samples that the encoders were trained on it is next to nothing, and differs from one training
+/// to the other by more than the ratios that one would try.
 fn calibrate<N: Network>(
     context: &Context<'_, N>,
     features: &[Features<'_>],
     latency: &Latencies,
     ratio: f64,
 ) -> Result<f64> {
-    let rows = Tensor::arange(context.train.len(), (Kind::Int64, tch::Device::Cpu));
+    let samples = context.train.len();
+    let rows = Tensor::arange(samples, (Kind::Int64, tch::Device::Cpu));
     let target = context.train.target(&rows);
-    let mut task_loss = 0.0;
-    for range in chunks(context.train.len(), context.plan.navigator.stage.batch as i64) {
-        let length = range.end - range.start;
-        task_loss += tch::no_grad(|| {
-            let mixed = features.iter().map(|all| all.range(range.clone()).tensor.mean_dim(1, false, Kind::Float));
-            let logits = context.network.fuse(&mixed.collect::<Vec<_>>(), false);
-            loss(context.task(), &logits, &target.narrow(0, range.start, length)) * length as f64
-        });
+    let (mut task_loss, mut heads) = (0.0, 0.0);
+    for (modality, features) in features.iter().enumerate() {
+        for range in chunks(samples, context.plan.navigator.stage.batch as i64) {
+            let (start, length) = (range.start, range.end - range.start);
+            tch::no_grad(|| {
+                for feature in features.range(range).tensor.unbind(1) {
+                    let logits = context.network.task_head(modality, &feature);
+                    task_loss += loss(context.task(), &logits, &target.narrow(0, start, length)) * length as f64;
+                }
+            });
+        }
+        heads += context.exits(modality) as f64;
     }
-    let uniform: Vec<_> = context
+    let full: Vec<_> = context
         .modalities()
         .map(|modality| {
             let exits = context.exits(modality) as i64;
-            Tensor::full([1, exits], 1.0 / exits as f64, (Kind::Float, context.device))
+            let last = Tensor::from_slice(&[exits - 1]).to_device(context.device);
+            last.one_hot(exits).to_kind(Kind::Float)
         })
         .collect();
-    let milliseconds = latency.of(&uniform).double_value(&[0]);
-    Ok(ratio * task_loss / context.train.len() as f64 / milliseconds)
+    let milliseconds = latency.taken(&full).double_value(&[0]);
+    Ok(ratio * task_loss / (samples as f64 * heads) / milliseconds)
 }
 
 /// Mixes the features of all exits: `[batch, exits, feature]` and `[batch, exits]` → `[batch, feature]`.

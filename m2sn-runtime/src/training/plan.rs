@@ -70,8 +70,8 @@ pub struct Navigator {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Latency {
-    /// λ is calibrated when the stage starts, so that the latency term is this share of the task loss.
-    /// The paper's useful range is 0.05 to 1.
+    /// λ is calibrated when the stage starts, so that the latency of late fusion weighs this share of the task loss
+    /// that the task heads have at the exits, on average. The paper's useful range is 0.05 to 1.
     Ratio(f64),
     /// λ itself, per millisecond.
     Weight(f64),

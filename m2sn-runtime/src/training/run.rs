@@ -25,6 +25,7 @@ use super::tensorboard;
 use crate::checkpoint::tensors::{Tensors, atomically};
 use crate::checkpoint::{self, Versions, assign, sha256};
 use crate::data::{Dataset, Splits};
+use crate::latency::Table;
 use crate::network::{Input, Network};
 use crate::training::Plan;
 use crate::{Error, Result};
@@ -233,19 +234,19 @@ impl Folder {
         Ok(folder)
     }
 
-    /// The milliseconds that this run's navigator learns from: those of its first part, else these.
+    /// The latency table that this run's navigator learns from: the one that it began with, else one measured now.
     ///
     /// # Errors
-    /// [`Error::Io`] and [`Error::File`] where the file cannot be used.
-    pub(super) fn milliseconds(&self, measured: Vec<Vec<f64>>) -> Result<Vec<Vec<f64>>> {
-        match self.read("latency.json")? {
-            // Measured anew they would differ a little, and the result with them.
-            Some(text) => self.parse("latency.json", &text),
-            None => {
-                self.write("latency.json", &json(&measured))?;
-                Ok(measured)
-            }
+    /// As [`Table::load`], and those of `measure`.
+    pub(super) fn latency<N: Network>(&self, network: &N, measure: impl FnOnce() -> Result<Table>) -> Result<Table> {
+        let path = self.path.join("latency.json");
+        if path.exists() {
+            // Measured anew it would differ a little, and the result with it.
+            return Table::load(path, network);
         }
+        let table = measure()?;
+        table.save(path)?;
+        Ok(table)
     }
 
     /// Writes a file that says whose run this is, or compares it.
