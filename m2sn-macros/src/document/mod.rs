@@ -3,6 +3,8 @@
 mod deserialize;
 mod locate;
 mod node;
+#[cfg(test)]
+mod tests;
 
 use serde::Deserialize;
 

@@ -14,6 +14,8 @@ mod pool;
 mod residual;
 mod shortcut;
 mod site;
+#[cfg(test)]
+mod tests;
 mod transformer;
 
 use std::fmt;

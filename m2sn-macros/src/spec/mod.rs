@@ -20,7 +20,7 @@ pub(crate) use layer::{
 pub(crate) use modality::{Input, Modality, Named, Point};
 pub(crate) use navigator::{Anneal, Encoders, Latency, Navigator, Temperature};
 pub(crate) use ordered::Ordered;
-pub(crate) use training::{Method, Optimizer, Schedule, Shortcuts, Stage, Training};
+pub(crate) use training::{Method, Optimizer, Schedule, Stage, Training};
 
 /// A late-fusion multimodal network with shortcuts and a navigator.
 ///
