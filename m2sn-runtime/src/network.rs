@@ -13,7 +13,7 @@ use tch::nn::VarStore;
 use crate::batch::Feature;
 use crate::task::Task;
 use crate::training::Plan;
-use crate::{Device, Result};
+use crate::{Device, Error, Result};
 
 /// A generated model.
 ///
@@ -24,11 +24,21 @@ pub trait Network: Debug + Send + Sized {
     /// One exit for each modality.
     type Route: Route;
 
-    /// Builds the model with freshly drawn parameters.
+    /// Builds the model with parameters drawn from LibTorch's generator as it stands.
     ///
     /// # Errors
     /// [`crate::Error::Invalid`] where the device cannot be used.
     fn new(device: Device) -> Result<Self>;
+
+    /// Builds the model with parameters that `seed` decides.
+    ///
+    /// # Errors
+    /// As [`Network::new`].
+    fn seeded(device: Device, seed: u64) -> Result<Self> {
+        // The generator takes 64 bits, whatever their sign.
+        tch::manual_seed(seed as i64);
+        Self::new(device)
+    }
 
     /// What the spec says, and what the compiler inferred.
     fn description() -> &'static Description;
@@ -187,5 +197,68 @@ impl Part {
             Self::Head => vec!["fusion.".into(), "head.".into()],
             Self::Navigator => vec!["navigator.".into()],
         }
+    }
+}
+
+/// The empty store of a new model's variables on a device.
+///
+/// # Errors
+/// [`Error::Invalid`] where there is no such device.
+pub fn variables(device: Device) -> Result<VarStore> {
+    if let Device::Cuda(index) = device {
+        let devices = tch::Cuda::device_count();
+        if i64::try_from(index).map_or(true, |index| index >= devices) {
+            return Err(Error::invalid(format!(
+                "device {device}: there are {devices} CUDA devices; `Device::cuda_if_available()` takes what there is"
+            )));
+        }
+    }
+    Ok(VarStore::new(device.into()))
+}
+
+/// One value for each of the `N` modalities that generated code expects.
+///
+/// # Errors
+/// [`Error::Shape`] where their number is another.
+pub fn try_one_each<T, const N: usize>(values: Vec<T>) -> Result<[T; N]> {
+    <[T; N]>::try_from(values).map_err(|values| Error::Shape {
+        what: "modalities".into(),
+        expected: N.to_string(),
+        found: values.len().to_string(),
+    })
+}
+
+/// One value for each of the `N` modalities that generated code expects.
+///
+/// # Panics
+/// Where their number is another, which only a caller of [`Network`]'s methods can bring about.
+pub fn one_each<T, const N: usize>(values: &[T]) -> &[T; N] {
+    values.try_into().unwrap_or_else(|_| panic!("{N} modalities expected, {} found", values.len()))
+}
+
+/// Ends the program where a caller of [`Network`]'s methods asks for a part that the network does not have.
+///
+/// # Panics
+/// Always.
+pub fn no_such_part(part: Part) -> ! {
+    panic!("this network has no {part:?}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{try_one_each, variables};
+    use crate::Device;
+
+    #[test]
+    fn as_many_values_as_modalities() {
+        assert_eq!(try_one_each::<_, 2>(vec!['a', 'b']).expect("two values"), ['a', 'b']);
+        let error = try_one_each::<_, 2>(vec!['a']).unwrap_err();
+        assert_eq!(error.to_string(), "modalities: expected 2, found 1");
+    }
+
+    #[test]
+    fn devices_that_do_not_exist_are_refused() {
+        let error = variables(Device::Cuda(1000)).unwrap_err().to_string();
+        assert!(error.starts_with("device cuda:1000: there are "), "{error}");
     }
 }

@@ -2,17 +2,23 @@
 //!
 //! Whoever holds a [`Model`] need not doubt it: `check` is the only place that makes one.
 
+mod name;
+
 use std::fmt;
 use std::ops::{Add, Range};
 
 use crate::layer::Operation;
 use crate::spec;
 
+pub(crate) use name::Name;
+
 /// A network that has passed every check.
 #[derive(Debug)]
 pub(crate) struct Model {
     /// The name in PascalCase, which the annotated struct bears too, and in snake_case for the module.
     pub(crate) name: Name,
+    /// What the network is for, in the user's words.
+    pub(crate) description: Option<String>,
     pub(crate) task: Task,
     pub(crate) modalities: Vec<Modality>,
     /// The width of the fused feature.
@@ -23,19 +29,6 @@ pub(crate) struct Model {
     pub(crate) training: spec::Training,
     /// The spec with every default filled in, as YAML.
     pub(crate) resolved: String,
-}
-
-/// A name of the spec and what becomes of it in Rust.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Name {
-    /// As the user wrote it.
-    pub(crate) text: String,
-    /// For fields, functions and modules.
-    pub(crate) snake: String,
-    /// For types and variants.
-    pub(crate) pascal: String,
-    /// The line of the spec that bears the name, counted from 1.
-    pub(crate) line: usize,
 }
 
 /// What the network predicts.
@@ -107,6 +100,10 @@ pub(crate) struct Navigator {
     /// From all embeddings side by side to the exits of all modalities side by side.
     pub(crate) decision: Layer,
     pub(crate) cost: Cost,
+    pub(crate) latency: spec::Latency,
+    pub(crate) temperature: spec::Temperature,
+    /// How the encoders run, and so how their latencies add up.
+    pub(crate) encoders: spec::Encoders,
 }
 
 /// One layer, with the shapes on both its sides.
@@ -158,6 +155,16 @@ impl fmt::Display for Shape {
         };
         let dims: Vec<_> = self.dims().iter().map(u64::to_string).collect();
         write!(f, "{name}<{}>", dims.join(", "))
+    }
+}
+
+impl Cost {
+    /// The cost of as many of the same.
+    pub(crate) fn times(self, count: u64) -> Self {
+        Self {
+            parameters: self.parameters.saturating_mul(count),
+            multiply_adds: self.multiply_adds.saturating_mul(count),
+        }
     }
 }
 

@@ -1,0 +1,244 @@
+use super::{Context, heads, layer, names, total, width};
+use crate::layer::{MAX_SIZE, Site, align, size};
+use crate::model::{Cost, Exit, Layer, Modality, Name, Shape};
+use crate::report::{Errors, Place, suggest};
+use crate::spec::{self, Named, Point};
+
+/// The most layers of an encoder: more would be a slip, and each is a field of the generated code.
+const MAX_LAYERS: usize = 1024;
+
+pub(super) fn modality(
+    name: &str,
+    spec: &spec::Modality,
+    input: Option<Shape>,
+    place: &Place,
+    context: &Context<'_>,
+    errors: &mut Errors,
+) -> Option<Modality> {
+    let name = names::name(name, "modality", &place.clone().on_key(), context, errors);
+    let encoder = place.key("encoder");
+    if spec.encoder.is_empty() {
+        errors.error(&encoder, "the encoder has no layer").help("add at least one, such as `- feature: flatten`");
+        return None;
+    }
+    if spec.encoder.len() > MAX_LAYERS {
+        errors
+            .error(&encoder, format!("an encoder of {} layers", spec.encoder.len()))
+            .help(format!("write at most {MAX_LAYERS}"));
+        return None;
+    }
+    let names = layer_names(&spec.encoder, &encoder, context, errors);
+    let points = points(spec, place, errors);
+    let layers = layers(spec, names, input?, &encoder, errors)?;
+
+    let last = layers.last()?;
+    let Some(feature) = width(last.output) else {
+        let place = encoder.entry(layers.len() - 1).key(&spec.encoder.last()?.name).on_key();
+        errors
+            .error(&place, format!("the encoder ends in `{}`, but the deepest feature is a vector", last.output))
+            .help("end it with `- feature: global_average_pool`, `- feature: flatten` or a `gru`");
+        return None;
+    };
+    let exits = exits(&layers, &points?, feature, place, context, errors)?;
+    let task_head = heads::task_head(feature, place, context, errors)?;
+    Some(Modality { name: name?, input: input?, layers, exits, feature, task_head })
+}
+
+/// The shape of an input.
+pub(super) fn input(input: spec::Input, place: &Place, errors: &mut Errors) -> Option<Shape> {
+    let mut sized = |kind: &str, setting: &str, value| size(value, setting, &place.key(kind).key(setting), errors);
+    match input {
+        spec::Input::Image { channels, height, width } => {
+            let channels = sized("image", "channels", channels);
+            let (height, width) = (sized("image", "height", height), sized("image", "width", width));
+            Some(Shape::Image { channels: channels?, height: height?, width: width? })
+        }
+        spec::Input::Tokens { length, vocabulary, padding } => {
+            let (length, vocabulary) = (sized("tokens", "length", length), sized("tokens", "vocabulary", vocabulary));
+            if let (Some(padding), Some(vocabulary)) = (padding, vocabulary)
+                && padding >= vocabulary
+            {
+                let place = place.key("tokens").key("padding");
+                errors
+                    .error(&place, format!("the padding id {padding} is not in a vocabulary of {vocabulary}"))
+                    .help(format!("ids run from 0 to {}", vocabulary - 1));
+                return None;
+            }
+            vocabulary?;
+            Some(Shape::Tokens { length: length? })
+        }
+        spec::Input::Sequence { length, features } => {
+            let (length, features) = (sized("sequence", "length", length), sized("sequence", "features", features));
+            Some(Shape::Sequence { length: length?, features: features? })
+        }
+        spec::Input::Vector { size } => Some(Shape::Vector { size: sized("vector", "size", size)? }),
+    }
+}
+
+/// The vocabulary and the padding id of an input of tokens.
+pub(super) fn tokens(input: spec::Input) -> Option<(u64, Option<u64>)> {
+    match input {
+        spec::Input::Tokens { vocabulary, padding, .. } => Some((vocabulary.min(MAX_SIZE), padding)),
+        _ => None,
+    }
+}
+
+fn layer_names(encoder: &[Named], place: &Place, context: &Context<'_>, errors: &mut Errors) -> Vec<Option<Name>> {
+    let key = |index: usize, name: &str| place.entry(index).key(name).on_key();
+    let all = encoder.iter().enumerate().map(|(index, layer)| (layer.name.as_str(), key(index, &layer.name)));
+    names::distinct(all.clone(), "layer", errors);
+    all.map(|(name, place)| {
+        let free = names::layer(name, &place, errors);
+        names::name(name, "layer", &place, context, errors).filter(|_| free.is_some())
+    })
+    .collect()
+}
+
+/// Sends the input through the layers, up to the first that is at fault: what follows has no input then.
+fn layers(
+    spec: &spec::Modality,
+    names: Vec<Option<Name>>,
+    mut shape: Shape,
+    place: &Place,
+    errors: &mut Errors,
+) -> Option<Vec<Layer>> {
+    let mut layers = Vec::with_capacity(names.len());
+    for (index, (named, name)) in spec.encoder.iter().zip(names).enumerate() {
+        let place = place.entry(index).key(&named.name);
+        // The shapes go on past a wrong name, which is reported already.
+        let name = name.unwrap_or_default();
+        let mut site = Site { input: shape, tokens: tokens(spec.input), place, errors };
+        let layer = layer(name, &named.layer, &mut site)?;
+        shape = layer.output;
+        layers.push(layer);
+    }
+    Some(layers)
+}
+
+/// The layers that shortcuts follow, by index, each with the point that names it.
+fn points<'a>(spec: &'a spec::Modality, place: &Place, errors: &mut Errors) -> Option<Vec<(usize, &'a Point)>> {
+    let names: Vec<_> = spec.encoder.iter().map(|layer| layer.name.as_str()).collect();
+    let last = names.len() - 1;
+    let mut points: Vec<(usize, &Point)> = Vec::new();
+    let mut sound = true;
+    for (index, point) in spec.shortcuts.iter().enumerate() {
+        let place = place.key("shortcuts").entry(index);
+        let at = point.at.as_str();
+        let position = names.iter().position(|name| *name == at);
+        let before = points.last().copied();
+        let (message, help) = match position {
+            None => {
+                let candidates = if last == 0 { &names[..] } else { &names[..last] };
+                (
+                    format!("a shortcut after `{at}`, which is no layer of this encoder"),
+                    suggest(at, candidates, "the layers that a shortcut can follow are"),
+                )
+            }
+            Some(position) if position == last => (
+                format!("a shortcut after `{at}`, the last layer: nothing is left to skip"),
+                "leave it out: the end of the encoder is always the exit `full`".to_owned(),
+            ),
+            Some(position) if points.iter().any(|(earlier, _)| *earlier == position) => {
+                (format!("a second shortcut after `{at}`"), "leave one of the two out".to_owned())
+            }
+            Some(position) => match before {
+                Some((earlier, previous)) if earlier > position => (
+                    format!("the shortcut after `{at}` stands behind that after `{}`, a later layer", previous.at),
+                    "write the shortcuts in the order of the encoder".to_owned(),
+                ),
+                _ => {
+                    points.push((position, point));
+                    continue;
+                }
+            },
+        };
+        errors.error(&place, message).help(help);
+        sound = false;
+    }
+    sound.then_some(points)
+}
+
+/// Cuts the encoder into blocks, each ending in an exit.
+fn exits(
+    layers: &[Layer],
+    points: &[(usize, &Point)],
+    feature: u64,
+    place: &Place,
+    context: &Context<'_>,
+    errors: &mut Errors,
+) -> Option<Vec<Exit>> {
+    let mut exits = Vec::with_capacity(points.len() + 1);
+    let mut start = 0;
+    let mut sound = true;
+    for (index, (position, point)) in points.iter().enumerate() {
+        let layer = &layers[*position];
+        let block = start..position + 1;
+        let place = place.key("shortcuts").entry(index);
+        let grid = size(point.grid, "grid", &place.key("grid"), errors);
+        start = position + 1;
+        let Some(shortcut) = grid.and_then(|grid| align(layer.output, feature, grid)) else {
+            if grid.is_some() {
+                errors
+                    .error(&place, format!("a shortcut after `{}`, which yields `{}`", point.at, layer.output))
+                    .help("tokens have no features yet: place it after the `embedding`");
+            }
+            sound = false;
+            continue;
+        };
+        let skipped = total(&layers[start..]);
+        let features = Cost { parameters: 0, multiply_adds: shortcut.cost.multiply_adds };
+        if features.multiply_adds > MAX_COST {
+            errors
+                .error(
+                    &place,
+                    format!("the shortcut after `{}` would have more than {MAX_COST} multiply-adds", point.at),
+                )
+                .help("place it after a layer with fewer features");
+            sound = false;
+        } else if shortcut.cost.multiply_adds >= skipped.multiply_adds && !unknown(&layers[start..]) {
+            errors
+                .warning(
+                    &place,
+                    format!(
+                        "the shortcut after `{}` takes {} multiply-adds, the layers that it skips {}",
+                        point.at,
+                        grouped(shortcut.cost.multiply_adds),
+                        grouped(skipped.multiply_adds),
+                    ),
+                )
+                .help("leave it out, or place it after an earlier layer");
+        }
+        exits.push(Exit {
+            name: layer.name.clone(),
+            block: total(&layers[block.clone()]),
+            layers: block,
+            shape: layer.output,
+            shortcut: Some(shortcut),
+        });
+    }
+    let name = Name::new("full", context.line(&place.key("encoder")));
+    let shape = Shape::Vector { size: feature };
+    exits.push(Exit { name, layers: start..layers.len(), shape, block: total(&layers[start..]), shortcut: None });
+    sound.then_some(exits)
+}
+
+/// The most multiply-adds of a shortcut: what a float counts exactly.
+const MAX_COST: u64 = 1 << 53;
+
+/// Whether the cost of some layer is not known: that of a custom layer which does not declare it.
+fn unknown(layers: &[Layer]) -> bool {
+    layers.iter().any(|layer| layer.is_custom() && layer.cost.multiply_adds == 0)
+}
+
+/// A number with its thousands set off.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            grouped.push(' ');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}

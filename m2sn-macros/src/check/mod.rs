@@ -1,0 +1,167 @@
+//! Spec to model: every check runs, so that all faults of a spec show at once.
+
+mod encoder;
+mod heads;
+mod names;
+mod navigator;
+mod training;
+
+use crate::document::Document;
+use crate::layer::Site;
+use crate::model::{Cost, Layer, Modality, Model, Name, Shape, Task};
+use crate::report::{At, Errors, Place, Report, Severity};
+use crate::spec::{self, Spec};
+
+/// A checked model, and the warnings on the way to it.
+#[derive(Debug)]
+pub(crate) struct Checked {
+    pub(crate) model: Model,
+    /// Rendered, in the order of the file.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// Checks the text of a spec. `path` is the file as its user wrote it; `strukt` the name of the annotated struct,
+/// which has to be that of the model.
+///
+/// # Errors
+/// Every fault, rendered, in the order of the file; where the text is no spec at all, the first only.
+pub(crate) fn check(text: &str, path: &str, strukt: Option<&str>) -> Result<Checked, Vec<String>> {
+    let (document, faults) = Document::read(text);
+    let mut errors = Errors::default();
+    let unread = !faults.is_empty();
+    for fault in faults {
+        errors.push(fault);
+    }
+    let model = if unread {
+        None
+    } else {
+        match document.parse::<Spec>() {
+            Ok(spec) => model(&spec, &document, strukt, &mut errors),
+            Err(fault) => {
+                errors.push(fault);
+                None
+            }
+        }
+    };
+    let reports = errors.take(&document, path);
+    let of = |severity| {
+        let of = |report: &Report| report.severity == severity;
+        reports.iter().filter(|report| of(report)).map(|report| report.text.clone()).collect::<Vec<_>>()
+    };
+    match model {
+        Some(model) if !reports.iter().any(|report| report.severity == Severity::Error) => {
+            Ok(Checked { model, warnings: of(Severity::Warning) })
+        }
+        _ => Err(of(Severity::Error)),
+    }
+}
+
+/// What the checks share.
+struct Context<'a> {
+    document: &'a Document<'a>,
+    task: Task,
+}
+
+impl Context<'_> {
+    /// The line of a place, for what is generated from there.
+    fn line(&self, place: &Place) -> usize {
+        self.document.position(&At::Place(place.clone())).line
+    }
+}
+
+fn model(spec: &Spec, document: &Document<'_>, strukt: Option<&str>, errors: &mut Errors) -> Option<Model> {
+    let root = Place::default();
+    let task = task(spec.task, &root.key("task"), errors);
+    let context = Context { document, task };
+    let name = names::model(spec, strukt, &context, errors);
+    training::check(&spec.training, &root.key("training"), errors);
+
+    let place = root.key("modalities");
+    if spec.modalities.0.is_empty() {
+        errors.error(&place, "the network has no modality, and so nothing to fuse").help("add a modality");
+    }
+    names::modalities(spec, &place, errors);
+    let inputs: Vec<_> = spec
+        .modalities
+        .0
+        .iter()
+        .map(|(name, modality)| encoder::input(modality.input, &place.key(name).key("input"), errors))
+        .collect();
+    let modalities: Vec<_> = spec
+        .modalities
+        .0
+        .iter()
+        .zip(&inputs)
+        .map(|((name, modality), input)| encoder::modality(name, modality, *input, &place.key(name), &context, errors))
+        .collect();
+    let modalities: Option<Vec<Modality>> = modalities.into_iter().collect();
+    let fused = modalities.as_ref().and_then(|modalities| heads::fused(modalities, &place, errors));
+    // The settings of the head are checked also where its input is not known.
+    let head = heads::head(&spec.head, fused.unwrap_or(1), &context, errors);
+    let embeddings = navigator::embeddings(spec, &inputs, &context, errors);
+    navigator::settings(&spec.navigator, &root.key("navigator"), errors);
+    if errors.any() {
+        return None;
+    }
+    let modalities = modalities?;
+    let (navigator, embed) = navigator::model(spec, embeddings?, &modalities, &context, errors)?;
+    let resolved = Spec { navigator: spec::Navigator { embed, ..spec.navigator.clone() }, ..spec.clone() };
+    Some(Model {
+        name: name?,
+        description: spec.description.clone(),
+        task,
+        modalities,
+        fused: fused?,
+        head: head?,
+        navigator,
+        training: spec.training.clone(),
+        resolved: serde_yaml::to_string(&resolved).ok()?,
+    })
+}
+
+fn task(task: spec::Task, place: &Place, errors: &mut Errors) -> Task {
+    let (kind, setting, count, least) = match task {
+        spec::Task::Classification { classes } => ("classification", "classes", classes, 2),
+        spec::Task::Multilabel { labels } => ("multilabel", "labels", labels, 1),
+        spec::Task::Regression { targets } => ("regression", "targets", targets, 1),
+    };
+    let place = place.key(kind).key(setting);
+    if crate::layer::size(count, setting, &place, errors).is_some_and(|count| count < least) {
+        errors.error(&place, format!("`{kind}` with {count} `{setting}`")).help(format!("write at least {least}"));
+    }
+    match task {
+        spec::Task::Classification { classes } => Task::Classification { classes },
+        spec::Task::Multilabel { labels } => Task::Multilabel { labels },
+        spec::Task::Regression { targets } => Task::Regression { targets },
+    }
+}
+
+impl Task {
+    /// The width of the logits; at least 1, so that checks can go on past a wrong one.
+    fn outputs(self) -> u64 {
+        match self {
+            Self::Classification { classes: count }
+            | Self::Multilabel { labels: count }
+            | Self::Regression { targets: count } => count.clamp(1, crate::layer::MAX_SIZE),
+        }
+    }
+}
+
+/// Sends a shape through one layer.
+fn layer(name: Name, layer: &spec::Layer, site: &mut Site<'_>) -> Option<Layer> {
+    let crate::layer::Inferred { operation, output, cost } = crate::layer::infer(layer, site)?;
+    Some(Layer { name, operation, input: site.input, output, cost })
+}
+
+/// The width of a vector.
+fn width(shape: Shape) -> Option<u64> {
+    match shape {
+        Shape::Vector { size } => Some(size),
+        _ => None,
+    }
+}
+
+/// What layers cost together.
+fn total(layers: &[Layer]) -> Cost {
+    layers.iter().map(|layer| layer.cost).sum()
+}

@@ -1,0 +1,130 @@
+use proc_macro2::{Ident, Span};
+
+use super::Context;
+use crate::model::Name;
+use crate::report::{Errors, Place};
+use crate::spec::Spec;
+
+/// Names of layers that the generated encoder has for its own, and what for.
+const LAYER_TAKEN: &[(&str, &str)] =
+    &[("full", "the exit at the end of the encoder"), ("new", "what constructors are called in Rust")];
+
+/// Names of models that would hide what the code around them needs, and what that is.
+const MODEL_TAKEN: &[(&str, &str)] = &[
+    ("AsRef", "a trait of Rust"),
+    ("Vec", "a type of Rust"),
+    ("Alloc", "as a module, a crate of Rust"),
+    ("Core", "as a module, a crate of Rust"),
+    ("Std", "as a module, a crate of Rust"),
+    ("M2sn", "as a module, the crate of this macro"),
+];
+
+/// The model's name: that of the annotated struct, in PascalCase.
+pub(super) fn model(spec: &Spec, strukt: Option<&str>, context: &Context<'_>, errors: &mut Errors) -> Option<Name> {
+    let place = Place::default().key("model");
+    if let Some(strukt) = strukt.filter(|strukt| *strukt != spec.model) {
+        errors
+            .error(&place, format!("the spec is of `{}`, but the struct is `{strukt}`", spec.model))
+            .help(format!("write `model: {strukt}`, or call the struct `{}`", spec.model));
+        return None;
+    }
+    let name = name(&spec.model, "model", &place, context, errors)?;
+    if name.pascal != spec.model {
+        errors
+            .error(&place, format!("`{}` is not in PascalCase, as a struct is", spec.model))
+            .help(format!("write `{}`", name.pascal));
+        return None;
+    }
+    free(&spec.model, MODEL_TAKEN, "model", &place, errors)?;
+    Some(name)
+}
+
+/// Checks the names of all modalities, each alone and one against the other.
+pub(super) fn modalities(spec: &Spec, place: &Place, errors: &mut Errors) {
+    let names = spec.modalities.0.iter().map(|(name, _)| (name.as_str(), place.key(name).on_key()));
+    distinct(names, "modality", errors);
+}
+
+/// Checks that a layer's name is not one of the generated code's own.
+pub(super) fn layer(name: &str, place: &Place, errors: &mut Errors) -> Option<()> {
+    free(&Name::new(name, 0).snake, LAYER_TAKEN, "layer", place, errors)
+}
+
+/// Makes the identifiers of a name.
+pub(super) fn name(text: &str, what: &str, place: &Place, context: &Context<'_>, errors: &mut Errors) -> Option<Name> {
+    let name = Name::new(text, context.line(place));
+    let (snake, pascal) = (&name.snake, &name.pascal);
+    let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    if !plain || !is_identifier(&format!("{snake}_")) || pascal.is_empty() {
+        errors
+            .error(place, format!("`{text}` cannot be the name of a {what}"))
+            .help("write a name of ASCII letters, digits and `_` that begins with a letter");
+        return None;
+    }
+    if !is_identifier(snake) || !is_identifier(pascal) {
+        errors
+            .error(place, format!("`{text}` cannot be the name of a {what}: it is a keyword of Rust"))
+            .help(format!("write another name, such as `{snake}_{what}`"));
+        return None;
+    }
+    if text.len() > MAX_LENGTH {
+        errors
+            .error(place, format!("the name of the {what} is {} letters long", text.len()))
+            .help(format!("write at most {MAX_LENGTH}"));
+        return None;
+    }
+    Some(name)
+}
+
+/// The longest name: folders and variables bear it.
+const MAX_LENGTH: usize = 64;
+
+/// Checks that no two names are the same in Rust.
+pub(super) fn distinct<'a>(names: impl Iterator<Item = (&'a str, Place)>, what: &str, errors: &mut Errors) {
+    let mut seen: Vec<Name> = Vec::new();
+    for (text, place) in names {
+        let name = Name::new(text, 0);
+        match seen.iter().find(|earlier| earlier.snake == name.snake || earlier.pascal == name.pascal) {
+            Some(earlier) if earlier.text == text => {
+                errors.error(&place, format!("a second {what} named `{text}`")).help("give it another name");
+            }
+            Some(Name { text: first, pascal, snake, .. }) => {
+                let same = if *pascal == name.pascal { pascal } else { snake };
+                errors
+                    .error(&place, format!("the {what} `{text}` and the {what} `{first}` are both `{same}` in Rust"))
+                    .help("give one of them another name");
+            }
+            None => seen.push(name),
+        }
+    }
+}
+
+fn free(name: &str, taken: &[(&str, &str)], what: &str, place: &Place, errors: &mut Errors) -> Option<()> {
+    let Some((_, owner)) = taken.iter().find(|(taken, _)| *taken == name) else { return Some(()) };
+    errors
+        .error(place, format!("`{name}` cannot be the name of a {what}: it is {owner}"))
+        .help(format!("write another name, such as `{}`", other(name, what)));
+    None
+}
+
+fn other(name: &str, what: &str) -> String {
+    if what == "model" { format!("My{name}") } else { format!("{name}_{what}") }
+}
+
+fn is_identifier(text: &str) -> bool {
+    // `parse_any` takes keywords too; parsing refuses them.
+    syn::parse_str::<Ident>(text).is_ok_and(|ident| ident == Ident::new(text, Span::call_site())) && text != "_"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_identifier;
+
+    #[test]
+    fn keywords_are_no_identifiers() {
+        for keyword in ["match", "type", "self", "Self", "gen", "_", "1st", "", "a b"] {
+            assert!(!is_identifier(keyword), "{keyword}");
+        }
+        assert!(is_identifier("stage1"));
+    }
+}

@@ -1,0 +1,173 @@
+use super::{Context, encoder, heads, layer, total, width};
+use crate::layer::{MAX_SIZE, Site};
+use crate::model::{Cost, Layer, Modality, Name, Navigator, Shape};
+use crate::report::{Errors, Place, suggest};
+use crate::spec::{self, Activation, Extent, Layer as Spec, Ordered, Positions};
+
+/// The embedding layers of each modality: as the spec has them or by default, and checked.
+pub(super) type Embeddings = Vec<(Vec<Spec>, Vec<Layer>)>;
+
+/// Checks the embedding of each modality whose input is sound.
+pub(super) fn embeddings(
+    spec: &spec::Spec,
+    inputs: &[Option<Shape>],
+    context: &Context<'_>,
+    errors: &mut Errors,
+) -> Option<Embeddings> {
+    let place = Place::default().key("navigator").key("embed");
+    let names: Vec<_> = spec.modalities.0.iter().map(|(name, _)| name.as_str()).collect();
+    for (name, _) in &spec.navigator.embed.0 {
+        if !names.contains(&name.as_str()) {
+            errors
+                .error(&place.key(name).on_key(), format!("an embedding of `{name}`, which is no modality"))
+                .help(suggest(name, &names, "the modalities are"));
+        }
+    }
+    let each: Vec<_> = spec
+        .modalities
+        .0
+        .iter()
+        .zip(inputs)
+        .map(|((name, modality), input)| {
+            let layers = spec.navigator.embed.get(name);
+            embedding(name, modality, (*input)?, layers, &place.key(name), context, errors)
+        })
+        .collect();
+    each.into_iter().collect()
+}
+
+fn embedding(
+    name: &str,
+    modality: &spec::Modality,
+    input: Shape,
+    layers: Option<&Vec<Spec>>,
+    place: &Place,
+    context: &Context<'_>,
+    errors: &mut Errors,
+) -> Option<(Vec<Spec>, Vec<Layer>)> {
+    let mut shape = input;
+    let mut specs = layers.cloned().unwrap_or_else(|| default(input));
+    let mut layers: Vec<Layer> = Vec::new();
+    let mut index = 0;
+    loop {
+        if index == specs.len() {
+            // The last layer may leave the average over pixels or steps to the compiler.
+            if !matches!(shape, Shape::Image { .. } | Shape::Sequence { .. }) {
+                break;
+            }
+            specs.push(Spec::GlobalAveragePool);
+        }
+        let place = place.entry(index);
+        let name = Name::new(&unnamed(&specs[..index], &specs[index]), context.line(&place));
+        let mut site = Site { input: shape, tokens: encoder::tokens(modality.input), place, errors };
+        let layer = layer(name, &specs[index], &mut site)?;
+        shape = layer.output;
+        layers.push(layer);
+        index += 1;
+    }
+    if width(shape).is_none() {
+        errors
+            .error(place, format!("the embedding of `{name}` ends in `{shape}`, but the navigator needs a vector"))
+            .help("add an `embedding`");
+        return None;
+    }
+    Some((specs, layers))
+}
+
+/// The name of an embedding's layer: its kind, with a number where an earlier one is of the same kind.
+fn unnamed(earlier: &[Spec], layer: &Spec) -> String {
+    let kind = layer.kind();
+    match earlier.iter().filter(|earlier| earlier.kind() == kind).count() {
+        0 => kind.to_owned(),
+        count => format!("{kind}{}", count + 1),
+    }
+}
+
+/// A light embedding for a modality that the spec leaves out.
+fn default(input: Shape) -> Vec<Spec> {
+    let linear = || Spec::Linear(spec::Linear { size: WIDTH, activation: Activation::Relu });
+    match input {
+        Shape::Image { height, width, .. } => {
+            let kernel = Extent([height, width].map(|side| side.div_ceil(GRID)));
+            let padding = Extent([0, 0]);
+            vec![
+                Spec::AveragePool(spec::Pool { kernel, stride: kernel, padding }),
+                Spec::Residual(spec::Residual { channels: 8, blocks: 1, stride: 1 }),
+            ]
+        }
+        Shape::Tokens { .. } => {
+            vec![Spec::Embedding(spec::Embedding { size: WIDTH, positions: Positions::None, dropout: 0.0 })]
+        }
+        Shape::Sequence { .. } | Shape::Vector { .. } => vec![linear()],
+    }
+}
+
+/// The features of a default embedding.
+const WIDTH: u64 = 16;
+
+/// The most pixels on a side that a default embedding leaves of an image.
+const GRID: u64 = 8;
+
+/// Checks the settings of the navigator's training.
+pub(super) fn settings(navigator: &spec::Navigator, place: &Place, errors: &mut Errors) {
+    let (kind, value) = match navigator.latency {
+        spec::Latency::Ratio(ratio) => ("ratio", ratio),
+        spec::Latency::Weight(weight) => ("weight", weight),
+    };
+    if !(0.0..=MAX_WEIGHT).contains(&value) {
+        errors
+            .error(&place.key("latency").key(kind), format!("a latency {kind} of {value} is out of range"))
+            .help(format!("write a number from 0, which ignores latency, to {MAX_WEIGHT}"));
+    }
+    let temperature = place.key("temperature");
+    let spec::Temperature { from, to, .. } = navigator.temperature;
+    for (key, value) in [("from", from), ("to", to)] {
+        if !(MIN_TEMPERATURE..=MAX_TEMPERATURE).contains(&value) {
+            errors
+                .error(&temperature.key(key), format!("a temperature of {value} is out of range"))
+                .help(format!("write a number from {MIN_TEMPERATURE} to {MAX_TEMPERATURE}"));
+        }
+    }
+    if to > from {
+        errors
+            .error(&temperature.key("to"), format!("the temperature rises from {from} to {to}"))
+            .help("start high, for even choices, and end low, for clear ones: swap the two");
+    }
+}
+
+/// The highest λ that the paper tries is 100.
+const MAX_WEIGHT: f64 = 1000.0;
+
+const MIN_TEMPERATURE: f64 = 0.001;
+const MAX_TEMPERATURE: f64 = 1000.0;
+
+/// Joins the embeddings with the decision; the embeddings as a spec has them come along, for the resolved one.
+pub(super) fn model(
+    spec: &spec::Spec,
+    embeddings: Embeddings,
+    modalities: &[Modality],
+    context: &Context<'_>,
+    errors: &mut Errors,
+) -> Option<(Navigator, Ordered<Vec<Spec>>)> {
+    let place = Place::default().key("navigator");
+    let exits = modalities.iter().map(|modality| modality.exits.len() as u64).sum();
+    let (specs, embeddings): (Vec<_>, Vec<_>) = embeddings.into_iter().unzip();
+    let inputs = modalities.iter().zip(&embeddings).fold(0_u64, |sum, (modality, layers)| {
+        let shape = layers.last().map_or(modality.input, |layer| layer.output);
+        sum.saturating_add(width(shape).unwrap_or_default())
+    });
+    if inputs > MAX_SIZE {
+        errors
+            .error(&place.key("embed"), format!("the embeddings side by side have more than {MAX_SIZE} features"))
+            .help("end them in smaller vectors");
+        return None;
+    }
+    let name = Name::new("decision", context.line(&place));
+    let mut site = Site { input: Shape::Vector { size: inputs }, tokens: None, place, errors };
+    let decision = layer(name, &heads::linear(exits), &mut site)?;
+    let cost = embeddings.iter().map(|layers| total(layers)).sum::<Cost>() + decision.cost;
+    let names = spec.modalities.0.iter().map(|(name, _)| name.clone());
+    let embed = Ordered(names.zip(specs).collect());
+    let spec::Navigator { latency, temperature, encoders, .. } = spec.navigator;
+    Some((Navigator { embeddings, decision, cost, latency, temperature, encoders }, embed))
+}

@@ -1,0 +1,79 @@
+use crate::layer::size;
+use crate::report::{Errors, Place};
+use crate::spec::{Optimizer, Schedule, Stage, Training};
+
+pub(super) fn check(training: &Training, place: &Place, errors: &mut Errors) {
+    let Training { seed, pretrain, shortcuts, fusion, navigator } = training;
+    if i64::try_from(*seed).is_err() {
+        errors.error(&place.key("seed"), format!("the seed {seed} is out of range")).help("write at most 2^63 - 1");
+    }
+    // What a stage takes from `pretrain` is checked there alone.
+    stage(pretrain, None, &place.key("pretrain"), errors);
+    for (name, later) in [("shortcuts", &shortcuts.stage), ("fusion", fusion), ("navigator", navigator)] {
+        stage(later, Some(pretrain), &place.key(name), errors);
+    }
+}
+
+fn stage(stage: &Stage, defaults: Option<&Stage>, place: &Place, errors: &mut Errors) {
+    let Stage { epochs, batch, optimizer, schedule, patience } = stage;
+    size(*epochs, "epochs", &place.key("epochs"), errors);
+    if defaults.is_none_or(|defaults| defaults.batch != *batch) {
+        size(*batch, "batch", &place.key("batch"), errors);
+    }
+    if let Some(patience) = patience {
+        size(*patience, "patience", &place.key("patience"), errors);
+    }
+    if defaults.is_none_or(|defaults| defaults.optimizer != *optimizer) {
+        self::optimizer(optimizer, &place.key("optimizer"), errors);
+    }
+    if defaults.is_none_or(|defaults| defaults.schedule != *schedule) {
+        self::schedule(schedule, &place.key("schedule"), errors);
+    }
+}
+
+fn optimizer(optimizer: &Optimizer, place: &Place, errors: &mut Errors) {
+    let (place, rate, decay) = match *optimizer {
+        Optimizer::AdamW { lr, weight_decay } => (place.key("adamw"), lr, weight_decay),
+        Optimizer::Sgd { lr, momentum, weight_decay } => {
+            let place = place.key("sgd");
+            if !(0.0..1.0).contains(&momentum) {
+                errors
+                    .error(&place.key("momentum"), format!("a momentum of {momentum} is out of range"))
+                    .help("write a number from 0 to below 1; 0.9 is common");
+            }
+            (place, lr, weight_decay)
+        }
+    };
+    if !(rate > 0.0 && rate <= 10.0) {
+        errors
+            .error(&place.key("lr"), format!("a learning rate of {rate} is out of range"))
+            .help("write a number above 0, at most 10; 0.001 is common for AdamW");
+    }
+    if !(0.0..=1.0).contains(&decay) {
+        errors
+            .error(&place.key("weight_decay"), format!("a weight decay of {decay} is out of range"))
+            .help("write a number from 0 to 1; 0.01 is common");
+    }
+}
+
+fn schedule(schedule: &Schedule, place: &Place, errors: &mut Errors) {
+    match *schedule {
+        Schedule::Constant => {}
+        Schedule::Cosine { warmup } => {
+            if !(0.0..1.0).contains(&warmup) {
+                errors
+                    .error(&place.key("cosine").key("warmup"), format!("a warm-up of {warmup} is out of range"))
+                    .help("write the share of the steps, from 0 to below 1; 0.05 is common");
+            }
+        }
+        Schedule::Step { epochs, gamma } => {
+            let place = place.key("step");
+            size(epochs, "epochs", &place.key("epochs"), errors);
+            if !(gamma > 0.0 && gamma <= 1.0) {
+                errors
+                    .error(&place.key("gamma"), format!("a factor of {gamma} is out of range"))
+                    .help("write a number above 0, at most 1; 0.1 is common");
+            }
+        }
+    }
+}

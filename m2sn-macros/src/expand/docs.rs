@@ -1,0 +1,144 @@
+//! Documentation of the generated model: the spec, what each exit costs, and a drawing of the network.
+
+use std::fmt::Write;
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use super::{Context, dims};
+use crate::model::{Cost, Modality, Model, Task};
+
+/// Doc comments, one a line of the text.
+pub(super) fn lines(text: &str) -> TokenStream {
+    let lines = text.lines().map(|line| if line.is_empty() { String::new() } else { format!(" {line}") });
+    quote!(#(#[doc = #lines])*)
+}
+
+/// The documentation of the model's struct, which follows what the user wrote on it.
+pub(super) fn model(model: &Model, context: &Context) -> TokenStream {
+    let mut text = String::new();
+    let documented = context.item.attrs.iter().any(|attr| attr.path().is_ident("doc"));
+    if documented {
+        text.push('\n');
+    }
+    if let Some(description) = &model.description {
+        text += &format!("{}\n\n", description.trim());
+    }
+    text += &format!("Generated from `{}`. Its parts are in [`{}`].\n\n", context.spec_path, model.name.snake);
+    text += &format!("# Network\n```text\n{}```\n\n", drawing(model));
+    text += "# Exits\nOne sample costs this much up to an exit, its shortcut included:\n";
+    for modality in &model.modalities {
+        text += &format!("\n`{}`, `{}`:\n\n{}", modality.name.text, dims(modality.input), table(modality));
+    }
+    text += &format!(
+        "\nFusion and head add {}, the navigator {}.\n\n# Spec",
+        described(model.head.cost),
+        described(model.navigator.cost)
+    );
+    let (above, include, fence) = (lines(&text), &context.include, "```");
+    quote! {
+        #above
+        #[doc = " ```yaml"]
+        #[doc = #include]
+        #[doc = #fence]
+    }
+}
+
+/// The exits of a modality with shapes and costs.
+fn table(modality: &Modality) -> String {
+    let mut text = "| exit | output of its block | parameters | multiply-adds |\n|---|---|--:|--:|\n".to_owned();
+    let mut encoder = Cost::default();
+    for exit in &modality.exits {
+        encoder = encoder + exit.block;
+        let cost = encoder + exit.shortcut.as_ref().map_or_else(Cost::default, |shortcut| shortcut.cost);
+        let _ = writeln!(
+            text,
+            "| `{}` | `{}` | {} | {} |",
+            exit.name.text,
+            exit.shape,
+            grouped(cost.parameters),
+            grouped(cost.multiply_adds)
+        );
+    }
+    text
+}
+
+fn described(cost: Cost) -> String {
+    format!("{} parameters and {} multiply-adds", grouped(cost.parameters), grouped(cost.multiply_adds))
+}
+
+/// A number with its digits in groups of three.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// The encoders as lines that join in fusion and head; a layer that an exit follows ends in `┬`.
+///
+/// ```text
+/// image ─ stem ┬ stage1 ┬ stage2 ─ feature ┐
+///                                          ├ concat ─ mlp ─ 10 classes
+/// audio ─ stem ─ stage1 ┬ feature ─────────┘
+/// ```
+fn drawing(model: &Model) -> String {
+    let rows: Vec<String> = model.modalities.iter().map(row).collect();
+    let width = rows.iter().map(|row| row.chars().count()).max().unwrap_or(0);
+    let outputs = match model.task {
+        Task::Classification { classes } => format!("{classes} classes"),
+        Task::Multilabel { labels } => format!("{labels} labels"),
+        Task::Regression { targets } => format!("{targets} targets"),
+    };
+    // Rows of modalities and of joints take turns, so that there is always one in the middle.
+    let (lines, middle) = (2 * rows.len() - 1, rows.len() - 1);
+    let mut text = String::new();
+    for line in 0..lines {
+        let row = if line % 2 == 0 { rows.get(line / 2) } else { None };
+        let (left, filler) = row.map_or(("", ' '), |row| (row.as_str(), '─'));
+        let padding: String = std::iter::repeat_n(filler, width - left.chars().count()).collect();
+        let joint = match (row.is_some(), line) {
+            _ if lines == 1 => '─',
+            (true, 0) => '┐',
+            (true, last) if last + 1 == lines => '┘',
+            (true, center) if center == middle => '┼',
+            (true, _) => '┤',
+            (false, center) if center == middle => '├',
+            (false, _) => '│',
+        };
+        let _ = write!(text, "{left}{padding}{joint}");
+        if line == middle {
+            let _ = write!(text, " concat ─ head ─ {outputs}");
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// One encoder, `image ─ stem ┬ stage1 ─ feature ─`.
+fn row(modality: &Modality) -> String {
+    let mut text = format!("{} ─", modality.name.text);
+    for exit in &modality.exits {
+        let layers = modality.layers.get(exit.layers.clone()).unwrap_or_default();
+        for (index, layer) in layers.iter().enumerate() {
+            let mark = if index + 1 == layers.len() && exit.shortcut.is_some() { '┬' } else { '─' };
+            let _ = write!(text, " {} {mark}", layer.name.text);
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::grouped;
+
+    #[test]
+    fn digits_are_grouped_from_the_right() {
+        assert_eq!([0, 999, 1000, 12_345_678].map(grouped), ["0", "999", "1,000", "12,345,678"]);
+    }
+}

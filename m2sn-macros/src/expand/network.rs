@@ -1,0 +1,72 @@
+//! The model as training, routing and evaluation see it.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use super::Context;
+use crate::model::Model;
+
+pub(super) fn expand(model: &Model, context: &Context) -> TokenStream {
+    let Context { krate, item, .. } = context;
+    let ident = &item.ident;
+    let module = context.module(model);
+    quote! {
+        impl #krate::network::Network for #ident {
+            type Input = #module::Input;
+            type Route = #module::Route;
+
+            fn new(device: #krate::Device) -> #krate::Result<Self> {
+                let variables = #krate::network::variables(device)?;
+                let root = variables.root();
+                let encoders = #module::Encoders::new(&root);
+                let head = #module::Head::new(&root);
+                let navigator = #module::Navigator::new(&root);
+                Ok(Self { encoders, head, navigator, variables })
+            }
+
+            fn description() -> &'static #krate::network::Description {
+                &#module::DESCRIPTION
+            }
+
+            fn plan() -> #krate::training::Plan {
+                #module::plan()
+            }
+
+            fn variables(&self) -> &#krate::tch::nn::VarStore {
+                &self.variables
+            }
+
+            fn block(
+                &self,
+                modality: usize,
+                block: usize,
+                input: &#krate::batch::Feature,
+                train: bool,
+            ) -> #krate::batch::Feature {
+                self.encoders.block(modality, block, input, train)
+            }
+
+            fn shortcut(
+                &self,
+                modality: usize,
+                exit: usize,
+                input: &#krate::batch::Feature,
+                train: bool,
+            ) -> #krate::tch::Tensor {
+                self.encoders.shortcut(modality, exit, input, train)
+            }
+
+            fn task_head(&self, modality: usize, feature: &#krate::tch::Tensor) -> #krate::tch::Tensor {
+                self.encoders.task_head(modality, feature)
+            }
+
+            fn fuse(&self, features: &[#krate::tch::Tensor], train: bool) -> #krate::tch::Tensor {
+                self.head.fuse(features, train)
+            }
+
+            fn navigate(&self, inputs: &[#krate::batch::Feature], train: bool) -> Vec<#krate::tch::Tensor> {
+                self.navigator.navigate(inputs, train)
+            }
+        }
+    }
+}

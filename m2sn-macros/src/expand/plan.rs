@@ -1,0 +1,101 @@
+//! The training section, as the runtime's `Plan`.
+
+use proc_macro2::{Literal, TokenStream};
+use quote::quote;
+
+use super::Context;
+use crate::model::Model;
+use crate::spec::{Anneal, Encoders, Latency, Method, Optimizer, Schedule, Stage};
+
+pub(super) fn expand(model: &Model, _: &Context) -> TokenStream {
+    let training = &model.training;
+    let seed = Literal::u64_unsuffixed(training.seed);
+    let (pretrain, fusion) = (stage(&training.pretrain), stage(&training.fusion));
+    let (shortcuts, navigator) = (stage(&training.shortcuts.stage), stage(&training.navigator));
+    let method = match training.shortcuts.method {
+        Method::Integral => quote!(Integral),
+        Method::Peripheral => quote!(Peripheral),
+    };
+    let latency = match model.navigator.latency {
+        Latency::Ratio(ratio) => {
+            let ratio = Literal::f64_unsuffixed(ratio);
+            quote!(Ratio(#ratio))
+        }
+        Latency::Weight(weight) => {
+            let weight = Literal::f64_unsuffixed(weight);
+            quote!(Weight(#weight))
+        }
+    };
+    let temperature = &model.navigator.temperature;
+    let (from, to) = (Literal::f64_unsuffixed(temperature.from), Literal::f64_unsuffixed(temperature.to));
+    let anneal = match temperature.anneal {
+        Anneal::Exponential => quote!(Exponential),
+        Anneal::Linear => quote!(Linear),
+    };
+    let encoders = match model.navigator.encoders {
+        Encoders::Serial => quote!(Serial),
+        Encoders::Parallel => quote!(Parallel),
+    };
+    quote! {
+        pub(super) fn plan() -> training::Plan {
+            training::Plan {
+                seed: #seed,
+                pretrain: #pretrain,
+                shortcuts: training::Shortcuts { method: training::Method::#method, stage: #shortcuts },
+                fusion: #fusion,
+                navigator: training::Navigator {
+                    stage: #navigator,
+                    latency: training::Latency::#latency,
+                    temperature: training::Temperature { from: #from, to: #to, anneal: training::Anneal::#anneal },
+                    encoders: training::Encoders::#encoders,
+                },
+            }
+        }
+    }
+}
+
+fn stage(stage: &Stage) -> TokenStream {
+    let (epochs, batch) = (Literal::u64_unsuffixed(stage.epochs), Literal::u64_unsuffixed(stage.batch));
+    let (optimizer, schedule) = (optimizer(stage.optimizer), schedule(stage.schedule));
+    let patience = match stage.patience.map(Literal::u64_unsuffixed) {
+        None => quote!(None),
+        Some(epochs) => quote!(Some(#epochs)),
+    };
+    quote! {
+        training::Stage {
+            epochs: #epochs,
+            batch: #batch,
+            optimizer: training::Optimizer::#optimizer,
+            schedule: training::Schedule::#schedule,
+            patience: #patience,
+        }
+    }
+}
+
+fn optimizer(optimizer: Optimizer) -> TokenStream {
+    match optimizer {
+        Optimizer::AdamW { lr, weight_decay } => {
+            let (lr, weight_decay) = (Literal::f64_unsuffixed(lr), Literal::f64_unsuffixed(weight_decay));
+            quote!(AdamW { lr: #lr, weight_decay: #weight_decay })
+        }
+        Optimizer::Sgd { lr, momentum, weight_decay } => {
+            let (lr, momentum) = (Literal::f64_unsuffixed(lr), Literal::f64_unsuffixed(momentum));
+            let weight_decay = Literal::f64_unsuffixed(weight_decay);
+            quote!(Sgd { lr: #lr, momentum: #momentum, weight_decay: #weight_decay })
+        }
+    }
+}
+
+fn schedule(schedule: Schedule) -> TokenStream {
+    match schedule {
+        Schedule::Constant => quote!(Constant),
+        Schedule::Cosine { warmup } => {
+            let warmup = Literal::f64_unsuffixed(warmup);
+            quote!(Cosine { warmup: #warmup })
+        }
+        Schedule::Step { epochs, gamma } => {
+            let (epochs, gamma) = (Literal::u64_unsuffixed(epochs), Literal::f64_unsuffixed(gamma));
+            quote!(Step { epochs: #epochs, gamma: #gamma })
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! The annotated struct, and the few methods that most programs need.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use super::{Context, docs};
+use crate::model::Model;
+
+pub(super) fn expand(model: &Model, context: &Context) -> TokenStream {
+    let Context { krate, item, .. } = context;
+    let syn::DeriveInput { attrs, vis, ident, .. } = item;
+    let module = context.module(model);
+    let docs = docs::model(model, context);
+    let derive = derive(attrs);
+    let methods = methods(krate, &quote!(#module));
+    quote! {
+        #(#attrs)*
+        #docs
+        #derive
+        #vis struct #ident {
+            encoders: #module::Encoders,
+            head: #module::Head,
+            navigator: #module::Navigator,
+            variables: #krate::tch::nn::VarStore,
+        }
+
+        impl #ident {
+            #methods
+        }
+    }
+}
+
+/// One line each: whatever has logic is in the runtime.
+pub(super) fn methods(krate: &syn::Path, module: &TokenStream) -> TokenStream {
+    quote! {
+        /// Builds the model on a device, with freshly drawn parameters.
+        ///
+        /// # Errors
+        /// Where the device cannot be used.
+        pub fn new(device: #krate::Device) -> #krate::Result<Self> {
+            #krate::network::Network::seeded(device, <Self as #krate::network::Network>::plan().seed)
+        }
+
+        /// Trains the model in the stages of its spec.
+        ///
+        /// # Errors
+        /// Where the data do not fit the model, or a file cannot be written.
+        pub fn train(
+            &mut self,
+            data: &#krate::data::Splits<#module::Input>,
+            progress: &mut #krate::training::Progress,
+        ) -> #krate::Result<#krate::training::Report> {
+            let plan = <Self as #krate::network::Network>::plan();
+            #krate::training::Trainer::new(plan).train(self, data, progress)
+        }
+
+        /// Answers each sample by the route that the navigator chooses for it.
+        ///
+        /// # Errors
+        /// Where the modalities differ in their number of samples.
+        pub fn predict(
+            &self,
+            input: &#module::Input,
+        ) -> #krate::Result<#krate::routing::Answer<#module::Route>> {
+            #krate::routing::predict(self, input)
+        }
+
+        /// Answers every sample by the given route.
+        ///
+        /// # Errors
+        /// Where the modalities differ in their number of samples.
+        pub fn predict_by(
+            &self,
+            input: &#module::Input,
+            route: #module::Route,
+        ) -> #krate::Result<#krate::routing::Answer<#module::Route>> {
+            #krate::routing::predict_by(self, input, route)
+        }
+
+        /// Writes the parameters and a manifest to a folder.
+        ///
+        /// # Errors
+        /// Where a file cannot be written.
+        pub fn save(&self, folder: impl AsRef<::std::path::Path>) -> #krate::Result<()> {
+            #krate::checkpoint::save(self, folder)
+        }
+
+        /// Reads the parameters that [`save`](Self::save) wrote.
+        ///
+        /// # Errors
+        /// Where a file cannot be read, or comes from another spec.
+        pub fn load(&mut self, folder: impl AsRef<::std::path::Path>) -> #krate::Result<()> {
+            #krate::checkpoint::load(self, folder)
+        }
+    }
+}
+
+/// `Debug`, which the runtime asks for, where the user does not derive it already.
+pub(super) fn derive(attrs: &[syn::Attribute]) -> Option<TokenStream> {
+    let mut derived = false;
+    for attr in attrs.iter().filter(|attr| attr.path().is_ident("derive")) {
+        // A derive that cannot be parsed is rustc's to report.
+        let _ = attr.parse_nested_meta(|meta| {
+            derived |= meta.path.segments.last().is_some_and(|segment| segment.ident == "Debug");
+            Ok(())
+        });
+    }
+    (!derived).then(|| quote!(#[derive(Debug)]))
+}

@@ -1,0 +1,130 @@
+//! What stands in for the model of a faulty spec, so that the faults are the only errors shown.
+//!
+//! Methods, inputs and routes are there with the types that they will have; nothing of it can run.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use serde_yaml::Value;
+
+use super::{Context, imports, input, route, strukt};
+use crate::model::{Name, Shape};
+
+/// What a faulty spec still tells of a model.
+#[derive(Debug, Default)]
+pub(crate) struct Sketch {
+    modalities: Vec<Modality>,
+}
+
+#[derive(Debug)]
+struct Modality {
+    name: Name,
+    input: Shape,
+    exits: Vec<Name>,
+}
+
+impl Sketch {
+    /// Reads as much of a spec as is YAML, from the top.
+    pub(crate) fn read(text: &str) -> Self {
+        let lines: Vec<_> = text.lines().collect();
+        let spec = (0..=lines.len()).rev().find_map(|end| {
+            let spec: Value = serde_yaml::from_str(&lines[..end].join("\n")).ok()?;
+            spec.is_mapping().then_some(spec)
+        });
+        let modalities = spec.as_ref().and_then(|spec| spec.get("modalities")).and_then(Value::as_mapping);
+        let modalities = modalities.into_iter().flatten().filter_map(|(name, modality)| {
+            let mut exits = Vec::new();
+            let points = modality.get("shortcuts").and_then(Value::as_sequence).into_iter().flatten();
+            for point in points.filter_map(|point| point.as_str().or_else(|| point.get("at")?.as_str())).chain(["full"])
+            {
+                if let Some(exit) = self::name(point).filter(|exit| !exits.contains(exit)) {
+                    exits.push(exit);
+                }
+            }
+            Some(Modality {
+                name: self::name(name.as_str()?)?,
+                input: modality.get("input").map_or(UNKNOWN, shape),
+                exits,
+            })
+        });
+        let mut distinct: Vec<Modality> = Vec::new();
+        for modality in modalities {
+            if distinct.iter().all(|other| other.name.pascal != modality.name.pascal) {
+                distinct.push(modality);
+            }
+        }
+        Self { modalities: distinct }
+    }
+}
+
+/// The shape of an input that the spec does not tell.
+const UNKNOWN: Shape = Shape::Vector { size: 1 };
+
+fn shape(input: &Value) -> Shape {
+    let size = |kind: &str, setting: &str| input.get(kind)?.get(setting)?.as_u64();
+    let image = || {
+        let side = |setting| size("image", setting);
+        Some(Shape::Image { channels: side("channels")?, height: side("height")?, width: side("width")? })
+    };
+    let tokens = || Some(Shape::Tokens { length: size("tokens", "length")? });
+    let sequence =
+        || Some(Shape::Sequence { length: size("sequence", "length")?, features: size("sequence", "features")? });
+    let vector = || Some(Shape::Vector { size: size("vector", "size")? });
+    image().or_else(tokens).or_else(sequence).or_else(vector).unwrap_or(UNKNOWN)
+}
+
+/// The name in Rust, where it can be one.
+fn name(text: &str) -> Option<Name> {
+    let name = Name::new(text, 1);
+    let is_identifier = |name: &str| syn::parse_str::<syn::Ident>(name).is_ok();
+    (is_identifier(&name.snake) && is_identifier(&name.pascal)).then_some(name)
+}
+
+/// Writes the item as the user wrote it, with methods and a module that have the right types.
+pub(crate) fn stub(sketch: &Sketch, context: &Context) -> TokenStream {
+    let Context { krate, item, .. } = context;
+    let syn::DeriveInput { attrs, vis, ident, generics, .. } = item;
+    if !generics.params.is_empty() {
+        return quote!(#item);
+    }
+    let name = Name::new(&ident.to_string(), 1);
+    let module = context.ident(&name.snake);
+    let methods = strukt::methods(krate, &quote!(#module));
+    let fields: Vec<_> = sketch.modalities.iter().map(|modality| (&modality.name, modality.input)).collect();
+    let modalities: Vec<_> =
+        sketch.modalities.iter().map(|modality| (&modality.name, modality.exits.iter().collect())).collect();
+    let parts = [input::expand(&fields, context)];
+    let imports = imports::expand(&parts, context);
+    let route = route::expand(&modalities, context);
+    let derive = strukt::derive(attrs);
+    let never = quote!(unimplemented!("the spec is at fault"));
+    quote! {
+        #derive
+        #item
+
+        impl #ident {
+            #methods
+        }
+
+        impl #krate::network::Network for #ident {
+            type Input = #module::Input;
+            type Route = #module::Route;
+
+            fn new(_: #krate::Device) -> #krate::Result<Self> { #never }
+            fn description() -> &'static #krate::network::Description { #never }
+            fn plan() -> #krate::training::Plan { #never }
+            fn variables(&self) -> &#krate::tch::nn::VarStore { #never }
+            fn block(&self, _: usize, _: usize, _: &#krate::batch::Feature, _: bool) -> #krate::batch::Feature { #never }
+            fn shortcut(&self, _: usize, _: usize, _: &#krate::batch::Feature, _: bool) -> #krate::tch::Tensor { #never }
+            fn task_head(&self, _: usize, _: &#krate::tch::Tensor) -> #krate::tch::Tensor { #never }
+            fn fuse(&self, _: &[#krate::tch::Tensor], _: bool) -> #krate::tch::Tensor { #never }
+            fn navigate(&self, _: &[#krate::batch::Feature], _: bool) -> Vec<#krate::tch::Tensor> { #never }
+        }
+
+        /// What belongs to the model.
+        #vis mod #module {
+            #imports
+            #route
+            #(#parts)*
+        }
+    }
+}

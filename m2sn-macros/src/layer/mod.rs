@@ -1,0 +1,267 @@
+//! The layers: one file a family, with its shape rule, its cost rule, and how it is written in Rust.
+//!
+//! Costs count trained parameters, and the multiply-adds of one sample in convolutions, linear layers, recurrent
+//! layers and attention. Normalisation, activation, pooling, additions and look-ups count as nothing.
+
+mod conv;
+mod custom;
+mod dropout;
+mod embedding;
+mod gru;
+mod linear;
+mod mlp;
+mod pool;
+mod residual;
+mod shortcut;
+mod site;
+mod transformer;
+
+use std::fmt;
+
+use proc_macro2::{Ident, Literal, Span, TokenStream};
+use quote::quote;
+
+use crate::model::{Cost, Layer, Shape};
+use crate::spec::{self, Activation};
+
+pub(crate) use shortcut::align;
+pub(crate) use site::{MAX_SIZE, Site, size};
+
+/// What a layer does, with checked settings.
+#[derive(Debug, Clone)]
+pub(crate) enum Operation {
+    Conv(conv::Settings),
+    Residual(residual::Settings),
+    MaxPool(pool::Settings),
+    AveragePool(pool::Settings),
+    GlobalAveragePool,
+    Flatten,
+    Linear(linear::Settings),
+    Mlp(mlp::Settings),
+    Embedding(embedding::Settings),
+    Transformer(transformer::Settings),
+    Gru(gru::Settings),
+    Dropout(dropout::Settings),
+    Custom(custom::Settings),
+}
+
+/// What the rules of a layer say of it at its site.
+#[derive(Debug)]
+pub(crate) struct Inferred {
+    pub(crate) operation: Operation,
+    pub(crate) output: Shape,
+    pub(crate) cost: Cost,
+}
+
+/// Applies the rules of a layer at its site; `None` where a fault was reported.
+pub(crate) fn infer(layer: &spec::Layer, site: &mut Site<'_>) -> Option<Inferred> {
+    let inferred = match layer {
+        spec::Layer::Conv(settings) => conv::infer(settings, site),
+        spec::Layer::Residual(settings) => residual::infer(settings, site),
+        spec::Layer::MaxPool(settings) => pool::infer(settings, Operation::MaxPool, site),
+        spec::Layer::AveragePool(settings) => pool::infer(settings, Operation::AveragePool, site),
+        spec::Layer::GlobalAveragePool => pool::infer_global(site),
+        spec::Layer::Flatten => pool::infer_flatten(site),
+        spec::Layer::Linear(settings) => linear::infer(settings, site),
+        spec::Layer::Mlp(settings) => mlp::infer(settings, site),
+        spec::Layer::Embedding(settings) => embedding::infer(settings, site),
+        spec::Layer::Transformer(settings) => transformer::infer(settings, site),
+        spec::Layer::Gru(settings) => gru::infer(settings, site),
+        spec::Layer::Dropout(probability) => dropout::infer(*probability, site),
+        spec::Layer::Custom(settings) => custom::infer(settings, site),
+    }?;
+    site.affordable(inferred)
+}
+
+impl spec::Layer {
+    /// The key that the layer is written with.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Conv(_) => "conv",
+            Self::Residual(_) => "residual",
+            Self::MaxPool(_) => "max_pool",
+            Self::AveragePool(_) => "average_pool",
+            Self::GlobalAveragePool => "global_average_pool",
+            Self::Flatten => "flatten",
+            Self::Linear(_) => "linear",
+            Self::Mlp(_) => "mlp",
+            Self::Embedding(_) => "embedding",
+            Self::Transformer(_) => "transformer",
+            Self::Gru(_) => "gru",
+            Self::Dropout(_) => "dropout",
+            Self::Custom(_) => "custom",
+        }
+    }
+}
+
+impl Layer {
+    /// Whether the layer is the user's own.
+    pub(crate) fn is_custom(&self) -> bool {
+        matches!(self.operation, Operation::Custom(_))
+    }
+
+    /// The type of the layer in Rust, such as `Conv<Image<1, 28, 28>, Image<16, 28, 28>>`.
+    pub(crate) fn ty(&self) -> TokenStream {
+        let (input, output) = (self.input.ty(), self.output.ty());
+        let family = match &self.operation {
+            Operation::Conv(_) => quote!(Conv),
+            Operation::Residual(_) => quote!(Residual),
+            Operation::MaxPool(_) => quote!(MaxPool),
+            Operation::AveragePool(_) => quote!(AveragePool),
+            Operation::GlobalAveragePool => quote!(GlobalAveragePool),
+            Operation::Flatten => quote!(Flatten),
+            Operation::Linear(_) => quote!(Linear),
+            Operation::Mlp(_) => quote!(Mlp),
+            Operation::Embedding(_) => quote!(Embedding),
+            Operation::Transformer(_) => quote!(Transformer),
+            Operation::Gru(_) => quote!(Gru),
+            Operation::Dropout(_) => quote!(Dropout),
+            Operation::Custom(settings) => return settings.path.clone(),
+        };
+        quote!(#family<#input, #output>)
+    }
+
+    /// The expression that builds the layer with its variables under `path`.
+    pub(crate) fn construct(&self, path: TokenStream) -> TokenStream {
+        match &self.operation {
+            Operation::Conv(settings) => {
+                let settings = settings.tokens();
+                quote!(Conv::new(#path, #settings))
+            }
+            Operation::Residual(settings) => {
+                let settings = settings.tokens();
+                quote!(Residual::new(#path, #settings))
+            }
+            Operation::MaxPool(settings) => {
+                let settings = settings.tokens();
+                quote!(MaxPool::new(#settings))
+            }
+            Operation::AveragePool(settings) => {
+                let settings = settings.tokens();
+                quote!(AveragePool::new(#settings))
+            }
+            Operation::GlobalAveragePool => quote!(GlobalAveragePool::new()),
+            Operation::Flatten => quote!(Flatten::new()),
+            Operation::Linear(settings) => {
+                let activation = optional(settings.activation);
+                quote!(Linear::new(#path, #activation))
+            }
+            Operation::Mlp(settings) => {
+                let settings = settings.tokens();
+                quote!(Mlp::new(#path, #settings))
+            }
+            Operation::Embedding(settings) => {
+                let settings = settings.tokens();
+                quote!(Embedding::new(#path, #settings))
+            }
+            Operation::Transformer(settings) => {
+                let settings = settings.tokens();
+                quote!(Transformer::new(#path, #settings))
+            }
+            Operation::Gru(settings) => {
+                let settings = settings.tokens();
+                quote!(Gru::new(#path, #settings))
+            }
+            Operation::Dropout(settings) => {
+                let probability = float(settings.probability);
+                quote!(Dropout::new(#probability))
+            }
+            Operation::Custom(settings) => {
+                let (ty, input, output) = (&settings.path, self.input.ty(), self.output.ty());
+                quote!(<#ty as Custom<#input, #output>>::new(#path))
+            }
+        }
+    }
+
+    /// One line with shapes and settings: what decides whether a stored layer is this one.
+    pub(crate) fn describe(&self) -> String {
+        format!("{}: {} -> {}, {}", self.name.text, self.input, self.output, self.operation)
+    }
+}
+
+impl fmt::Display for Operation {
+    /// The kind and the settings that its parameters depend on; the probability of dropout is none of them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Conv(settings) => write!(f, "conv {settings}"),
+            Self::Residual(settings) => write!(f, "residual {settings}"),
+            Self::MaxPool(settings) => write!(f, "max_pool {settings}"),
+            Self::AveragePool(settings) => write!(f, "average_pool {settings}"),
+            Self::GlobalAveragePool => f.write_str("global_average_pool"),
+            Self::Flatten => f.write_str("flatten"),
+            Self::Linear(settings) => write!(f, "linear{settings}"),
+            Self::Mlp(settings) => write!(f, "mlp {settings}"),
+            Self::Embedding(settings) => write!(f, "embedding {settings}"),
+            Self::Transformer(settings) => write!(f, "transformer {settings}"),
+            Self::Gru(settings) => write!(f, "gru {settings}"),
+            Self::Dropout(_) => f.write_str("dropout"),
+            Self::Custom(settings) => write!(f, "custom {settings}"),
+        }
+    }
+}
+
+impl Shape {
+    /// The Rust type, such as `Image<16, 28, 28>`.
+    pub(crate) fn ty(self) -> TokenStream {
+        let dims = self.dims().into_iter().map(integer);
+        match self {
+            Self::Image { .. } => quote!(Image<#(#dims),*>),
+            Self::Vector { .. } => quote!(Vector<#(#dims),*>),
+            Self::Tokens { .. } => quote!(Tokens<#(#dims),*>),
+            Self::Sequence { .. } => quote!(Sequence<#(#dims),*>),
+        }
+    }
+}
+
+/// The product, or `u64::MAX` where that is smaller.
+fn product(factors: &[u64]) -> u64 {
+    factors.iter().fold(1, |product, factor| product.saturating_mul(*factor))
+}
+
+/// What a linear map costs that is applied `times` times.
+fn linear_cost(input: u64, output: u64, times: u64) -> Cost {
+    Cost {
+        parameters: product(&[input, output]).saturating_add(output),
+        multiply_adds: product(&[input, output, times]),
+    }
+}
+
+fn integer(value: u64) -> Literal {
+    Literal::u64_unsuffixed(value)
+}
+
+fn float(value: f64) -> Literal {
+    Literal::f64_unsuffixed(value)
+}
+
+fn pair([first, second]: [u64; 2]) -> TokenStream {
+    let (first, second) = (integer(first), integer(second));
+    quote!([#first, #second])
+}
+
+/// `None`, or `Some` of the activation.
+fn optional(activation: Option<&'static str>) -> TokenStream {
+    match activation.map(self::activation) {
+        None => quote!(None),
+        Some(activation) => quote!(Some(#activation)),
+    }
+}
+
+fn activation(variant: &'static str) -> TokenStream {
+    let variant = Ident::new(variant, Span::call_site());
+    quote!(Activation::#variant)
+}
+
+impl Activation {
+    /// The variant of the runtime's `Activation`.
+    fn variant(self) -> Option<&'static str> {
+        match self {
+            Self::None => None,
+            Self::Relu => Some("Relu"),
+            Self::Gelu => Some("Gelu"),
+            Self::Silu => Some("Silu"),
+            Self::Tanh => Some("Tanh"),
+            Self::Sigmoid => Some("Sigmoid"),
+        }
+    }
+}

@@ -1,0 +1,78 @@
+use std::fmt;
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use super::conv::Window;
+use super::{Inferred, MAX_SIZE, Operation, Site, pair, product};
+use crate::model::{Cost, Shape};
+use crate::spec::Pool;
+
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    window: Window,
+}
+
+pub(super) fn infer(spec: &Pool, operation: fn(Settings) -> Operation, site: &mut Site<'_>) -> Option<Inferred> {
+    let settings = |window| operation(Settings { window });
+    let Pool { kernel, stride, padding } = spec;
+    let nothing = Window { kernel: [1, 1], stride: [1, 1], padding: [0, 0] };
+    let kind = match settings(nothing) {
+        Operation::MaxPool(_) => "max_pool",
+        _ => "average_pool",
+    };
+    let [channels, height, width] = site.image(kind)?;
+    let window = Window::check(kind, [kernel.0, stride.0, padding.0], site)?;
+    if (0..2).any(|axis| window.padding[axis] > window.kernel[axis] / 2) {
+        let place = site.setting(kind, "padding");
+        let most = window.kernel.map(|side| side / 2);
+        site.errors
+            .error(&place, "the padding of a pooling is more than half its kernel")
+            .help(format!("write at most [{}, {}]", most[0], most[1]));
+        return None;
+    }
+    let [height, width] = window.slide([height, width], kind, site)?;
+    Some(Inferred {
+        operation: settings(window),
+        output: Shape::Image { channels, height, width },
+        cost: Cost::default(),
+    })
+}
+
+pub(super) fn infer_global(site: &mut Site<'_>) -> Option<Inferred> {
+    let size = match site.input {
+        Shape::Image { channels, .. } => channels,
+        Shape::Sequence { features, .. } => features,
+        _ => return site.misplaced("global_average_pool", "an image or a sequence"),
+    };
+    let output = Shape::Vector { size };
+    Some(Inferred { operation: Operation::GlobalAveragePool, output, cost: Cost::default() })
+}
+
+pub(super) fn infer_flatten(site: &mut Site<'_>) -> Option<Inferred> {
+    if !matches!(site.input, Shape::Image { .. } | Shape::Sequence { .. }) {
+        return site.misplaced("flatten", "an image or a sequence");
+    }
+    let size = product(&site.input.dims());
+    if size > MAX_SIZE {
+        let message = format!("the `{}` that comes in has more than {MAX_SIZE} features to flatten", site.input);
+        site.errors.error(&site.place, message).help("put a pooling before it");
+        return None;
+    }
+    Some(Inferred { operation: Operation::Flatten, output: Shape::Vector { size }, cost: Cost::default() })
+}
+
+impl Settings {
+    pub(super) fn tokens(&self) -> TokenStream {
+        let Window { kernel, stride, padding } = self.window;
+        let (kernel, stride, padding) = (pair(kernel), pair(stride), pair(padding));
+        quote!(pool::Settings { kernel: #kernel, stride: #stride, padding: #padding })
+    }
+}
+
+impl fmt::Display for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Window { kernel, stride, padding } = self.window;
+        write!(f, "kernel {kernel:?} stride {stride:?} padding {padding:?}")
+    }
+}

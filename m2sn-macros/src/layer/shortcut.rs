@@ -1,0 +1,46 @@
+use super::{linear_cost, product};
+use crate::model::{Alignment, Cost, Shape, Shortcut};
+
+/// The shortcut from a feature to the deepest one (Section III-B): alignment, then a linear generator.
+///
+/// `None` for tokens, which have no features yet. `grid` is the side of the grid that an image is pooled to.
+pub(crate) fn align(input: Shape, feature: u64, grid: u64) -> Option<Shortcut> {
+    // Bottlenecks of half the feature keep a shortcut cheap however wide the layer is that it leaves.
+    let widths = |last: u64| [feature.div_ceil(2), feature.div_ceil(2), last];
+    let (alignment, cost) = match input {
+        Shape::Tokens { .. } => return None,
+        Shape::Image { channels, height, width } => {
+            // The windows are as large as the stride, or a little larger, so that they cover the image to its end.
+            let cells = [height, width].map(|side| grid.min(side));
+            let stride = [height / cells[0], width / cells[1]];
+            let kernel = [height - (cells[0] - 1) * stride[0], width - (cells[1] - 1) * stride[1]];
+            let area = product(&cells);
+            let widths = widths(feature.div_ceil(4));
+            let cost = convolutions(channels, widths, area) + linear_cost(product(&[widths[2], area]), feature, 1);
+            (Alignment::Image { kernel, stride, widths }, cost)
+        }
+        Shape::Sequence { features: size, .. } | Shape::Vector { size } if size == feature => {
+            (Alignment::None, linear_cost(feature, feature, 1))
+        }
+        Shape::Sequence { features: size, .. } | Shape::Vector { size } => {
+            let widths = widths(feature);
+            let cost = convolutions(size, widths, 1) + linear_cost(feature, feature, 1);
+            let alignment = match input {
+                Shape::Vector { .. } => Alignment::Vector { widths },
+                _ => Alignment::Sequence { widths },
+            };
+            (alignment, cost)
+        }
+    };
+    Some(Shortcut { alignment, input, feature, cost })
+}
+
+/// Three 1x1 convolutions, which are linear maps of each pixel.
+fn convolutions(mut channels: u64, widths: [u64; 3], pixels: u64) -> Cost {
+    let mut cost = Cost::default();
+    for width in widths {
+        cost = cost + linear_cost(channels, width, pixels);
+        channels = width;
+    }
+    cost
+}

@@ -1,0 +1,130 @@
+use crate::model::{Cost, Shape};
+use crate::report::{Errors, Place};
+use crate::spec::Activation;
+
+use super::Inferred;
+
+/// The largest size of a dimension, and of any count in a spec: what fits into an `i32`.
+pub(crate) const MAX_SIZE: u64 = i32::MAX as u64;
+
+/// The most features of a shape, parameters of a layer and multiply-adds of a layer: what a float counts exactly.
+const MAX_COUNT: u64 = 1 << 53;
+
+/// Where a layer stands: what comes in, where it is written, and who takes the faults.
+#[derive(Debug)]
+pub(crate) struct Site<'a> {
+    pub(crate) input: Shape,
+    /// The vocabulary and the padding id of the modality's tokens.
+    pub(crate) tokens: Option<(u64, Option<u64>)>,
+    /// The layer's entry, whose settings lie below it under the name of its kind.
+    pub(crate) place: Place,
+    pub(crate) errors: &'a mut Errors,
+}
+
+impl Site<'_> {
+    /// The place of one setting of a layer of this kind.
+    pub(crate) fn setting(&self, kind: &str, setting: &str) -> Place {
+        self.place.key(kind).key(setting)
+    }
+
+    /// The channels, height and width that come in.
+    pub(crate) fn image(&mut self, kind: &str) -> Option<[u64; 3]> {
+        match self.input {
+            Shape::Image { channels, height, width } => Some([channels, height, width]),
+            _ => self.misplaced(kind, "an image"),
+        }
+    }
+
+    /// The length and features of the sequence that comes in.
+    pub(crate) fn sequence(&mut self, kind: &str) -> Option<[u64; 2]> {
+        match self.input {
+            Shape::Sequence { length, features } => Some([length, features]),
+            _ => self.misplaced(kind, "a sequence"),
+        }
+    }
+
+    /// Reports that the layer cannot take what comes in.
+    pub(crate) fn misplaced<T>(&mut self, kind: &str, wanted: &str) -> Option<T> {
+        let input = self.input;
+        let error = self.errors.error(&self.place, format!("`{kind}` takes {wanted}, but its input is `{input}`"));
+        match (input, wanted) {
+            (Shape::Image { .. } | Shape::Sequence { .. }, "a vector" | "a vector or a sequence") => {
+                error.help("put `global_average_pool` or `flatten` before it");
+            }
+            (Shape::Tokens { .. }, _) => error.help("put an `embedding` before it"),
+            (Shape::Vector { .. }, "an image" | "a sequence" | "an image or a sequence") => {
+                error.help("put it before the layer that yields the vector");
+            }
+            _ => {}
+        }
+        None
+    }
+
+    /// A size or a count: at least 1, at most [`MAX_SIZE`].
+    pub(crate) fn size(&mut self, kind: &str, setting: &str, value: u64) -> Option<u64> {
+        let place = self.setting(kind, setting);
+        size(value, setting, &place, self.errors)
+    }
+
+    /// A probability: at least 0 and below 1.
+    pub(crate) fn probability(&mut self, kind: &str, setting: &str, value: f64) -> Option<f64> {
+        let place = self.setting(kind, setting);
+        probability(value, &place, self.errors)
+    }
+
+    /// The activation between the layers of a layer, where none would make them one linear map.
+    pub(crate) fn activation(&mut self, kind: &str, activation: Activation) -> Option<&'static str> {
+        if activation == Activation::None {
+            let place = self.setting(kind, "activation");
+            self.errors
+                .error(&place, format!("`{kind}` needs an activation: without one its linear layers are a single one"))
+                .help("leave the key out for the default, or choose `relu`, `gelu`, `silu`, `tanh` or `sigmoid`");
+        }
+        activation.variant()
+    }
+
+    /// Lets a layer pass whose shape and cost can be counted.
+    pub(super) fn affordable(&mut self, inferred: Inferred) -> Option<Inferred> {
+        let Inferred { output, cost: Cost { parameters, multiply_adds }, .. } = inferred;
+        let features = super::product(&output.dims());
+        for (count, what) in
+            [(features, "features in its output"), (parameters, "parameters"), (multiply_adds, "multiply-adds")]
+        {
+            if count > MAX_COUNT {
+                self.errors
+                    .error(&self.place, format!("the layer would have more than {MAX_COUNT} {what}"))
+                    .help("check the sizes of the layer and of its input");
+                return None;
+            }
+        }
+        Some(inferred)
+    }
+}
+
+/// A size or a count: at least 1, at most [`MAX_SIZE`].
+pub(crate) fn size(value: u64, setting: &str, place: &Place, errors: &mut Errors) -> Option<u64> {
+    match value {
+        0 => {
+            errors.error(place, format!("`{setting}` is 0")).help("write a whole number of at least 1");
+            None
+        }
+        1..=MAX_SIZE => Some(value),
+        _ => {
+            errors
+                .error(place, format!("`{setting}` is {value}, which is out of range"))
+                .help(format!("write a whole number from 1 to {MAX_SIZE}"));
+            None
+        }
+    }
+}
+
+/// A probability: at least 0 and below 1.
+pub(crate) fn probability(value: f64, place: &Place, errors: &mut Errors) -> Option<f64> {
+    if (0.0..1.0).contains(&value) {
+        return Some(value);
+    }
+    errors
+        .error(place, format!("a probability of dropout of {value} is out of range"))
+        .help("write a number from 0 to below 1");
+    None
+}

@@ -1,0 +1,67 @@
+/// A name of the spec and what becomes of it in Rust.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Name {
+    /// As the user wrote it.
+    pub(crate) text: String,
+    /// For fields, functions and modules.
+    pub(crate) snake: String,
+    /// For types and variants.
+    pub(crate) pascal: String,
+    /// The line of the spec that bears the name, counted from 1.
+    pub(crate) line: usize,
+}
+
+impl Name {
+    /// A name that the spec bears in this line.
+    pub(crate) fn new(text: &str, line: usize) -> Self {
+        Self { text: text.to_owned(), snake: snake(text), pascal: pascal(text), line }
+    }
+}
+
+/// `AvDigits`, `avDigits` and `av_digits` are `av_digits`; a digit begins no word.
+fn snake(text: &str) -> String {
+    let chars: Vec<_> = text.chars().collect();
+    let mut snake = String::new();
+    for (index, c) in chars.iter().enumerate() {
+        let before = index.checked_sub(1).map(|before| chars[before]);
+        let after_lower = before.is_some_and(|before| before.is_lowercase() || before.is_ascii_digit());
+        let ends_acronym =
+            before.is_some_and(char::is_uppercase) && chars.get(index + 1).is_some_and(|c| c.is_lowercase());
+        if c.is_uppercase() && (after_lower || ends_acronym) {
+            snake.push('_');
+        }
+        snake.extend(c.to_lowercase());
+    }
+    snake
+}
+
+/// `av_digits` is `AvDigits`.
+fn pascal(text: &str) -> String {
+    let mut pascal = String::new();
+    for word in text.split('_') {
+        let mut letters = word.chars();
+        pascal.extend(letters.next().into_iter().flat_map(char::to_uppercase));
+        pascal.extend(letters);
+    }
+    pascal
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Name;
+
+    #[test]
+    fn casing() {
+        for (text, snake, pascal) in [
+            ("AvDigits", "av_digits", "AvDigits"),
+            ("av_digits", "av_digits", "AvDigits"),
+            ("stage1", "stage1", "Stage1"),
+            ("MMImdb", "mm_imdb", "MMImdb"),
+            ("Imdb5000", "imdb5000", "Imdb5000"),
+            ("audio_2", "audio_2", "Audio2"),
+        ] {
+            let name = Name::new(text, 1);
+            assert_eq!((name.snake.as_str(), name.pascal.as_str()), (snake, pascal));
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! The spec file: where its path leads, and its text.
+
+use std::path::{Path, PathBuf};
+
+use crate::report::nearest;
+
+/// A spec file that has been read.
+#[derive(Debug)]
+pub(crate) struct Source {
+    /// The path as the user wrote it.
+    pub(crate) path: String,
+    pub(crate) base: Base,
+    pub(crate) text: String,
+}
+
+/// What a path is relative to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Base {
+    /// The package's folder, where its `Cargo.toml` lies.
+    Package,
+    /// The folder of the file that calls the macro, for paths that begin with `./` or `../`.
+    Caller,
+}
+
+impl Source {
+    /// Reads a spec. `package` is the package's folder; `caller` that of the calling file, where it is known.
+    ///
+    /// # Errors
+    /// A message for the user where the path is absolute, or the file cannot be read.
+    pub(crate) fn read(path: &str, package: &Path, caller: Option<&Path>) -> Result<Self, String> {
+        let (base, file) = resolve(path, package, caller)?;
+        let bytes = std::fs::read(&file).map_err(|error| unreadable(path, &file, &error))?;
+        let text = String::from_utf8(bytes).map_err(|error| {
+            let line = error.as_bytes()[..error.utf8_error().valid_up_to()].split(|byte| *byte == b'\n').count();
+            format!("the spec `{path}` is no UTF-8 text: line {line} holds other bytes")
+        })?;
+        Ok(Self { path: path.to_owned(), base, text })
+    }
+}
+
+/// The file that a path means.
+fn resolve(path: &str, package: &Path, caller: Option<&Path>) -> Result<(Base, PathBuf), String> {
+    if path.is_empty() {
+        return Err("the path of the spec is empty\n = help: write a path such as `specs/network.yaml`".to_owned());
+    }
+    if Path::new(path).is_absolute() || path.starts_with('/') {
+        return Err(format!(
+            "the path `{path}` is absolute, which would work on this machine only\n = help: write it relative to the \
+             folder of `Cargo.toml`, or begin it with `./` to mean the folder of this file"
+        ));
+    }
+    if !path.starts_with("./") && !path.starts_with("../") {
+        return Ok((Base::Package, package.join(path)));
+    }
+    match caller {
+        Some(folder) => Ok((Base::Caller, folder.join(path))),
+        None => Err(format!(
+            "the path `{path}` is relative to this file, whose place is not known here\n = help: write it relative to \
+             the folder of `Cargo.toml`"
+        )),
+    }
+}
+
+/// Says what was tried, and what lies near.
+fn unreadable(path: &str, file: &Path, error: &std::io::Error) -> String {
+    if error.kind() != std::io::ErrorKind::NotFound {
+        return format!("cannot read the spec `{path}`: {error}\n = help: tried `{}`", file.display());
+    }
+    let mut message = format!("there is no spec `{path}`\n = help: tried `{}`", file.display());
+    let Some((folder, specs)) = file.ancestors().skip(1).find_map(|folder| Some((folder, specs_in(folder)?))) else {
+        return message;
+    };
+    let wanted = file.file_name().unwrap_or_default().to_string_lossy();
+    let near = nearest(&wanted, specs.iter().map(String::as_str));
+    message += &match (near, specs.as_slice()) {
+        (Some(near), _) => format!("\n = help: did you mean `{near}` in `{}`?", folder.display()),
+        (None, []) => format!("\n = help: there is no .yaml file in `{}`", folder.display()),
+        (None, specs) => {
+            let names: Vec<_> = specs.iter().take(5).map(|name| format!("`{name}`")).collect();
+            let more = if specs.len() > 5 { ", …" } else { "" };
+            format!("\n = help: in `{}` are {}{more}", folder.display(), names.join(", "))
+        }
+    };
+    message
+}
+
+/// The .yaml files of a folder, sorted; `None` where there is no such folder.
+fn specs_in(folder: &Path) -> Option<Vec<String>> {
+    let mut specs: Vec<_> = std::fs::read_dir(folder)
+        .ok()?
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|name| name.ends_with(".yaml") || name.ends_with(".yml"))
+        .collect();
+    specs.sort();
+    Some(specs)
+}

@@ -1,0 +1,369 @@
+use std::fmt;
+
+use serde::de::{self, Deserializer, SeqAccess, Visitor};
+use serde::{Deserialize, Serialize};
+
+/// A layer of an encoder or of the navigator's embedding.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) enum Layer {
+    /// A 2-D convolution, then normalisation and activation. Image to image.
+    Conv(Conv),
+    /// A stage of residual basic blocks, as in ResNet-18 and -34. Image to image.
+    Residual(Residual),
+    /// The largest value under the kernel. Image to image.
+    MaxPool(Pool),
+    /// The mean under the kernel, padding not counted. Image to image.
+    AveragePool(Pool),
+    /// The mean over all pixels of an image, or over the real steps of a sequence. Image or sequence to vector.
+    GlobalAveragePool,
+    /// All features in a row. Image or sequence to vector.
+    Flatten,
+    /// A linear layer, for a sequence step by step. Vector to vector, sequence to sequence.
+    Linear(Linear),
+    /// Hidden layers, then one linear layer. Vector to vector.
+    Mlp(Mlp),
+    /// A learned vector for each token. Tokens to sequence.
+    Embedding(Embedding),
+    /// Transformer encoder layers. Sequence to the same sequence.
+    Transformer(Transformer),
+    /// Gated recurrent units. Sequence to sequence or vector.
+    Gru(Gru),
+    /// Sets features to zero at random in training, with this probability. Keeps the shape.
+    Dropout(f64),
+    /// A layer of your own, written in Rust.
+    Custom(Custom),
+}
+
+/// A 2-D convolution.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Conv {
+    /// The channels of the output.
+    pub(crate) channels: u64,
+    /// The side of the kernel, or `[height, width]`.
+    pub(crate) kernel: Extent,
+    /// The step of the kernel; 1 where left out.
+    #[serde(default = "Extent::one")]
+    pub(crate) stride: Extent,
+    /// The zeros around the image; 0 where left out.
+    #[serde(default = "Extent::zero")]
+    pub(crate) padding: Extent,
+    /// What normalises the output; `none` where left out, and then the convolution has a bias.
+    #[serde(default)]
+    pub(crate) norm: Norm,
+    /// What follows; `none` where left out.
+    #[serde(default)]
+    pub(crate) activation: Activation,
+}
+
+/// A stage of residual basic blocks: two 3x3 convolutions each, with batch normalisation, added to the block's input.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Residual {
+    /// The channels of the output.
+    pub(crate) channels: u64,
+    /// The number of blocks; 2 where left out.
+    #[serde(default = "Residual::blocks")]
+    pub(crate) blocks: u64,
+    /// The step of the first block; 1 where left out.
+    #[serde(default = "one")]
+    pub(crate) stride: u64,
+}
+
+/// A pooling over a window.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(from = "WrittenPool", deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Pool {
+    /// The side of the window, or `[height, width]`.
+    pub(crate) kernel: Extent,
+    /// The step of the window; the kernel where left out.
+    pub(crate) stride: Extent,
+    /// The width of the border, at most half the kernel; 0 where left out.
+    pub(crate) padding: Extent,
+}
+
+/// A pooling over a window.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct WrittenPool {
+    /// The side of the window, or `[height, width]`.
+    kernel: Extent,
+    /// The step of the window; the kernel where left out.
+    stride: Option<Extent>,
+    /// The width of the border, at most half the kernel; 0 where left out.
+    #[serde(default = "Extent::zero")]
+    padding: Extent,
+}
+
+/// A linear layer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Linear {
+    /// The features of the output.
+    pub(crate) size: u64,
+    /// What follows; `none` where left out.
+    #[serde(default)]
+    pub(crate) activation: Activation,
+}
+
+/// A multilayer perceptron.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Mlp {
+    /// The widths of the hidden layers.
+    pub(crate) hidden: Vec<u64>,
+    /// The features of the output.
+    pub(crate) size: u64,
+    /// What follows each hidden layer; `relu` where left out.
+    #[serde(default = "Activation::relu")]
+    pub(crate) activation: Activation,
+    /// The probability of dropout after each hidden layer; 0 where left out.
+    #[serde(default)]
+    pub(crate) dropout: f64,
+}
+
+/// A table of token vectors. The vocabulary and the padding id are those of the modality's `tokens` input.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Embedding {
+    /// The features of a token.
+    pub(crate) size: u64,
+    /// What tells the place of a token; `none` where left out.
+    #[serde(default)]
+    pub(crate) positions: Positions,
+    /// The probability of dropout; 0 where left out.
+    #[serde(default)]
+    pub(crate) dropout: f64,
+}
+
+/// Transformer encoder layers (Vaswani et al., 2017).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Transformer {
+    /// The number of layers; 1 where left out.
+    #[serde(default = "one")]
+    pub(crate) layers: u64,
+    /// The number of attention heads; it has to divide the features of the sequence.
+    pub(crate) heads: u64,
+    /// The width of the feed-forward part; often 4 times the features of the sequence.
+    pub(crate) feed_forward: u64,
+    /// The probability of dropout; 0 where left out.
+    #[serde(default)]
+    pub(crate) dropout: f64,
+    /// Where the layers normalise; `pre` where left out.
+    #[serde(default)]
+    pub(crate) norm: Order,
+    /// What follows the first half of the feed-forward part; `gelu` where left out.
+    #[serde(default = "Activation::gelu")]
+    pub(crate) activation: Activation,
+}
+
+/// Gated recurrent units (Cho et al., 2014).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Gru {
+    /// The features of a direction's state.
+    pub(crate) hidden: u64,
+    /// The number of layers; 1 where left out.
+    #[serde(default = "one")]
+    pub(crate) layers: u64,
+    /// Whether a second direction runs from the end to the start, which doubles the features of the output.
+    #[serde(default)]
+    pub(crate) bidirectional: bool,
+    /// The probability of dropout between layers; 0 where left out.
+    #[serde(default)]
+    pub(crate) dropout: f64,
+    /// What leaves the layer; `last` where left out.
+    #[serde(default)]
+    pub(crate) output: GruOutput,
+}
+
+/// A layer of your own: a Rust type that implements `m2sn::nn::Custom` for the shapes on its two sides.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Custom {
+    /// The path of the type from the root of the crate, such as `crate::layers::Gate`.
+    pub(crate) path: String,
+    /// The dimensions of the output: `[size]`, `[length, features]` or `[channels, height, width]`.
+    pub(crate) output: Vec<u64>,
+    /// The number of its parameters, for the documentation and the warnings; 0 where left out.
+    #[serde(default)]
+    pub(crate) parameters: u64,
+    /// The number of its multiply-adds for one sample, for the documentation and the warnings; 0 where left out.
+    #[serde(default)]
+    pub(crate) multiply_adds: u64,
+}
+
+/// What normalises the output of a convolution.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) enum Norm {
+    /// Nothing.
+    #[default]
+    None,
+    /// Batch normalisation.
+    Batch,
+    /// Group normalisation with this many groups; they have to divide the channels.
+    Group(u64),
+}
+
+/// A function of each feature.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) enum Activation {
+    /// The feature itself.
+    #[default]
+    None,
+    /// max(x, 0).
+    Relu,
+    /// x Φ(x), the Gaussian error linear unit.
+    Gelu,
+    /// x σ(x), the sigmoid linear unit.
+    Silu,
+    /// The hyperbolic tangent.
+    Tanh,
+    /// 1 / (1 + exp(-x)).
+    Sigmoid,
+}
+
+/// What tells the place of a token.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) enum Positions {
+    /// Nothing.
+    #[default]
+    None,
+    /// A learned vector for each place.
+    Learned,
+    /// Sines and cosines (Vaswani et al., 2017).
+    Sinusoidal,
+}
+
+/// Where a transformer layer normalises.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) enum Order {
+    /// Before attention and feed-forward part, and once more at the end.
+    #[default]
+    Pre,
+    /// After each sum, as first published.
+    Post,
+}
+
+/// What leaves a recurrent layer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) enum GruOutput {
+    /// The state after the last real step, a vector.
+    #[default]
+    Last,
+    /// The states of all steps, a sequence.
+    Sequence,
+}
+
+/// A height and a width, written as one number where they are the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub(crate) struct Extent(pub(crate) [u64; 2]);
+
+impl Extent {
+    fn zero() -> Self {
+        Self([0, 0])
+    }
+
+    fn one() -> Self {
+        Self([1, 1])
+    }
+}
+
+impl Residual {
+    fn blocks() -> u64 {
+        2
+    }
+}
+
+impl Activation {
+    pub(crate) fn relu() -> Self {
+        Self::Relu
+    }
+
+    fn gelu() -> Self {
+        Self::Gelu
+    }
+}
+
+fn one() -> u64 {
+    1
+}
+
+impl From<WrittenPool> for Pool {
+    fn from(WrittenPool { kernel, stride, padding }: WrittenPool) -> Self {
+        Self { kernel, stride: stride.unwrap_or(kernel), padding }
+    }
+}
+
+impl<'de> Deserialize<'de> for Extent {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OneOrTwo;
+
+        impl<'de> Visitor<'de> for OneOrTwo {
+            type Value = Extent;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a whole number, or `[height, width]`")
+            }
+
+            fn visit_u64<E: de::Error>(self, side: u64) -> Result<Self::Value, E> {
+                Ok(Extent([side, side]))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut sides: A) -> Result<Self::Value, A::Error> {
+                let mut next =
+                    |index| sides.next_element::<u64>()?.ok_or_else(|| de::Error::invalid_length(index, &self));
+                let extent = Extent([next(0)?, next(1)?]);
+                match sides.next_element::<de::IgnoredAny>()? {
+                    None => Ok(extent),
+                    Some(_) => Err(de::Error::invalid_length(3, &self)),
+                }
+            }
+        }
+
+        deserializer.deserialize_any(OneOrTwo)
+    }
+}
+
+#[cfg(test)]
+impl schemars::JsonSchema for Extent {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Extent".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "anyOf": [
+                { "type": "integer", "minimum": 0 },
+                { "type": "array", "items": { "type": "integer", "minimum": 0 }, "minItems": 2, "maxItems": 2 },
+            ],
+        })
+    }
+}

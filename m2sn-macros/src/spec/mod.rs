@@ -1,0 +1,111 @@
+//! The spec as its user writes it: a serde mirror of the YAML, one file a concern.
+//!
+//! The doc comments here are the manual of the spec language: editors show them through the JSON Schema.
+//! Nothing here judges; `check` does. Serializing a spec writes every default out, and the result parses to the same.
+
+mod layer;
+mod modality;
+mod navigator;
+mod ordered;
+mod training;
+
+use serde::{Deserialize, Serialize};
+
+pub(crate) use layer::{
+    Activation, Conv, Custom, Embedding, Extent, Gru, GruOutput, Layer, Linear, Mlp, Norm, Order, Pool, Positions,
+    Residual, Transformer,
+};
+pub(crate) use modality::{Input, Modality, Named, Point};
+pub(crate) use navigator::{Anneal, Encoders, Latency, Navigator, Temperature};
+pub(crate) use ordered::Ordered;
+pub(crate) use training::{Method, Optimizer, Schedule, Shortcuts, Stage, Training};
+
+/// A late-fusion multimodal network with shortcuts and a navigator.
+///
+/// Top-level keys that begin with `x-` are left alone: a place for anchors that several modalities merge.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(extend("patternProperties" = { "^x-": {} })))]
+pub(crate) struct Spec {
+    /// The name of the annotated struct, in PascalCase.
+    pub(crate) model: String,
+    /// What the network is for, in a sentence; it opens the documentation of the generated model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) description: Option<String>,
+    /// What the network predicts.
+    pub(crate) task: Task,
+    /// The modalities by name, each with its input and its encoder.
+    pub(crate) modalities: Ordered<Modality>,
+    /// How the features of the modalities become one.
+    #[serde(default)]
+    pub(crate) fusion: Fusion,
+    /// What predicts the task from the fused feature.
+    #[serde(default)]
+    pub(crate) head: Head,
+    /// The module that chooses an exit a modality for each sample.
+    #[serde(default)]
+    pub(crate) navigator: Navigator,
+    /// The stages of the training.
+    #[serde(default)]
+    pub(crate) training: Training,
+}
+
+/// What the network predicts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) enum Task {
+    /// One of several classes, learned by cross-entropy.
+    Classification {
+        /// The number of classes, 2 or more.
+        classes: u64,
+    },
+    /// Any of several labels, learned by binary cross-entropy.
+    Multilabel {
+        /// The number of labels.
+        labels: u64,
+    },
+    /// Real values, learned by the mean absolute error.
+    Regression {
+        /// The number of values.
+        targets: u64,
+    },
+}
+
+/// How the features of the modalities become one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) enum Fusion {
+    /// The features side by side, in the order of the modalities.
+    #[default]
+    Concat,
+}
+
+/// What predicts the task from the fused feature.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) enum Head {
+    /// One linear layer.
+    #[default]
+    Linear,
+    /// Hidden layers, then one linear layer.
+    Mlp(HeadMlp),
+}
+
+/// A head with hidden layers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct HeadMlp {
+    /// The widths of the hidden layers.
+    pub(crate) hidden: Vec<u64>,
+    /// What follows each hidden layer; `relu` where left out.
+    #[serde(default = "Activation::relu")]
+    pub(crate) activation: Activation,
+    /// The probability of dropout after each hidden layer; 0 where left out.
+    #[serde(default)]
+    pub(crate) dropout: f64,
+}

@@ -1,0 +1,230 @@
+use serde::{Deserialize, Serialize};
+
+/// The stages of the training, with every default filled in.
+///
+/// A stage that leaves `batch`, `optimizer` or `schedule` out takes those of `pretrain`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Written")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Training {
+    /// Decides every random choice of the training.
+    pub(crate) seed: u64,
+    /// Late fusion and the heads of the single modalities.
+    pub(crate) pretrain: Stage,
+    /// The shortcuts.
+    pub(crate) shortcuts: Shortcuts,
+    /// Fusion and head on the features of randomly drawn routes.
+    pub(crate) fusion: Stage,
+    /// The navigator.
+    pub(crate) navigator: Stage,
+}
+
+/// One stage of the training.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Stage {
+    /// Passes over the training samples.
+    pub(crate) epochs: u64,
+    /// Samples a step.
+    pub(crate) batch: u64,
+    /// What moves the parameters.
+    pub(crate) optimizer: Optimizer,
+    /// How the learning rate changes over the stage.
+    pub(crate) schedule: Schedule,
+    /// Ends the stage after this many epochs without a better validation score.
+    pub(crate) patience: Option<u64>,
+}
+
+/// The stage of the shortcuts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Shortcuts {
+    /// What is trained along with the shortcuts.
+    pub(crate) method: Method,
+    /// The settings of each shortcut's training.
+    #[serde(flatten)]
+    pub(crate) stage: Stage,
+}
+
+/// What is trained along with the shortcuts (Section IV-A of the paper).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) enum Method {
+    /// Each block learns together with its shortcut and is then frozen: better exits.
+    #[default]
+    Integral,
+    /// Encoders stay frozen: much faster.
+    Peripheral,
+}
+
+/// What moves the parameters.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) enum Optimizer {
+    /// AdamW (Loshchilov and Hutter, 2019).
+    #[serde(rename = "adamw")]
+    AdamW {
+        /// The learning rate at its peak; 0.001 where left out.
+        #[serde(default = "Optimizer::lr")]
+        lr: f64,
+        /// The decoupled weight decay; 0.01 where left out.
+        #[serde(default = "Optimizer::weight_decay")]
+        weight_decay: f64,
+    },
+    /// Stochastic gradient descent with momentum.
+    #[serde(rename = "sgd")]
+    Sgd {
+        /// The learning rate at its peak.
+        lr: f64,
+        /// The momentum; 0.9 where left out.
+        #[serde(default = "Optimizer::momentum")]
+        momentum: f64,
+        /// The weight decay, added to the gradient; 0 where left out.
+        #[serde(default)]
+        weight_decay: f64,
+    },
+}
+
+/// How the learning rate changes over a stage.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) enum Schedule {
+    /// The same throughout.
+    Constant,
+    /// A linear rise, then half a cosine down to zero.
+    Cosine {
+        /// The share of the steps that the rise takes; 0.05 where left out.
+        #[serde(default = "Schedule::warmup")]
+        warmup: f64,
+    },
+    /// A drop every few epochs.
+    Step {
+        /// The epochs between two drops.
+        epochs: u64,
+        /// The factor of a drop; 0.1 where left out.
+        #[serde(default = "Schedule::gamma")]
+        gamma: f64,
+    },
+}
+
+/// The training as it is written.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct Written {
+    /// Decides every random choice of the training; 0 where left out.
+    seed: u64,
+    /// Late fusion and the heads of the single modalities; 20 epochs where left out.
+    /// The other stages take its `batch` (64 where left out), `optimizer` (AdamW) and `schedule` (cosine) as defaults.
+    pretrain: WrittenStage,
+    /// The shortcuts; 5 epochs for each where left out.
+    shortcuts: WrittenShortcuts,
+    /// Fusion and head on the features of randomly drawn routes; 5 epochs where left out.
+    fusion: WrittenStage,
+    /// The navigator; 10 epochs where left out.
+    navigator: WrittenStage,
+}
+
+/// One stage of the training.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct WrittenStage {
+    /// Passes over the training samples.
+    epochs: Option<u64>,
+    /// Samples a step.
+    batch: Option<u64>,
+    /// What moves the parameters.
+    optimizer: Option<Optimizer>,
+    /// How the learning rate changes over the stage.
+    schedule: Option<Schedule>,
+    /// Ends the stage after this many epochs without a better validation score; never where left out.
+    patience: Option<u64>,
+}
+
+/// The stage of the shortcuts.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct WrittenShortcuts {
+    /// What is trained along with the shortcuts; `integral` where left out.
+    method: Method,
+    /// Passes over the training samples for each shortcut.
+    epochs: Option<u64>,
+    /// Samples a step.
+    batch: Option<u64>,
+    /// What moves the parameters.
+    optimizer: Option<Optimizer>,
+    /// How the learning rate changes over the training of a shortcut.
+    schedule: Option<Schedule>,
+    /// Ends a shortcut's training after this many epochs without a better validation score; never where left out.
+    patience: Option<u64>,
+}
+
+impl Default for Training {
+    fn default() -> Self {
+        Written::default().into()
+    }
+}
+
+impl From<Written> for Training {
+    fn from(Written { seed, pretrain, shortcuts, fusion, navigator }: Written) -> Self {
+        let defaults = Stage {
+            epochs: 20,
+            batch: 64,
+            optimizer: Optimizer::AdamW { lr: Optimizer::lr(), weight_decay: Optimizer::weight_decay() },
+            schedule: Schedule::Cosine { warmup: Schedule::warmup() },
+            patience: None,
+        };
+        let pretrain = pretrain.or(&defaults);
+        let defaults = |epochs| Stage { epochs, ..pretrain.clone() };
+        let WrittenShortcuts { method, epochs, batch, optimizer, schedule, patience } = shortcuts;
+        let shortcuts = WrittenStage { epochs, batch, optimizer, schedule, patience };
+        Self {
+            seed,
+            shortcuts: Shortcuts { method, stage: shortcuts.or(&defaults(5)) },
+            fusion: fusion.or(&defaults(5)),
+            navigator: navigator.or(&defaults(10)),
+            pretrain,
+        }
+    }
+}
+
+impl WrittenStage {
+    fn or(self, defaults: &Stage) -> Stage {
+        Stage {
+            epochs: self.epochs.unwrap_or(defaults.epochs),
+            batch: self.batch.unwrap_or(defaults.batch),
+            optimizer: self.optimizer.unwrap_or(defaults.optimizer),
+            schedule: self.schedule.unwrap_or(defaults.schedule),
+            patience: self.patience,
+        }
+    }
+}
+
+impl Optimizer {
+    fn lr() -> f64 {
+        1e-3
+    }
+
+    fn weight_decay() -> f64 {
+        0.01
+    }
+
+    fn momentum() -> f64 {
+        0.9
+    }
+}
+
+impl Schedule {
+    fn warmup() -> f64 {
+        0.05
+    }
+
+    fn gamma() -> f64 {
+        0.1
+    }
+}

@@ -1,0 +1,6 @@
+//! The one integration binary: what users of the package see.
+
+mod layers;
+mod networks;
+mod snapshots;
+mod ui;

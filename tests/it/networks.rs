@@ -1,0 +1,206 @@
+//! Generated models: their parts fit, cost what the compiler says, and answer as their typed parts do.
+
+use m2sn::batch::Feature;
+use m2sn::network::{self, Cost, Input, Network, Part, Route};
+use m2sn::prelude::*;
+use m2sn::tch::{Kind, Tensor};
+
+/// Reads digits.
+#[m2sn_model("specs/avdigits.yaml")]
+pub struct AvDigits;
+
+#[m2sn_model("specs/genres.yaml")]
+struct Genres;
+
+#[m2sn_model("specs/gated.yaml")]
+struct Gated;
+
+#[m2sn_model("specs/quickstart.yaml", crate = crate::networks::renamed)]
+#[derive(Debug)]
+pub(crate) struct Quickstart;
+
+#[m2sn_model("../../specs/sentiment.yaml")]
+pub(super) struct Sentiment;
+
+/// The facade under another name, as a package may have it that re-exports it.
+mod renamed {
+    pub(crate) use m2sn::*;
+}
+
+const SAMPLES: i64 = 3;
+
+#[test]
+fn parts_fit_and_cost_what_the_compiler_says() -> m2sn::Result<()> {
+    fits::<AvDigits>()?;
+    fits::<Genres>()?;
+    fits::<Gated>()?;
+    fits::<Quickstart>()?;
+    fits::<Sentiment>()
+}
+
+/// Runs every part on random inputs, and compares its output and its variables with the description.
+fn fits<N: Network>() -> m2sn::Result<()> {
+    let network = N::new(Device::Cpu)?;
+    let input = random::<N>()?;
+    let description = N::description();
+    let (outputs, mut deepest) = (description.task.outputs(), Vec::new());
+    for (m, (modality, mut feature)) in description.modalities.iter().zip(input.features()).enumerate() {
+        let sized = |dims: &[i64]| [&[SAMPLES], dims].concat();
+        assert_eq!(feature.tensor.size(), sized(modality.dims));
+        for (e, exit) in modality.exits.iter().enumerate() {
+            let place = format!("{}, {}, {}", description.name, modality.name, exit.name);
+            feature = network.block(m, e, &feature, false);
+            assert_eq!(feature.tensor.size(), sized(exit.dims), "{place}");
+            assert_eq!(parameters(&network, Part::Block { modality: m, block: e }), exit.block, "{place}");
+            if e + 1 < modality.exits.len() {
+                let shortcut = network.shortcut(m, e, &feature, false);
+                assert_eq!(shortcut.size(), [SAMPLES, modality.feature], "{place}");
+                assert_eq!(parameters(&network, Part::Shortcut { modality: m, exit: e }), exit.shortcut, "{place}");
+            }
+        }
+        assert_eq!(feature.tensor.size(), [SAMPLES, modality.feature]);
+        assert_eq!(network.task_head(m, &feature.tensor).size(), [SAMPLES, outputs]);
+        assert_eq!(parameters(&network, Part::TaskHead { modality: m }), modality.task_head);
+        deepest.push(feature.tensor);
+    }
+    assert_eq!(network.fuse(&deepest, false).size(), [SAMPLES, outputs]);
+    assert_eq!(parameters(&network, Part::Head), description.head);
+    let scores = network.navigate(&input.features(), false);
+    let exits: Vec<_> =
+        description.modalities.iter().map(|modality| vec![SAMPLES, modality.exits.len() as i64]).collect();
+    assert_eq!(scores.iter().map(Tensor::size).collect::<Vec<_>>(), exits);
+    assert_eq!(parameters(&network, Part::Navigator), description.navigator);
+    Ok(())
+}
+
+/// Random inputs as the description has them.
+fn random<N: Network>() -> m2sn::Result<N::Input> {
+    let features = N::description().modalities.iter().map(|modality| {
+        let size = [&[SAMPLES], modality.dims].concat();
+        let options = |kind| (kind, m2sn::tch::Device::Cpu);
+        Feature::from(match modality.input.starts_with("Tokens") {
+            true => Tensor::randint_low(1, 50, size, options(Kind::Int64)),
+            false => Tensor::randn(size, options(Kind::Float)),
+        })
+    });
+    N::Input::from_features(features.collect())
+}
+
+/// The parameters that a part has in the store; multiply-adds are taken from the description, to compare the two.
+fn parameters<N: Network>(network: &N, part: Part) -> CostOf {
+    let prefixes = part.prefixes(N::description());
+    let mut trained = 0;
+    for (name, tensor) in network.variables().variables() {
+        if tensor.requires_grad() && prefixes.iter().any(|prefix| name.starts_with(prefix)) {
+            trained += tensor.numel() as u64;
+        }
+    }
+    CostOf(trained)
+}
+
+/// A number of parameters, which is compared with that of a whole [`Cost`].
+#[derive(Debug)]
+struct CostOf(u64);
+
+impl PartialEq<Cost> for CostOf {
+    fn eq(&self, cost: &Cost) -> bool {
+        self.0 == cost.parameters
+    }
+}
+
+#[test]
+fn typed_parts_and_erased_parts_agree() -> m2sn::Result<()> {
+    use sentiment::{AudioExit, LanguageExit, VisionExit};
+
+    let model = Sentiment::new(Device::Cpu)?;
+    let input = random::<Sentiment>()?;
+    for route in [
+        sentiment::Route { language: LanguageExit::Words, vision: VisionExit::Motion, audio: AudioExit::Summary },
+        sentiment::Route { language: LanguageExit::Context, vision: VisionExit::Full, audio: AudioExit::Frames },
+        sentiment::Route { language: LanguageExit::Full, vision: VisionExit::Full, audio: AudioExit::Full },
+    ] {
+        let typed = model.head.forward(&model.encoders.features(&input, route, false), false);
+        let answer = model.predict_by(&input, route)?;
+        assert!(answer.logits.allclose(typed.tensor(), 1e-5, 1e-6, false), "{route}");
+        assert_eq!(answer.routes, [route; SAMPLES as usize]);
+    }
+    Ok(())
+}
+
+#[test]
+fn navigator_decides_among_the_exits() -> m2sn::Result<()> {
+    let model = AvDigits::new(Device::Cpu)?;
+    let input = random::<AvDigits>()?;
+    let scores = model.navigator.forward(&input, false);
+    let answer = model.predict(&input)?;
+    for (row, route) in answer.routes.iter().enumerate() {
+        let row = scores.tensor().get(row as i64);
+        let best = |start, exits| row.narrow(0, start, exits).argmax(0, false).int64_value(&[]) as usize;
+        assert_eq!(route.exits(), [best(0, 4), best(4, 3)]);
+    }
+    Ok(())
+}
+
+#[test]
+fn routes_and_inputs_survive_erasure() -> m2sn::Result<()> {
+    use av_digits::{AudioExit, ImageExit};
+
+    let route = av_digits::Route { image: ImageExit::Stage1, audio: AudioExit::Full };
+    assert_eq!(route.exits(), [1, 2]);
+    assert_eq!(av_digits::Route::from_exits(&[1, 2]), Some(route));
+    assert_eq!(av_digits::Route::from_exits(&[1, 3]), None);
+    assert_eq!(av_digits::Route::from_exits(&[1]), None);
+    assert_eq!(route.to_string(), "image: stage1, audio: full");
+    assert_eq!(ImageExit::ALL.len(), 4);
+
+    let input = random::<AvDigits>()?;
+    let mut features = input.features();
+    assert_eq!(av_digits::Input::from_features(features.clone())?.audio.len(), SAMPLES);
+    features.reverse();
+    let swapped = av_digits::Input::from_features(features).expect_err("the modalities are swapped");
+    assert_eq!(
+        swapped.to_string(),
+        "batch of `Image<1, 28, 28>`: expected [batch, 1, 28, 28] of Float, found [3, 1, 32, 48] of Float"
+    );
+    let missing = av_digits::Input::from_features(Vec::new()).expect_err("there are none");
+    assert_eq!(missing.to_string(), "modalities: expected 2, found 0");
+    Ok(())
+}
+
+#[test]
+fn description_holds_the_spec() {
+    let description = AvDigits::description();
+    assert_eq!(description.name, "AvDigits");
+    assert_eq!(description.spec_path, "specs/avdigits.yaml");
+    assert_eq!(description.spec, include_str!("../../specs/avdigits.yaml"));
+    assert_eq!(description.modalities[1].exits[2].layers, ["stage3", "feature"]);
+}
+
+#[test]
+fn variables_are_named_as_in_the_spec() -> m2sn::Result<()> {
+    let model = Gated::new(Device::Cpu)?;
+    let mut places: Vec<_> = model.variables.variables().into_keys().collect();
+    places.sort();
+    insta::assert_snapshot!(places.join("\n"));
+    Ok(())
+}
+
+#[test]
+fn models_may_be_local() -> m2sn::Result<()> {
+    #[m2sn_model("specs/quickstart.yaml")]
+    struct Quickstart;
+
+    let model = Quickstart::new(Device::Cpu)?;
+    let input = random::<Quickstart>()?;
+    assert_eq!(model.predict(&input)?.logits.size(), [SAMPLES, 3]);
+    Ok(())
+}
+
+#[test]
+fn parts_that_do_not_exist_are_refused() -> m2sn::Result<()> {
+    let error = network::try_one_each::<u8, 2>(vec![1]).expect_err("one is too few");
+    assert_eq!(error.to_string(), "modalities: expected 2, found 1");
+    let missing = Device::Cuda(1000);
+    assert!(AvDigits::new(missing).is_err());
+    Ok(())
+}
