@@ -8,9 +8,6 @@ use tch::Cuda;
 
 use crate::{Error, Result};
 
-/// The release of LibTorch that this crate is made for: that of PyTorch 2.11.0, of any origin.
-pub const TORCH_VERSION: &str = "2.11.0";
-
 /// The device that a model and its tensors live on.
 ///
 /// Ask for it before anything else: programs are linked to LibTorch's CPU half alone,
@@ -60,7 +57,7 @@ impl Device {
         let fault = match cuda_half() {
             Err(fault) => format!(
                 "LibTorch's CUDA half could not be loaded ({fault}); build with `M2SN_TORCH=cuda`, \
-                 or let `LD_LIBRARY_PATH` name the folder `torch/lib` of a PyTorch {TORCH_VERSION} with CUDA"
+                 or let `LD_LIBRARY_PATH` name the folder `torch/lib` of a PyTorch 2.11.0 with CUDA"
             ),
             Ok(()) if !tch::utils::has_cudart() => "LibTorch was used before its CUDA half was loaded; \
                  ask for the device before anything else"
@@ -75,15 +72,6 @@ impl Device {
             },
         };
         Err(Error::invalid(format!("device `{self}`: {fault}")))
-    }
-
-    /// The maker's name of the device, such as `AMD EPYC 9534 64-Core Processor` or `NVIDIA H100 80GB HBM3`;
-    /// where the system does not tell it, the architecture or the index.
-    pub fn name(self) -> String {
-        match self {
-            Self::Cpu => system::cpu_name().unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
-            Self::Cuda(index) => system::cuda_name(index).unwrap_or_else(|| self.to_string()),
-        }
     }
 }
 
@@ -136,12 +124,10 @@ fn cuda_half() -> std::result::Result<(), &'static str> {
 
 #[cfg(target_os = "linux")]
 mod system {
-    use std::ffi::{CStr, c_char, c_int};
     use std::fs;
     use std::path::{Path, PathBuf};
 
-    use libloading::Library;
-    use libloading::os::unix::{Library as UnixLibrary, RTLD_GLOBAL, RTLD_NOW};
+    use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
 
     #[expect(
         unsafe_code,
@@ -153,7 +139,7 @@ mod system {
         let path = torch_folder().map_or_else(|| PathBuf::from(NAME), |folder| folder.join(NAME));
         // SAFETY: this is the library that PyTorch itself loads in this way, and it is never unloaded.
         let library =
-            unsafe { UnixLibrary::open(Some(&path), RTLD_NOW | RTLD_GLOBAL) }.map_err(|error| error.to_string())?;
+            unsafe { Library::open(Some(&path), RTLD_NOW | RTLD_GLOBAL) }.map_err(|error| error.to_string())?;
         std::mem::forget(library);
         tracing::debug!("loaded {}", path.display());
         Ok(())
@@ -162,39 +148,9 @@ mod system {
     /// The folder that this process has LibTorch's CPU half from.
     fn torch_folder() -> Option<PathBuf> {
         let maps = fs::read_to_string("/proc/self/maps").ok()?;
-        let files = maps.lines().filter_map(|line| line.find('/').map(|start| Path::new(&line[start..])));
-        let library = files.into_iter().find(|path| path.ends_with("libtorch_cpu.so"))?;
+        let mut files = maps.lines().filter_map(|line| line.find('/').map(|start| Path::new(&line[start..])));
+        let library = files.find(|path| path.ends_with("libtorch_cpu.so"))?;
         library.parent().map(Path::to_owned)
-    }
-
-    pub(super) fn cpu_name() -> Option<String> {
-        let info = fs::read_to_string("/proc/cpuinfo").ok()?;
-        let (_, name) = info.lines().find(|line| line.starts_with("model name"))?.split_once(':')?;
-        Some(name.trim().to_owned())
-    }
-
-    /// Asks the CUDA driver, since LibTorch's C++ functions do not tell.
-    #[expect(unsafe_code, reason = "the driver is a C library, and loaded because most machines have none")]
-    pub(super) fn cuda_name(index: usize) -> Option<String> {
-        type Init = unsafe extern "C" fn(flags: u32) -> c_int;
-        type Get = unsafe extern "C" fn(device: *mut c_int, ordinal: c_int) -> c_int;
-        type GetName = unsafe extern "C" fn(name: *mut c_char, len: c_int, device: c_int) -> c_int;
-
-        let ordinal = c_int::try_from(index).ok()?;
-        let mut device = 0;
-        let mut name = [0 as c_char; 256];
-        // SAFETY: the three signatures are those of the CUDA driver API, the pointers live through the calls,
-        // and on success, zero, the name ends in a zero byte within its length.
-        unsafe {
-            let driver = Library::new("libcuda.so.1").ok()?;
-            let init = driver.get::<Init>(b"cuInit").ok()?;
-            let get = driver.get::<Get>(b"cuDeviceGet").ok()?;
-            let get_name = driver.get::<GetName>(b"cuDeviceGetName").ok()?;
-            let told = init(0) == 0
-                && get(&mut device, ordinal) == 0
-                && get_name(name.as_mut_ptr(), name.len() as c_int, device) == 0;
-            told.then(|| CStr::from_ptr(name.as_ptr()).to_string_lossy().into_owned())
-        }
     }
 }
 
@@ -202,14 +158,6 @@ mod system {
 mod system {
     pub(super) fn load_cuda_half() -> Result<(), String> {
         Err("PyTorch's packages for this operating system have none".to_owned())
-    }
-
-    pub(super) fn cpu_name() -> Option<String> {
-        None
-    }
-
-    pub(super) fn cuda_name(_index: usize) -> Option<String> {
-        None
     }
 }
 
@@ -241,6 +189,5 @@ mod tests {
         device.check().expect("a device that can be used");
         let tensor = tch::Tensor::ones([3], (tch::Kind::Float, device.into()));
         assert_eq!(tensor.sum(tch::Kind::Float).double_value(&[]), 3.0);
-        assert!(!device.name().is_empty());
     }
 }
