@@ -46,7 +46,7 @@ pub(crate) fn run(
 
     // The best fixed shortcut may cost as much as the navigator spends, and is chosen where the navigator's epochs are.
     let exits = Exits::of(&model, &splits.valid.to_device(device)?)?;
-    let shortcut = exits.best_fixed(&table, exits.expected_milliseconds(&table))?;
+    let shortcut = exits.best_fixed(&table, exits.expected_milliseconds(&table)?)?;
 
     let mut candidates = Candidate::alone(&pretrained);
     candidates.push(Candidate::new("late fusion", &pretrained, Way::LateFusion));

@@ -94,3 +94,40 @@ fn specs_in(folder: &Path) -> Option<Vec<String>> {
     specs.sort();
     Some(specs)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn package() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("faulty")
+    }
+
+    fn refused(path: &str, caller: Option<&Path>) -> String {
+        Source::read(path, &package(), caller).unwrap_err().replace(&package().display().to_string(), "…")
+    }
+
+    #[test]
+    fn relative_to_the_package_or_to_the_caller() {
+        let source = Source::read("head.yaml", &package(), None).expect("a spec");
+        assert_eq!((source.base, &*source.path), (Base::Package, "head.yaml"));
+        assert!(source.text.starts_with("model: Faulty"));
+        let source = Source::read("./head.yaml", Path::new("nowhere"), Some(&package())).expect("a spec");
+        assert_eq!(source.base, Base::Caller);
+        let source = Source::read("../faulty/head.yaml", Path::new("nowhere"), Some(&package())).expect("a spec");
+        assert_eq!(source.base, Base::Caller);
+    }
+
+    #[test]
+    fn refusals_say_what_to_do() {
+        assert!(refused("/specs/a.yaml", None).contains("is absolute, which would work on this machine only"));
+        assert!(refused("./a.yaml", None).contains("whose place is not known here"));
+        assert!(refused("", None).contains("is empty"));
+        assert_eq!(
+            refused("haed.yaml", None),
+            "there is no spec `haed.yaml`\n = help: tried `…/haed.yaml`\n = help: did you mean `head.yaml` in `…`?"
+        );
+        let far = refused("networks/my_network.yaml", None);
+        assert!(far.contains("\n = help: in `…` are `activation_missing.yaml`, `attention_heads.yaml`"), "{far}");
+    }
+}

@@ -4,6 +4,8 @@ mod encoder;
 mod heads;
 mod names;
 mod navigator;
+#[cfg(test)]
+mod tests;
 mod training;
 
 use crate::document::Document;
@@ -115,7 +117,7 @@ fn model(spec: &Spec, document: &Document<'_>, strukt: Option<&str>, errors: &mu
         head: head?,
         navigator,
         training: spec.training.clone(),
-        resolved: serde_yaml::to_string(&resolved).ok()?,
+        resolved: resolved.to_yaml(),
     })
 }
 
@@ -127,7 +129,7 @@ fn task(task: spec::Task, place: &Place, errors: &mut Errors) -> Task {
     };
     let place = place.key(kind).key(setting);
     if crate::layer::size(count, setting, &place, errors).is_some_and(|count| count < least) {
-        errors.error(&place, format!("`{kind}` with {count} `{setting}`")).help(format!("write at least {least}"));
+        errors.error(&place, format!("`{setting}` is {count}")).help(format!("a `{kind}` has at least {least}"));
     }
     match task {
         spec::Task::Classification { classes } => Task::Classification { classes },

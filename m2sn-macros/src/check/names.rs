@@ -1,22 +1,20 @@
-use proc_macro2::{Ident, Span};
-
 use super::Context;
 use crate::model::Name;
 use crate::report::{Errors, Place};
 use crate::spec::Spec;
 
-/// Names of layers that the generated encoder has for its own, and what for.
+/// Names that a layer cannot have, and why.
 const LAYER_TAKEN: &[(&str, &str)] =
-    &[("full", "the exit at the end of the encoder"), ("new", "what constructors are called in Rust")];
+    &[("full", "it is the exit at the end of the encoder"), ("new", "it is what constructors are called in Rust")];
 
-/// Names of models that would hide what the code around them needs, and what that is.
+/// Names that a model cannot have, and why.
 const MODEL_TAKEN: &[(&str, &str)] = &[
-    ("AsRef", "a trait of Rust"),
-    ("Vec", "a type of Rust"),
-    ("Alloc", "as a module, a crate of Rust"),
-    ("Core", "as a module, a crate of Rust"),
-    ("Std", "as a module, a crate of Rust"),
-    ("M2sn", "as a module, the crate of this macro"),
+    ("AsRef", "it would hide the trait `AsRef`"),
+    ("Vec", "it would hide the type `Vec`"),
+    ("Alloc", "its module would hide the crate `alloc`"),
+    ("Core", "its module would hide the crate `core`"),
+    ("Std", "its module would hide the crate `std`"),
+    ("M2sn", "its module would hide the crate `m2sn`"),
 ];
 
 /// The model's name: that of the annotated struct, in PascalCase.
@@ -100,9 +98,9 @@ pub(super) fn distinct<'a>(names: impl Iterator<Item = (&'a str, Place)>, what: 
 }
 
 fn free(name: &str, taken: &[(&str, &str)], what: &str, place: &Place, errors: &mut Errors) -> Option<()> {
-    let Some((_, owner)) = taken.iter().find(|(taken, _)| *taken == name) else { return Some(()) };
+    let Some((_, why)) = taken.iter().find(|(taken, _)| *taken == name) else { return Some(()) };
     errors
-        .error(place, format!("`{name}` cannot be the name of a {what}: it is {owner}"))
+        .error(place, format!("`{name}` cannot be the name of a {what}: {why}"))
         .help(format!("write another name, such as `{}`", other(name, what)));
     None
 }
@@ -112,8 +110,8 @@ fn other(name: &str, what: &str) -> String {
 }
 
 fn is_identifier(text: &str) -> bool {
-    // `parse_any` takes keywords too; parsing refuses them.
-    syn::parse_str::<Ident>(text).is_ok_and(|ident| ident == Ident::new(text, Span::call_site())) && text != "_"
+    // syn knows the keywords of all editions but the youngest.
+    syn::parse_str::<syn::Ident>(text).is_ok() && text != "gen"
 }
 
 #[cfg(test)]

@@ -99,9 +99,22 @@ impl<'de> Deserializer<'de> for &'de Node {
         visitor.visit_enum(Variant { variant, settings }).map_err(|refusal| refusal.or_at(|| spot))
     }
 
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Refusal> {
+        match &self.value {
+            // serde would take the fields of a struct from a sequence too.
+            Value::Mapping(_) => self.deserialize_any(visitor),
+            other => Err(Refusal::new(format!("expected a mapping with settings, found {other}"))),
+        }
+    }
+
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct
-        seq tuple tuple_struct map struct identifier ignored_any
+        seq tuple tuple_struct map identifier ignored_any
     }
 }
 
@@ -182,7 +195,8 @@ impl<'de> Variant<'de> {
     fn settings(&self) -> Result<&'de Node, Refusal> {
         self.settings.ok_or_else(|| {
             let variant = self.variant;
-            Refusal::new(format!("`{variant}` needs settings")).help(format!("write `{variant}: {{ … }}`"))
+            Refusal::new(format!("`{variant}` needs settings"))
+                .help(format!("write `{{ {variant}: {{ … }} }}` with its settings"))
         })
     }
 }
@@ -211,7 +225,7 @@ impl<'de> de::VariantAccess<'de> for Variant<'de> {
 
     fn struct_variant<V: Visitor<'de>>(self, _: &'static [&'static str], visitor: V) -> Result<V::Value, Refusal> {
         let settings = self.settings()?;
-        settings.deserialize_any(visitor).map_err(|refusal| refusal.or_at(|| self.entry_spot(settings)))
+        settings.deserialize_struct("", &[], visitor).map_err(|refusal| refusal.or_at(|| self.entry_spot(settings)))
     }
 }
 

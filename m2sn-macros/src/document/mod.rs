@@ -3,6 +3,8 @@
 mod deserialize;
 mod locate;
 mod node;
+#[cfg(test)]
+mod tests;
 
 use serde::Deserialize;
 
@@ -21,7 +23,12 @@ pub(crate) struct Document<'a> {
 impl<'a> Document<'a> {
     /// Reads the YAML. Where the text is none, the tree is empty and the faults say why.
     pub(crate) fn read(text: &'a str) -> (Self, Vec<Fault>) {
-        let (root, faults) = node::read(text);
+        let (root, mut faults) = node::read(text);
+        if faults.is_empty() && matches!(root.value, Value::Null) {
+            let mut fault = Fault::new(At::Spot(Spot::value(&[])), "the spec is empty");
+            fault.help("begin with `model: Name`");
+            faults.push(fault);
+        }
         (Self { text, root }, faults)
     }
 

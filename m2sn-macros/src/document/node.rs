@@ -63,14 +63,24 @@ fn refusal(text: &str, error: &serde_yaml::Error) -> Fault {
         .location()
         .map_or(Position { line: 1, column: 1 }, |place| Position { line: place.line(), column: place.column() });
     let full = error.to_string();
-    let message = match full.find(" at line ") {
-        _ if text.trim().is_empty() => "the spec is empty",
-        Some(place) => &full[..place],
-        None => &full,
-    };
+    let message = full.split(" at line ").next().unwrap_or_default();
     // The reader names the way to the place first, such as `modalities.image: `, which the excerpt shows better.
-    let message = message.rsplit_once("]: ").map_or(message, |(_, message)| message);
-    Fault::new(At::Position(position), message)
+    let message = match message.split_once(": ") {
+        Some((way, message)) if !way.contains(' ') => message,
+        _ => message,
+    };
+    if message.contains("more than one document") {
+        let second = text.lines().collect::<Vec<_>>().iter().rposition(|line| line.starts_with("---")).unwrap_or(0);
+        let mut fault = Fault::new(At::Position(Position { line: second + 1, column: 1 }), "a second YAML document");
+        fault.help("a spec is one document: write each network to a file of its own");
+        return fault;
+    }
+    let mut fault = Fault::new(At::Position(position), message);
+    let line = text.lines().nth(position.line - 1).unwrap_or_default();
+    if line.chars().take(position.column).any(|c| c == '\t') {
+        fault.help("YAML indents with spaces, not with tabs");
+    }
+    fault
 }
 
 /// Builds the node at a path.

@@ -19,7 +19,7 @@ pub(crate) struct Settings {
 pub(super) fn infer(spec: &Conv, site: &mut Site<'_>) -> Option<Inferred> {
     let Conv { channels, kernel, stride, padding, norm, activation } = spec;
     let channels = site.size("conv", "channels", *channels);
-    let norm = channels.and_then(|channels| normalisation(*norm, channels, site));
+    let norm = channels.map(|channels| normalisation(*norm, channels, site));
     let [inputs, height, width] = site.image("conv")?;
     let window = Window::check("conv", [kernel.0, stride.0, padding.0], site)?;
     let [height, width] = window.slide([height, width], "conv", site)?;
@@ -43,18 +43,19 @@ pub(super) fn infer(spec: &Conv, site: &mut Site<'_>) -> Option<Inferred> {
     })
 }
 
-fn normalisation(norm: Norm, channels: u64, site: &mut Site<'_>) -> Option<Norm> {
+/// The norm of so many channels; none stands in for a wrong one.
+fn normalisation(norm: Norm, channels: u64, site: &mut Site<'_>) -> Norm {
     if let Norm::Group(groups) = norm {
         let place = site.setting("conv", "norm").key("group");
-        let groups = super::site::size(groups, "group", &place, site.errors)?;
+        let Some(groups) = super::site::size(groups, "group", &place, site.errors) else { return Norm::None };
         if !channels.is_multiple_of(groups) {
             site.errors
                 .error(&place, format!("{groups} groups do not divide {channels} channels"))
                 .help(divisor_help(channels, groups));
-            return None;
+            return Norm::None;
         }
     }
-    Some(norm)
+    norm
 }
 
 /// Names the divisors of a width that lie next to a wrong one.

@@ -16,7 +16,8 @@ pub(super) fn infer(spec: &Custom, site: &mut Site<'_>) -> Option<Inferred> {
     let path = path(&spec.path, site);
     let output = output(&spec.output, site);
     Some(Inferred {
-        operation: Operation::Custom(Settings { path: path? }),
+        // An empty path stands in for a wrong one, so that checks go on.
+        operation: Operation::Custom(Settings { path: path.unwrap_or_default() }),
         output: output?,
         cost: Cost { parameters: spec.parameters, multiply_adds: spec.multiply_adds },
     })

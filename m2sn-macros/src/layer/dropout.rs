@@ -12,6 +12,6 @@ pub(super) fn infer(probability: f64, site: &mut Site<'_>) -> Option<Inferred> {
     if matches!(site.input, Shape::Tokens { .. }) {
         return site.misplaced("dropout", "an image, a sequence or a vector");
     }
-    let operation = Operation::Dropout(Settings { probability: probability? });
+    let operation = Operation::Dropout(Settings { probability });
     Some(Inferred { operation, output: site.input, cost: Cost::default() })
 }

@@ -22,7 +22,7 @@ pub(super) fn infer(spec: &Embedding, site: &mut Site<'_>) -> Option<Inferred> {
     let (Shape::Tokens { length }, Some((vocabulary, padding))) = (site.input, site.tokens) else {
         return site.misplaced("embedding", "tokens");
     };
-    let (features, dropout) = (size?, dropout?);
+    let features = size?;
     let places = match positions {
         Positions::Learned => product(&[length, features]),
         Positions::None | Positions::Sinusoidal => 0,

@@ -17,10 +17,10 @@ pub(crate) struct Settings {
 pub(super) fn infer(spec: &Gru, site: &mut Site<'_>) -> Option<Inferred> {
     let Gru { hidden, layers, bidirectional, dropout, output } = spec;
     let hidden = site.size("gru", "hidden", *hidden);
-    let layers = site.size("gru", "layers", *layers);
+    let layers = site.count("gru", "layers", *layers);
     let dropout = site.probability("gru", "dropout", *dropout);
     let [length, inputs] = site.sequence("gru")?;
-    let (hidden, layers, dropout) = (hidden?, layers?, dropout?);
+    let hidden = hidden?;
     let directions = if *bidirectional { 2 } else { 1 };
     let features = hidden * directions;
     if features > MAX_SIZE {

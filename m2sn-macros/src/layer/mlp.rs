@@ -21,7 +21,7 @@ pub(super) fn infer(spec: &Mlp, site: &mut Site<'_>) -> Option<Inferred> {
     let dropout = site.probability("mlp", "dropout", *dropout);
     let hidden = hidden_widths(hidden, site);
     let Shape::Vector { size: inputs } = site.input else { return site.misplaced("mlp", "a vector") };
-    let (size, activation, dropout, hidden) = (size?, activation?, dropout?, hidden?);
+    let (size, hidden) = (size?, hidden.unwrap_or_default());
 
     let mut cost = Cost::default();
     let mut width = inputs;

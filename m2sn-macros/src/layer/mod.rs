@@ -14,6 +14,8 @@ mod pool;
 mod residual;
 mod shortcut;
 mod site;
+#[cfg(test)]
+mod tests;
 mod transformer;
 
 use std::fmt;
@@ -71,27 +73,6 @@ pub(crate) fn infer(layer: &spec::Layer, site: &mut Site<'_>) -> Option<Inferred
         spec::Layer::Custom(settings) => custom::infer(settings, site),
     }?;
     site.affordable(inferred)
-}
-
-impl spec::Layer {
-    /// The key that the layer is written with.
-    pub(crate) fn kind(&self) -> &'static str {
-        match self {
-            Self::Conv(_) => "conv",
-            Self::Residual(_) => "residual",
-            Self::MaxPool(_) => "max_pool",
-            Self::AveragePool(_) => "average_pool",
-            Self::GlobalAveragePool => "global_average_pool",
-            Self::Flatten => "flatten",
-            Self::Linear(_) => "linear",
-            Self::Mlp(_) => "mlp",
-            Self::Embedding(_) => "embedding",
-            Self::Transformer(_) => "transformer",
-            Self::Gru(_) => "gru",
-            Self::Dropout(_) => "dropout",
-            Self::Custom(_) => "custom",
-        }
-    }
 }
 
 impl Layer {

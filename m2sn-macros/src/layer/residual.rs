@@ -16,10 +16,10 @@ pub(crate) struct Settings {
 pub(super) fn infer(spec: &Residual, site: &mut Site<'_>) -> Option<Inferred> {
     let Residual { channels, blocks, stride } = spec;
     let channels = site.size("residual", "channels", *channels);
-    let blocks = site.size("residual", "blocks", *blocks);
+    let blocks = site.count("residual", "blocks", *blocks);
     let stride = site.size("residual", "stride", *stride);
     let [inputs, height, width] = site.image("residual")?;
-    let (channels, blocks, stride) = (channels?, blocks?, stride?);
+    let (channels, stride) = (channels?, stride?);
     // A 3x3 kernel with a padding of 1 leaves a pixel wherever its centre is put down.
     let [height, width] = [height, width].map(|side| (side - 1) / stride + 1);
 

@@ -46,7 +46,8 @@ impl Site<'_> {
     /// Reports that the layer cannot take what comes in.
     pub(crate) fn misplaced<T>(&mut self, kind: &str, wanted: &str) -> Option<T> {
         let input = self.input;
-        let error = self.errors.error(&self.place, format!("`{kind}` takes {wanted}, but its input is `{input}`"));
+        let place = self.place.key(kind);
+        let error = self.errors.error(&place, format!("`{kind}` takes {wanted}, but its input is `{input}`"));
         match (input, wanted) {
             (Shape::Image { .. } | Shape::Sequence { .. }, "a vector" | "a vector or a sequence") => {
                 error.help("put `global_average_pool` or `flatten` before it");
@@ -66,21 +67,26 @@ impl Site<'_> {
         size(value, setting, &place, self.errors)
     }
 
-    /// A probability: at least 0 and below 1.
-    pub(crate) fn probability(&mut self, kind: &str, setting: &str, value: f64) -> Option<f64> {
+    /// A count that the output's shape does not depend on; 1 stands in for a wrong one, so that checks go on.
+    pub(crate) fn count(&mut self, kind: &str, setting: &str, value: u64) -> u64 {
+        self.size(kind, setting, value).unwrap_or(1)
+    }
+
+    /// A probability: at least 0 and below 1; 0 stands in for a wrong one.
+    pub(crate) fn probability(&mut self, kind: &str, setting: &str, value: f64) -> f64 {
         let place = self.setting(kind, setting);
         probability(value, &place, self.errors)
     }
 
     /// The activation between the layers of a layer, where none would make them one linear map.
-    pub(crate) fn activation(&mut self, kind: &str, activation: Activation) -> Option<&'static str> {
-        if activation == Activation::None {
+    pub(crate) fn activation(&mut self, kind: &str, activation: Activation) -> &'static str {
+        activation.variant().unwrap_or_else(|| {
             let place = self.setting(kind, "activation");
             self.errors
                 .error(&place, format!("`{kind}` needs an activation: without one its linear layers are a single one"))
                 .help("leave the key out for the default, or choose `relu`, `gelu`, `silu`, `tanh` or `sigmoid`");
-        }
-        activation.variant()
+            "Relu"
+        })
     }
 
     /// Lets a layer pass whose shape and cost can be counted.
@@ -118,13 +124,13 @@ pub(crate) fn size(value: u64, setting: &str, place: &Place, errors: &mut Errors
     }
 }
 
-/// A probability: at least 0 and below 1.
-pub(crate) fn probability(value: f64, place: &Place, errors: &mut Errors) -> Option<f64> {
+/// A probability: at least 0 and below 1; 0 stands in for a wrong one.
+pub(crate) fn probability(value: f64, place: &Place, errors: &mut Errors) -> f64 {
     if (0.0..1.0).contains(&value) {
-        return Some(value);
+        return value;
     }
     errors
         .error(place, format!("a probability of dropout of {value} is out of range"))
         .help("write a number from 0 to below 1");
-    None
+    0.0
 }

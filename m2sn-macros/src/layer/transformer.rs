@@ -20,21 +20,18 @@ pub(crate) struct Settings {
 
 pub(super) fn infer(spec: &Transformer, site: &mut Site<'_>) -> Option<Inferred> {
     let Transformer { layers, heads, feed_forward, dropout, norm, activation } = spec;
-    let layers = site.size("transformer", "layers", *layers);
-    let heads = site.size("transformer", "heads", *heads);
-    let feed_forward = site.size("transformer", "feed_forward", *feed_forward);
+    let layers = site.count("transformer", "layers", *layers);
+    let heads = site.count("transformer", "heads", *heads);
+    let feed_forward = site.count("transformer", "feed_forward", *feed_forward);
     let dropout = site.probability("transformer", "dropout", *dropout);
     let activation = site.activation("transformer", *activation);
     let [length, features] = site.sequence("transformer")?;
-    let heads = heads?;
     if !features.is_multiple_of(heads) {
         let place = site.setting("transformer", "heads");
         site.errors
             .error(&place, format!("{heads} heads do not divide the {features} features of the sequence"))
             .help(divisor_help(features, heads));
-        return None;
     }
-    let (layers, feed_forward, dropout, activation) = (layers?, feed_forward?, dropout?, activation?);
 
     let norm_parameters = 2 * features;
     // Queries, keys, values and the output of attention are four linear maps; the feed-forward part has two.

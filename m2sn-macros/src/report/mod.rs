@@ -96,14 +96,16 @@ impl Errors {
         let mut faults: Vec<_> =
             std::mem::take(&mut self.faults).into_iter().map(|fault| (document.position(&fault.at), fault)).collect();
         faults.sort_by_key(|(position, _)| *position);
-        faults.dedup();
-        faults
+        let mut reports: Vec<_> = faults
             .into_iter()
             .map(|(position, Fault { severity, message, help, .. })| Report {
                 severity,
                 text: render(&message, path, document.text(), position, help.as_deref()),
             })
-            .collect()
+            .collect();
+        // What several aliases bring in is at fault once.
+        reports.dedup();
+        reports
     }
 }
 

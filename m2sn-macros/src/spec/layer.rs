@@ -282,6 +282,44 @@ pub(crate) enum GruOutput {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub(crate) struct Extent(pub(crate) [u64; 2]);
 
+impl Layer {
+    /// The keys that layers are written with.
+    pub(crate) const KINDS: &[&str] = &[
+        "conv",
+        "residual",
+        "max_pool",
+        "average_pool",
+        "global_average_pool",
+        "flatten",
+        "linear",
+        "mlp",
+        "embedding",
+        "transformer",
+        "gru",
+        "dropout",
+        "custom",
+    ];
+
+    /// The key that the layer is written with.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Conv(_) => "conv",
+            Self::Residual(_) => "residual",
+            Self::MaxPool(_) => "max_pool",
+            Self::AveragePool(_) => "average_pool",
+            Self::GlobalAveragePool => "global_average_pool",
+            Self::Flatten => "flatten",
+            Self::Linear(_) => "linear",
+            Self::Mlp(_) => "mlp",
+            Self::Embedding(_) => "embedding",
+            Self::Transformer(_) => "transformer",
+            Self::Gru(_) => "gru",
+            Self::Dropout(_) => "dropout",
+            Self::Custom(_) => "custom",
+        }
+    }
+}
+
 impl Extent {
     fn zero() -> Self {
         Self([0, 0])

@@ -7,6 +7,8 @@ mod layer;
 mod modality;
 mod navigator;
 mod ordered;
+#[cfg(test)]
+mod schema;
 mod training;
 
 use serde::{Deserialize, Serialize};
@@ -18,7 +20,7 @@ pub(crate) use layer::{
 pub(crate) use modality::{Input, Modality, Named, Point};
 pub(crate) use navigator::{Anneal, Encoders, Latency, Navigator, Temperature};
 pub(crate) use ordered::Ordered;
-pub(crate) use training::{Method, Optimizer, Schedule, Shortcuts, Stage, Training};
+pub(crate) use training::{Method, Optimizer, Schedule, Stage, Training};
 
 /// A late-fusion multimodal network with shortcuts and a navigator.
 ///
@@ -49,6 +51,16 @@ pub(crate) struct Spec {
     /// The stages of the training.
     #[serde(default)]
     pub(crate) training: Training,
+}
+
+impl Spec {
+    /// The spec as YAML, with every default written out.
+    pub(crate) fn to_yaml(&self) -> String {
+        let mut yaml = Vec::new();
+        serde_yaml::with::singleton_map_recursive::serialize(self, &mut serde_yaml::Serializer::new(&mut yaml))
+            .expect("a spec is mappings with texts for keys, sequences and scalars");
+        String::from_utf8(yaml).expect("the serializer writes text")
+    }
 }
 
 /// What the network predicts.

@@ -89,9 +89,17 @@ impl<'de> Deserialize<'de> for Named {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let Some((name, layer)) = map.next_entry()? else {
+                let Some(name) = map.next_key::<String>()? else {
                     return Err(de::Error::custom("a layer without a name"));
                 };
+                let layer = map.next_value().map_err(|refusal| {
+                    if Layer::KINDS.contains(&name.as_str()) {
+                        let message = format!("a layer without a name: write `name: {{ {name}: … }}`");
+                        de::Error::custom(message)
+                    } else {
+                        refusal
+                    }
+                })?;
                 if let Some(second) = map.next_key::<String>()? {
                     let message = format!("`{second}` in the entry of `{name}`: each layer is an entry of its own");
                     return Err(de::Error::custom(message));

@@ -5,7 +5,6 @@ use serde::{Deserialize, Serialize};
 /// A stage that leaves `batch`, `optimizer` or `schedule` out takes those of `pretrain`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(from = "Written")]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Training {
     /// Decides every random choice of the training.
     pub(crate) seed: u64,
@@ -20,8 +19,7 @@ pub(crate) struct Training {
 }
 
 /// One stage of the training.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Stage {
     /// Passes over the training samples.
     pub(crate) epochs: u64,
@@ -36,8 +34,7 @@ pub(crate) struct Stage {
 }
 
 /// The stage of the shortcuts.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Shortcuts {
     /// What is trained along with the shortcuts.
     pub(crate) method: Method,
@@ -226,5 +223,16 @@ impl Schedule {
 
     fn gamma() -> f64 {
         0.1
+    }
+}
+
+#[cfg(test)]
+impl schemars::JsonSchema for Training {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Training".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        Written::json_schema(generator)
     }
 }

@@ -1,9 +1,9 @@
 //! What a study compares.
 
-use crate::Result;
 use crate::latency::Stopwatch;
-use crate::network::{Input, Network};
+use crate::network::{Description, Input, Network};
 use crate::routing::{self, check_inputs, encode};
+use crate::{Error, Result};
 
 /// A network and a way to use it, under a name.
 #[derive(Debug)]
@@ -42,6 +42,19 @@ impl<'a, N: Network> Candidate<'a, N> {
     pub fn alone(network: &'a N) -> Vec<Self> {
         let modalities = N::description().modalities.iter().enumerate();
         modalities.map(|(index, modality)| Self::new(modality.name, network, Way::Alone { modality: index })).collect()
+    }
+
+    /// Checks that the network has the modality that is used alone.
+    pub(super) fn check(&self) -> Result<()> {
+        let Description { name, modalities, .. } = N::description();
+        match self.way {
+            Way::Alone { modality } if modality >= modalities.len() => Err(Error::invalid(format!(
+                "candidate `{}`: there is no modality {modality}, `{name}` has {}",
+                self.name,
+                modalities.len()
+            ))),
+            _ => Ok(()),
+        }
     }
 
     /// The wall time of an answer in milliseconds, from the inputs to the logits.

@@ -4,11 +4,12 @@ use std::cmp::Ordering;
 
 use tch::Tensor;
 
-use super::Scores;
+use super::{Scores, scores};
 use crate::data::Dataset;
 use crate::latency::Table;
 use crate::network::{Input, Network, Route};
 use crate::routing::{self, encode_all};
+use crate::task::Task;
 use crate::{Error, Result};
 
 /// The samples that go through the network at a time.
@@ -139,8 +140,12 @@ impl<'a, N: Network> Exits<'a, N> {
     }
 
     /// The mean latency of the navigator and the routes that it decides on, by the table.
-    pub fn expected_milliseconds(&self, table: &Table) -> f64 {
-        mean_latency(&self.routes, table) + table.navigator.median
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where the table is of another network.
+    pub fn expected_milliseconds(&self, table: &Table) -> Result<f64> {
+        table.check::<N>()?;
+        Ok(mean_latency(&self.routes, table) + table.navigator.median)
     }
 
     /// The best fixed shortcut: of all routes that cost at most `bound` milliseconds by the table, the one of the
@@ -149,9 +154,10 @@ impl<'a, N: Network> Exits<'a, N> {
     /// Late fusion itself is no shortcut and left out. Choose on validation samples, not on those of the test.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where no route is that cheap, or where there are too many to try.
+    /// [`Error::Invalid`] where no route is that cheap, there are too many to try, or the table is of another network.
     pub fn best_fixed(&self, table: &Table, bound: f64) -> Result<N::Route> {
-        self.few_routes()?;
+        table.check::<N>()?;
+        few_routes::<N>()?;
         let full = routing::full::<N>();
         let mut best: Option<(f64, f64, N::Route)> = None;
         let mut least = f64::INFINITY;
@@ -184,19 +190,20 @@ impl<'a, N: Network> Exits<'a, N> {
     /// so a regression's best route is the one of the smallest error.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where there are too many routes to try.
+    /// [`Error::Invalid`] where there are too many routes to try, or the table is of another network.
     pub fn oracle(&self, table: &Table) -> Result<Oracle<N::Route>> {
-        self.few_routes()?;
+        table.check::<N>()?;
+        few_routes::<N>()?;
         let task = N::description().task;
         let mut by_cost: Vec<(f64, N::Route)> =
             routing::all::<N>().map(|route| (table.route(&route.exits()), route)).collect();
         by_cost.sort_by(|left, right| left.0.total_cmp(&right.0));
         let mut best: Vec<Option<(f64, N::Route)>> = vec![None; self.len()];
         for (_, route) in &by_cost {
-            let errors = super::scores::errors(task, &self.by(*route), &self.target)?;
+            let errors = scores::errors(task, &self.by(*route), &self.target)?;
             for (best, error) in best.iter_mut().zip(errors) {
                 // Labels that are partly wrong are as wrong as any, where real values can be nearer.
-                let error = if matches!(task, crate::task::Task::Regression { .. }) { error } else { error.ceil() };
+                let error = if matches!(task, Task::Regression { .. }) { error } else { error.ceil() };
                 if best.is_none_or(|(least, _)| error < least) {
                     *best = Some((error, *route));
                 }
@@ -207,17 +214,17 @@ impl<'a, N: Network> Exits<'a, N> {
         let milliseconds = mean_latency(&routes, table);
         Ok(Oracle { routes, scores, milliseconds })
     }
+}
 
-    fn few_routes(&self) -> Result<()> {
-        let count = routing::count::<N>();
-        if count > MOST_ROUTES {
-            return Err(Error::invalid(format!(
-                "`{}` has {count} routes, too many to try one by one (at most {MOST_ROUTES})",
-                N::description().name
-            )));
-        }
-        Ok(())
+fn few_routes<N: Network>() -> Result<()> {
+    let count = routing::count::<N>();
+    if count > MOST_ROUTES {
+        return Err(Error::invalid(format!(
+            "`{}` has {count} routes, too many to try one by one (at most {MOST_ROUTES})",
+            N::description().name
+        )));
     }
+    Ok(())
 }
 
 fn mean_latency<R: Route>(routes: &[R], table: &Table) -> f64 {
@@ -325,6 +332,8 @@ mod tests {
         let network = Tiny::new(Device::Cpu).unwrap();
         let exits = Exits::of(&network, &samples(2, 1).unwrap().train).unwrap();
         let routes: f64 = exits.routes().iter().map(|route| table().route(&route.0)).sum();
-        assert!((exits.expected_milliseconds(&table()) - (routes / 2.0 + 0.125)).abs() < 1e-12);
+        let expected = exits.expected_milliseconds(&table()).unwrap();
+        assert!((expected - (routes / 2.0 + 0.125)).abs() < 1e-12);
+        assert!(exits.expected_milliseconds(&Table::default()).is_err());
     }
 }

@@ -24,7 +24,7 @@ use crate::{Error, Result};
 /// # use m2sn_runtime::{Result, data::Dataset, evaluation::{Candidate, Way, study, Exits}, latency::Table, network::Network};
 /// # fn example<N: Network>(model: &N, valid: &Dataset<N::Input>, test: &Dataset<N::Input>, table: &Table) -> Result<()> {
 /// let exits = Exits::of(model, valid)?;
-/// let shortcut = exits.best_fixed(table, exits.expected_milliseconds(table))?;
+/// let shortcut = exits.best_fixed(table, exits.expected_milliseconds(table)?)?;
 ///
 /// let mut candidates = Candidate::alone(model);
 /// candidates.push(Candidate::new("late fusion", model, Way::LateFusion));
@@ -51,6 +51,7 @@ pub fn study<N: Network>(
             return Err(Error::invalid(format!("study: two candidates are named `{}`", candidate.name)));
         }
     }
+    candidates.iter().try_for_each(Candidate::check)?;
     let device = candidates[baseline].network.variables().device();
     let local = match device {
         tch::Device::Cuda(index) => data.to_device(crate::Device::Cuda(index))?,
@@ -111,14 +112,8 @@ fn of_way<N: Network>(way: Way<N::Route>, exits: &Exits<'_, N>) -> Result<Outcom
     let everywhere = |route: N::Route| vec![route; exits.len()];
     let (logits, routes): (Tensor, Vec<N::Route>) = match way {
         Way::Alone { modality } => {
-            let modalities = N::description().modalities;
-            let Some(description) = modalities.get(modality) else {
-                return Err(Error::invalid(format!(
-                    "study: there is no modality {modality} among {}",
-                    modalities.len()
-                )));
-            };
-            (exits.alone(modality, description.exits.len() - 1), Vec::new())
+            let full = N::description().modalities[modality].exits.len() - 1;
+            (exits.alone(modality, full), Vec::new())
         }
         Way::LateFusion => (exits.by(routing::full::<N>()), everywhere(routing::full::<N>())),
         Way::Fixed(route) => (exits.by(route), everywhere(route)),
@@ -247,7 +242,7 @@ mod tests {
         );
         assert_eq!(
             message(&[late_fusion(), Candidate::new("b", &network, Way::Alone { modality: 2 })]),
-            "study: there is no modality 2 among 2"
+            "candidate `b`: there is no modality 2, `Tiny` has 2"
         );
     }
 }

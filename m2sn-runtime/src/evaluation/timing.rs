@@ -78,6 +78,7 @@ pub fn measure<N: Network>(
             candidates.len()
         )));
     }
+    candidates.iter().try_for_each(Candidate::check)?;
     let samples = samples.min(data.len() as usize);
     let inputs = (0..samples)
         .map(|sample| {

@@ -99,21 +99,22 @@ impl Table {
                 ),
             ));
         }
-        table.check::<N>(path)?;
+        table.check::<N>().map_err(|error| Error::file(path, error.to_string()))?;
         Ok(table)
     }
 
-    /// Whether the table has a figure for each block and shortcut, which [`Table::exit`] relies on.
-    fn check<N: Network>(&self, path: &Path) -> Result<()> {
+    /// Checks that there is a figure for each block and shortcut of a network, on which [`Table::exit`] relies.
+    pub(crate) fn check<N: Network>(&self) -> Result<()> {
         let expected: Vec<_> = N::description().modalities.iter().map(|m| (m.exits.len(), m.exits.len() - 1)).collect();
         let found: Vec<_> = self.modalities.iter().map(|m| (m.blocks.len(), m.shortcuts.len())).collect();
         if expected == found {
             return Ok(());
         }
-        Err(Error::file(
-            path,
-            format!("expected blocks and shortcuts {expected:?} of the modalities, found {found:?}; delete the file"),
-        ))
+        Err(Error::invalid(format!(
+            "latency table: expected the blocks and shortcuts {expected:?} of the modalities of `{}`, found {found:?}; \
+             measure anew with `latency::measure`",
+            N::description().name
+        )))
     }
 }
 
@@ -215,7 +216,7 @@ mod tests {
         broken.modalities[1].shortcuts.pop();
         broken.save(&path).unwrap();
         let message = Table::load(&path, &network).unwrap_err().to_string();
-        assert!(message.contains("expected blocks and shortcuts [(3, 2), (3, 2)]"), "{message}");
+        assert!(message.contains("expected the blocks and shortcuts [(3, 2), (3, 2)]"), "{message}");
         assert!(message.contains("found [(3, 2), (3, 1)]"), "{message}");
 
         fs::write(&path, "{}").unwrap();

@@ -109,9 +109,8 @@ pub fn explain<N: Network>(network: &N, input: &N::Input, table: Option<&Table>)
         return Err(Error::invalid(format!("explain: expected one sample, found {samples}; narrow the batch to one")));
     }
     let description = N::description();
-    let exits = || description.modalities.iter().map(|modality| modality.exits.len());
-    if table.is_some_and(|table| !exits().eq(table.modalities.iter().map(|modality| modality.blocks.len()))) {
-        return Err(Error::invalid(format!("explain: the latency table is not one of `{}`", description.name)));
+    if let Some(table) = table {
+        table.check::<N>()?;
     }
     let _no_grad = tch::no_grad_guard();
 

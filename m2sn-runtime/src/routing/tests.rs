@@ -276,9 +276,14 @@ fn an_explanation_agrees_with_the_prediction() {
 fn the_parts_of_an_explanation_add_up() {
     let mut network = Counting::new(crate::Device::Cpu).unwrap();
     network.pause = Duration::from_millis(4);
-    let explanation = explain(&network, &numbered(1), None).unwrap();
-    let share = explanation.parts() / explanation.milliseconds;
-    assert!((0.9..=1.0).contains(&share), "{share}");
+    let shares: Vec<f64> = (0..5)
+        .map(|_| {
+            let explanation = explain(&network, &numbered(1), None).unwrap();
+            explanation.parts() / explanation.milliseconds
+        })
+        .collect();
+    // A busy machine may come between two parts, but hardly five times.
+    assert!(shares.iter().all(|share| *share <= 1.0) && shares.iter().any(|share| *share > 0.95), "{shares:?}");
 }
 
 #[test]

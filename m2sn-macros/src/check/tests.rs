@@ -1,0 +1,163 @@
+use insta::{assert_snapshot, glob, with_settings};
+
+use super::check;
+use crate::model::Model;
+
+/// Every fault of each spec in `faulty/`, as the user reads it.
+#[test]
+fn faulty_specs() {
+    glob!("../../faulty", "*.yaml", |path| {
+        let text = std::fs::read_to_string(path).expect("a spec");
+        let name = path.file_name().expect("a file").to_string_lossy();
+        let reports = check(&text, &format!("faulty/{name}"), None);
+        let reports = reports.expect_err("the spec is at fault");
+        let reports: Vec<_> = reports.iter().map(|report| format!("error: {report}\n")).collect();
+        with_settings!({ omit_expression => true, prepend_module_to_snapshot => false }, {
+            assert_snapshot!("faulty", reports.join("\n"));
+        });
+    });
+}
+
+#[test]
+fn the_struct_bears_the_name_of_the_model() {
+    let reports = check(&small(""), "small.yaml", Some("Tiny")).unwrap_err();
+    assert_snapshot!(reports.join("\n"), @r"
+    the spec is of `Small`, but the struct is `Tiny`
+     --> small.yaml:1:8
+      |
+    1 | model: Small
+      |        ^^^^^
+      = help: write `model: Tiny`, or call the struct `Small`
+    ");
+}
+
+#[test]
+fn a_shortcut_that_saves_nothing_is_warned_of() {
+    let checked = check(&small("    shortcuts: [first]\n"), "small.yaml", Some("Small")).expect("a sound spec");
+    assert_snapshot!(checked.warnings.join("\n"), @r"
+    the shortcut after `first` takes 896 multiply-adds, the layers that it skips 128
+     --> small.yaml:9:17
+      |
+    9 |     shortcuts: [first]
+      |                 ^^^^^
+      = help: leave it out, or place it after an earlier layer
+    ");
+}
+
+/// What the compiler makes of each spec of the repository: costs, exits, and every default.
+#[test]
+fn sound_specs() {
+    glob!("../../../specs", "*.yaml", |path| {
+        let text = std::fs::read_to_string(path).expect("a spec");
+        let name = path.file_name().expect("a file").to_string_lossy();
+        let checked = check(&text, &format!("specs/{name}"), None).expect("a sound spec");
+        with_settings!({ omit_expression => true, prepend_module_to_snapshot => false }, {
+            assert_snapshot!("sound", summary(&checked.model, &checked.warnings));
+        });
+    });
+}
+
+#[test]
+fn the_resolved_spec_says_the_same() {
+    glob!("../../../specs", "*.yaml", |path| {
+        let text = std::fs::read_to_string(path).expect("a spec");
+        let model = check(&text, "a.yaml", None).expect("a sound spec").model;
+        let again = check(&model.resolved, "b.yaml", None).expect("the resolved spec is sound").model;
+        assert_eq!(model.resolved, again.resolved);
+        assert_eq!(model.training, again.training);
+        assert_eq!(architecture(&model), architecture(&again));
+    });
+}
+
+#[test]
+fn anchors_and_merge_keys() {
+    let text = "\
+model: Merged
+task: { regression: { targets: 2 } }
+x-layers:
+  small: &small { size: 8, activation: relu }
+  large: &large { <<: *small, size: 16 }
+modalities:
+  left: &left
+    input: { vector: { size: 4 } }
+    encoder:
+      - first: { linear: *large }
+      - second: { linear: { <<: [*small, *large] } }
+  right:
+    <<: *left
+    input: { vector: { size: 6 } }
+";
+    let model = check(text, "merged.yaml", None).expect("a sound spec").model;
+    assert_eq!(
+        architecture(&model),
+        [
+            "first: Vector<4> -> Vector<16>, linear relu",
+            "second: Vector<16> -> Vector<8>, linear relu",
+            "first: Vector<6> -> Vector<16>, linear relu",
+            "second: Vector<16> -> Vector<8>, linear relu",
+        ]
+    );
+    let names: Vec<_> = model.modalities.iter().map(|modality| (&*modality.name.text, modality.name.line)).collect();
+    assert_eq!(names, [("left", 7), ("right", 12)]);
+    let lines: Vec<_> = model.modalities[1].layers.iter().map(|layer| layer.name.line).collect();
+    assert_eq!(lines, [10, 11], "what is merged stands where its anchor does");
+}
+
+#[test]
+fn later_stages_take_over_what_they_do_not_say() {
+    let tail =
+        "training:\n  pretrain: { batch: 8, optimizer: { sgd: { lr: 0.1 } }, patience: 2 }\n  fusion: { batch: 4 }\n";
+    let training = check(&small(tail), "small.yaml", None).expect("a sound spec").model.training;
+    let batches = [&training.pretrain, &training.shortcuts.stage, &training.fusion, &training.navigator];
+    assert_eq!(batches.map(|stage| stage.batch), [8, 8, 4, 8]);
+    assert_eq!(batches.map(|stage| stage.epochs), [20, 5, 5, 10]);
+    assert_eq!(batches.map(|stage| stage.patience), [Some(2), None, None, None]);
+    assert!(batches.iter().all(|stage| stage.optimizer == training.pretrain.optimizer));
+}
+
+fn small(tail: &str) -> String {
+    let text = "\
+model: Small
+task: { classification: { classes: 3 } }
+modalities:
+  left:
+    input: { vector: { size: 4 } }
+    encoder:
+      - first: { linear: { size: 8 } }
+      - second: { linear: { size: 16 } }
+";
+    format!("{text}{tail}")
+}
+
+fn architecture(model: &Model) -> Vec<String> {
+    model.modalities.iter().flat_map(|modality| &modality.layers).map(|layer| layer.describe()).collect()
+}
+
+fn summary(model: &Model, warnings: &[String]) -> String {
+    let mut summary = String::new();
+    let mut layers = |title: &str, layers: &[crate::model::Layer]| {
+        summary += &format!("{title}\n");
+        for layer in layers {
+            summary += &format!("    {}\n        {:?}\n", layer.describe(), layer.cost);
+        }
+    };
+    for (modality, embedding) in model.modalities.iter().zip(&model.navigator.embeddings) {
+        layers(&modality.name.text, &modality.layers);
+        layers("  task head", std::slice::from_ref(&modality.task_head));
+        layers("  embedding", embedding);
+    }
+    layers("head", std::slice::from_ref(&model.head));
+    layers("navigator", std::slice::from_ref(&model.navigator.decision));
+    for modality in &model.modalities {
+        for exit in &modality.exits {
+            summary += &format!("{} {}: block {:?}\n", modality.name.text, exit.name.text, exit.block);
+            if let Some(shortcut) = &exit.shortcut {
+                summary += &format!("    {:?}\n    {:?}\n", shortcut.alignment, shortcut.cost);
+            }
+        }
+    }
+    for warning in warnings {
+        summary += &format!("\nwarning: {warning}\n");
+    }
+    summary + "\n" + &model.resolved
+}

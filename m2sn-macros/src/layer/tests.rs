@@ -1,0 +1,125 @@
+use super::{Inferred, Site, align, infer};
+use crate::model::{Alignment, Cost, Shape};
+use crate::report::{Errors, Place};
+use crate::spec;
+
+/// Applies the rules of a layer, written as in a spec.
+fn rules(input: Shape, yaml: &str) -> Option<Inferred> {
+    let layer: spec::Layer =
+        serde_yaml::with::singleton_map_recursive::deserialize(serde_yaml::Deserializer::from_str(yaml))
+            .expect("a layer");
+    let mut errors = Errors::default();
+    let tokens = Some((500, Some(0)));
+    let inferred = infer(&layer, &mut Site { input, tokens, place: Place::default(), errors: &mut errors });
+    let (document, _) = crate::document::Document::read("");
+    let reports = errors.take(&document, "");
+    assert_eq!(inferred.is_none(), !reports.is_empty(), "{reports:?}");
+    inferred
+}
+
+fn image(channels: u64, height: u64, width: u64) -> Shape {
+    Shape::Image { channels, height, width }
+}
+
+fn vector(size: u64) -> Shape {
+    Shape::Vector { size }
+}
+
+fn sequence(length: u64, features: u64) -> Shape {
+    Shape::Sequence { length, features }
+}
+
+/// Compares with what PyTorch counts; see `tests/fixtures/costs.py`.
+#[test]
+fn costs_are_those_of_pytorch() {
+    let expected: serde_json::Value =
+        serde_json::from_str(include_str!("../../tests/fixtures/costs.json")).expect("JSON");
+    let cases = [
+        ("conv bias", image(3, 33, 20), "conv: { channels: 16, kernel: [5, 3], stride: 2, padding: [2, 1] }"),
+        ("conv batch norm", image(3, 28, 28), "conv: { channels: 16, kernel: 3, padding: 1, norm: batch }"),
+        ("conv group norm", image(3, 28, 28), "conv: { channels: 16, kernel: 3, norm: { group: 4 } }"),
+        ("residual same", image(16, 14, 14), "residual: { channels: 16 }"),
+        ("residual strided", image(16, 15, 9), "residual: { channels: 32, blocks: 3, stride: 2 }"),
+        ("residual wider", image(16, 7, 7), "residual: { channels: 24, blocks: 1 }"),
+        ("linear", vector(48), "linear: { size: 10 }"),
+        ("linear steps", sequence(20, 12), "linear: { size: 24 }"),
+        ("mlp", vector(48), "mlp: { hidden: [64, 32], size: 10 }"),
+        ("embedding", Shape::Tokens { length: 24 }, "embedding: { size: 32, positions: sinusoidal }"),
+        ("transformer pre", sequence(24, 32), "transformer: { layers: 2, heads: 4, feed_forward: 64 }"),
+        ("transformer post", sequence(10, 24), "transformer: { heads: 3, feed_forward: 100, norm: post }"),
+        ("gru", sequence(20, 12), "gru: { hidden: 16 }"),
+        ("gru deep bidirectional", sequence(20, 12), "gru: { hidden: 16, layers: 3, bidirectional: true }"),
+    ];
+    for (name, input, yaml) in cases {
+        let Inferred { cost, .. } = rules(input, yaml).expect("a sound layer");
+        assert_eq!(cost, pytorch(&expected[name]), "{name}");
+    }
+    let shortcut = align(image(16, 28, 28), 64, 2).expect("an image has features");
+    assert_eq!(shortcut.cost, pytorch(&expected["shortcut image"]));
+}
+
+fn pytorch(cost: &serde_json::Value) -> Cost {
+    let count = |what: &str| cost[what].as_u64().expect("a count");
+    Cost { parameters: count("parameters"), multiply_adds: count("multiply_adds") }
+}
+
+#[test]
+fn output_shapes() {
+    let cases = [
+        (image(3, 33, 20), "conv: { channels: 16, kernel: [5, 3], stride: 2, padding: [2, 1] }", image(16, 17, 10)),
+        (image(3, 28, 28), "conv: { channels: 8, kernel: 28 }", image(8, 1, 1)),
+        (image(16, 15, 9), "residual: { channels: 32, stride: 2 }", image(32, 8, 5)),
+        (image(16, 3, 3), "residual: { channels: 32, stride: 9 }", image(32, 1, 1)),
+        (image(16, 15, 9), "max_pool: { kernel: 2 }", image(16, 7, 4)),
+        (image(16, 15, 9), "average_pool: { kernel: 3, stride: 2, padding: 1 }", image(16, 8, 5)),
+        (image(16, 15, 9), "global_average_pool", vector(16)),
+        (sequence(15, 9), "global_average_pool", vector(9)),
+        (image(16, 15, 9), "flatten", vector(2160)),
+        (sequence(15, 9), "flatten", vector(135)),
+        (Shape::Tokens { length: 12 }, "embedding: { size: 8 }", sequence(12, 8)),
+        (sequence(12, 8), "transformer: { heads: 2, feed_forward: 8 }", sequence(12, 8)),
+        (sequence(12, 8), "gru: { hidden: 5 }", vector(5)),
+        (sequence(12, 8), "gru: { hidden: 5, bidirectional: true }", vector(10)),
+        (sequence(12, 8), "gru: { hidden: 5, bidirectional: true, output: sequence }", sequence(12, 10)),
+        (vector(7), "dropout: 0.5", vector(7)),
+        (vector(7), "custom: { path: crate::A, output: [1, 2, 3] }", image(1, 2, 3)),
+        (vector(7), "custom: { path: \"::a::A\", output: [2, 3] }", sequence(2, 3)),
+    ];
+    for (input, yaml, output) in cases {
+        assert_eq!(rules(input, yaml).expect(yaml).output, output, "{yaml}");
+    }
+}
+
+#[test]
+fn what_a_layer_cannot_take() {
+    for (input, yaml) in [
+        (vector(7), "residual: { channels: 8 }"),
+        (image(1, 2, 2), "max_pool: { kernel: 3 }"),
+        (Shape::Tokens { length: 3 }, "dropout: 0.5"),
+        (vector(7), "gru: { hidden: 8 }"),
+        (image(1 << 30, 1 << 30, 1 << 30), "conv: { channels: 2147483647, kernel: 1073741824 }"),
+        (sequence(1 << 30, 1 << 30), "transformer: { layers: 2147483647, heads: 1, feed_forward: 2147483647 }"),
+        (sequence(2, 2), "gru: { hidden: 2147483647, bidirectional: true, layers: 2147483647 }"),
+    ] {
+        assert!(rules(input, yaml).is_none(), "{yaml}");
+    }
+}
+
+#[test]
+fn shortcuts_cover_the_image() {
+    for (input, feature, grid, kernel, stride, widths) in [
+        (image(16, 28, 28), 64, 2, [14, 14], [14, 14], [32, 32, 16]),
+        (image(8, 7, 5), 10, 2, [4, 3], [3, 2], [16, 16, 2]),
+        (image(8, 1, 9), 3, 4, [1, 3], [1, 2], [16, 16, 1]),
+        (image(8, 3, 3), 100, 100, [1, 1], [1, 1], [16, 16, 11]),
+    ] {
+        let alignment = align(input, feature, grid).expect("an image has features").alignment;
+        assert_eq!(alignment, Alignment::Image { kernel, stride, widths });
+    }
+    let alignment = |input, feature| align(input, feature, 2).map(|shortcut| shortcut.alignment);
+    assert_eq!(alignment(sequence(9, 8), 8), Some(Alignment::None));
+    assert_eq!(alignment(sequence(9, 8), 5), Some(Alignment::Sequence { widths: [16, 16, 5] }));
+    assert_eq!(alignment(vector(8), 8), Some(Alignment::None));
+    assert_eq!(alignment(vector(8), 5), Some(Alignment::Vector { widths: [16, 16, 5] }));
+    assert_eq!(alignment(Shape::Tokens { length: 3 }, 5), None);
+}
