@@ -124,6 +124,7 @@ fn cuda_half() -> std::result::Result<(), &'static str> {
 
 #[cfg(target_os = "linux")]
 mod system {
+    use std::error::Error;
     use std::fs;
     use std::path::{Path, PathBuf};
 
@@ -138,8 +139,8 @@ mod system {
         // Only the two halves of the same LibTorch fit together.
         let path = torch_folder().map_or_else(|| PathBuf::from(NAME), |folder| folder.join(NAME));
         // SAFETY: this is the library that PyTorch itself loads in this way, and it is never unloaded.
-        let library =
-            unsafe { Library::open(Some(&path), RTLD_NOW | RTLD_GLOBAL) }.map_err(|error| error.to_string())?;
+        let library = unsafe { Library::open(Some(&path), RTLD_NOW | RTLD_GLOBAL) }
+            .map_err(|error| error.source().map_or_else(|| error.to_string(), ToString::to_string))?;
         std::mem::forget(library);
         tracing::debug!("loaded {}", path.display());
         Ok(())

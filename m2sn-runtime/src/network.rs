@@ -35,6 +35,8 @@ pub trait Network: Debug + Send + Sized {
     /// # Errors
     /// As [`Network::new`].
     fn seeded(device: Device, seed: u64) -> Result<Self> {
+        // Before the seed, which is already a use of LibTorch.
+        device.check()?;
         // The generator takes 64 bits, whatever their sign.
         tch::manual_seed(seed as i64);
         Self::new(device)
@@ -205,14 +207,7 @@ impl Part {
 /// # Errors
 /// [`Error::Invalid`] where there is no such device.
 pub fn variables(device: Device) -> Result<VarStore> {
-    if let Device::Cuda(index) = device {
-        let devices = tch::Cuda::device_count();
-        if i64::try_from(index).map_or(true, |index| index >= devices) {
-            return Err(Error::invalid(format!(
-                "device {device}: there are {devices} CUDA devices; `Device::cuda_if_available()` takes what there is"
-            )));
-        }
-    }
+    device.check()?;
     Ok(VarStore::new(device.into()))
 }
 
