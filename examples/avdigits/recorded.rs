@@ -135,10 +135,8 @@ mod tests {
 
     /// The recorded data, where this machine has it.
     fn data() -> Option<PathBuf> {
-        let folder = std::env::var_os("M2SN_DATA").map_or_else(
-            || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"),
-            PathBuf::from,
-        );
+        let folder = std::env::var_os("M2SN_DATA")
+            .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"), PathBuf::from);
         if !folder.is_dir() {
             eprintln!("skipped: there is no recorded data; set M2SN_DATA to its folder");
         }

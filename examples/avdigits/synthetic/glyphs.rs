@@ -18,14 +18,14 @@ pub(crate) fn draw(digit: usize, difficulty: f32, random: &mut Random, pixels: &
         let line: Vec<_> = stroke.line().into_iter().map(|point| hand.place(point)).collect();
         ink(&line, hand.thickness, 1.0, pixels);
     }
-    for _ in 0..(difficulty * random.uniform(0.0, 6.0)).round() as usize {
+    for _ in 0..(difficulty * random.uniform(0.0, 8.0)).round() as usize {
         let line: Vec<_> = scribble(random).line().into_iter().map(|point| hand.place(point)).collect();
         ink(&line, hand.thickness * random.uniform(0.5, 1.0), random.uniform(0.6, 1.0), pixels);
     }
-    blur(pixels, difficulty * random.uniform(0.0, 1.4));
+    blur(pixels, difficulty * random.uniform(0.0, 1.8));
 
-    let contrast = 1.0 - difficulty * random.uniform(0.0, 0.65);
-    let grain = 0.02 + difficulty * random.uniform(0.0, 0.38);
+    let contrast = 1.0 - difficulty * random.uniform(0.0, 0.8);
+    let grain = 0.02 + difficulty * random.uniform(0.0, 0.55);
     for pixel in pixels {
         *pixel = (*pixel * contrast + grain * random.normal()).clamp(0.0, 1.0);
     }
@@ -139,7 +139,7 @@ fn ink(line: &[Point], thickness: f32, darkness: f32, pixels: &mut [f32]) {
             for column in rows(ax.min(bx) - reach, ax.max(bx) + reach) {
                 let (px, py) = (column as f32 - ax, row as f32 - ay);
                 let along = ((px * dx + py * dy) / length).clamp(0.0, 1.0);
-                let distance = (px - along * dx).hypot(py - along * dy);
+                let distance = ((px - along * dx).powi(2) + (py - along * dy).powi(2)).sqrt();
                 let pixel = &mut pixels[row * SIDE + column];
                 *pixel = pixel.max(darkness * (reach - distance).clamp(0.0, 1.0));
             }

@@ -5,7 +5,7 @@
 use std::f32::consts::{PI, TAU};
 
 use super::random::Random;
-use super::spectrogram::{SAMPLES, SAMPLE_RATE};
+use super::spectrogram::{SAMPLE_RATE, SAMPLES};
 
 /// Says a digit in a voice of its own, into the middle of `waveform` of [`SAMPLES`] samples.
 pub(crate) fn say(digit: usize, random: &mut Random, waveform: &mut [f32]) {
@@ -75,10 +75,10 @@ struct Phone {
 
 impl Phone {
     fn spoken_by(&self, speaker: &Speaker, random: &mut Random) -> Sound {
-        let length = self.milliseconds * speaker.pace * random.uniform(0.8, 1.25);
+        let length = self.milliseconds * speaker.pace * random.uniform(0.7, 1.4);
         Sound {
             length: (length * SAMPLE_RATE / 1000.0) as usize,
-            formants: self.formants.map(|formant| formant * speaker.tract * (1.0 + 0.06 * random.normal())),
+            formants: self.formants.map(|formant| formant * speaker.tract * (1.0 + 0.10 * random.normal())),
             voice: self.voice * random.uniform(0.8, 1.2),
             hiss: (self.hiss.0 * random.uniform(0.6, 1.4), self.hiss.1 * (1.0 + 0.05 * random.normal())),
         }
@@ -128,11 +128,21 @@ impl Mouth {
 
     fn new(speaker: Speaker) -> Self {
         let silent = Resonator::default();
-        Self { speaker, formants: [silent; 3], fricative: silent, voice: 0.0, hiss: 0.0, phase: 0.0, time: 0.0, pulse: 0.0 }
+        Self {
+            speaker,
+            formants: [silent; 3],
+            fricative: silent,
+            voice: 0.0,
+            hiss: 0.0,
+            phase: 0.0,
+            time: 0.0,
+            pulse: 0.0,
+        }
     }
 
     fn shape(&mut self, sound: &Sound) {
-        for ((formant, frequency), bandwidth) in self.formants.iter_mut().zip(sound.formants).zip([70.0, 100.0, 150.0]) {
+        for ((formant, frequency), bandwidth) in self.formants.iter_mut().zip(sound.formants).zip([70.0, 100.0, 150.0])
+        {
             formant.tune(frequency, bandwidth);
         }
         self.fricative.tune(sound.hiss.1, 900.0);
@@ -151,7 +161,7 @@ impl Mouth {
         let noise = random.normal();
         let source = self.voice * (self.pulse - 0.1 + self.speaker.breath * noise);
         let voiced = self.formants.iter_mut().fold(source, |sound, formant| formant.apply(sound));
-        voiced + self.fricative.apply(0.5 * self.hiss * noise)
+        voiced + self.fricative.apply(0.15 * self.hiss * noise)
     }
 }
 
