@@ -24,3 +24,47 @@ pub(crate) struct Splits {
     pub(crate) valid: Digits,
     pub(crate) test: Digits,
 }
+
+/// The number of samples of each split.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Size {
+    pub(crate) train: usize,
+    pub(crate) valid: usize,
+    pub(crate) test: usize,
+}
+
+impl Size {
+    /// All that the recorded data set has.
+    pub(crate) const FULL: Self = Self { train: 9600, valid: 1200, test: 1500 };
+    /// Enough to see that all works.
+    pub(crate) const QUICK: Self = Self { train: 1200, valid: 300, test: 300 };
+}
+
+impl Splits {
+    /// The first samples of each split.
+    pub(crate) fn at_most(&self, size: Size) -> Self {
+        Self {
+            train: self.train.at_most(size.train),
+            valid: self.valid.at_most(size.valid),
+            test: self.test.at_most(size.test),
+        }
+    }
+}
+
+impl Digits {
+    /// The number of samples.
+    pub(crate) fn len(&self) -> usize {
+        self.labels.size()[0] as usize
+    }
+
+    fn at_most(&self, samples: usize) -> Self {
+        let first = |tensor: &Tensor| tensor.narrow(0, 0, self.len().min(samples) as i64);
+        Self {
+            images: first(&self.images),
+            sounds: first(&self.sounds),
+            labels: first(&self.labels),
+            image_difficulty: first(&self.image_difficulty),
+            signal_to_noise: first(&self.signal_to_noise),
+        }
+    }
+}

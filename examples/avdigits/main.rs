@@ -1,27 +1,38 @@
-//! Reads digits from an image and a sound, and shows what adaptive routes are worth.
+//! Reads digits from their picture and from the sound of them being spoken, with as little computation as each needs.
 //!
-//! ```sh
-//! cargo run --release --example avdigits              # generated digits
-//! cargo run --release --example avdigits -- --help    # recorded digits, variants, seeds
+//! ```text
+//! cargo run --release --example avdigits                            # generated digits
+//! cargo run --release --example avdigits -- --data ../shared/data   # handwritten and spoken ones
 //! ```
+//!
+//! Trains the network of `specs/avdigits.yaml` in all its stages, and compares it on samples that it has never seen:
+//! each modality alone, late fusion, the best fixed shortcut, and the navigator with and without latency in its loss.
 
 mod arguments;
 mod digits;
 mod recorded;
+mod results;
 mod study;
 mod synthetic;
 
+use std::path::Path;
 use std::process::ExitCode;
+use std::time::Instant;
 
-use arguments::Arguments;
 use clap::Parser;
-use digits::Splits;
-use m2sn::evaluation::{Report, Seeds};
+use m2sn::Result;
 use m2sn::prelude::*;
+use m2sn::training::Plan;
 use tracing_subscriber::EnvFilter;
 
-/// Reads a digit from its image and from the sound of it being spoken.
+use arguments::Arguments;
+use digits::{Digits, Size, Splits};
+use results::Results;
+use study::Study;
+
+/// The network that all of this is about.
 #[m2sn_model("specs/avdigits.yaml")]
+#[derive(Debug)]
 pub struct AvDigits;
 
 fn main() -> ExitCode {
@@ -30,53 +41,65 @@ fn main() -> ExitCode {
         .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into()))
         .with_writer(std::io::stderr)
         .init();
+    // One sample at a time keeps one core busy: with more threads these small encoders take longer.
+    m2sn::tch::set_num_threads(1);
     match run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            eprintln!("avdigits: {error}");
             ExitCode::FAILURE
         }
     }
 }
 
-fn run(arguments: &Arguments) -> m2sn::Result<()> {
-    let device = Device::cuda_if_available();
-    // At batch 1 these small encoders are faster on one thread, and so are their figures steadier.
-    m2sn::tch::set_num_threads(1);
-    let seeds = arguments.seed..arguments.seed + arguments.seeds;
-    let mut reports: Vec<Report> = Vec::new();
-    for seed in seeds.clone() {
-        let digits = read(arguments, seed)?;
-        let folder = arguments.run_folder().join(format!("seed-{seed}"));
-        let report = study::run(arguments, seed, digits, device, &folder)?;
-        if !arguments.json {
-            println!("# {}, seed {seed}\n\n{report}", arguments.data_in_words());
-            println!("Results, checkpoints and metrics: {}\n", folder.display());
-        } else if seeds.end == seeds.start + 1 {
-            println!("{}", json(&report));
-        }
-        reports.push(report);
-    }
-    if reports.len() > 1 {
-        let seeds = Seeds::of(&reports)?;
-        seeds.save(arguments.run_folder())?;
-        if arguments.json {
-            println!("{}", json(&seeds));
-        } else {
-            println!("# {}, {} seeds\n\n{seeds}", arguments.data_in_words(), reports.len());
-        }
+fn run(arguments: &Arguments) -> Result<()> {
+    let folder = arguments.run_folder();
+    let seeds = arguments.seed..arguments.seed.saturating_add(arguments.seeds);
+    let studies = seeds.map(|seed| study(arguments, seed, &folder)).collect::<Result<Vec<_>>>()?;
+    let results = Results::new(arguments.data_in_words(), arguments.quick, studies)?;
+    results.save(&folder)?;
+    if arguments.json {
+        println!("{}", results.json()?);
+    } else {
+        println!("{results}\nWritten to {} as results.json and results.md.", folder.display());
     }
     Ok(())
 }
 
-fn read(arguments: &Arguments, seed: u64) -> m2sn::Result<Splits> {
+/// Data, training and measurement for one seed.
+fn study(arguments: &Arguments, seed: u64, folder: &Path) -> Result<Study> {
+    say(&format!("seed {seed}: {}", arguments.data_in_words()));
+    let start = Instant::now();
+    let splits = splits(arguments, seed)?;
+    let [train, valid, test] = [&splits.train, &splits.valid, &splits.test].map(Digits::len);
+    say(&format!("{train} + {valid} + {test} samples after {:.1} s", start.elapsed().as_secs_f64()));
+
+    let study = study::run(&splits, &plan(seed, arguments.quick), &folder.join(format!("seed-{seed}")), say)?;
+    say(&format!("done after {:.0} s", start.elapsed().as_secs_f64()));
+    Ok(study)
+}
+
+fn splits(arguments: &Arguments, seed: u64) -> Result<Splits> {
+    let size = if arguments.quick { Size::QUICK } else { Size::FULL };
     match &arguments.data {
-        Some(folder) => recorded::read(folder, arguments.image, arguments.audio),
-        None if arguments.quick => Ok(synthetic::generate(seed, synthetic::Size::QUICK)),
-        None => Ok(synthetic::generate(seed, synthetic::Size::FULL)),
+        Some(folder) => Ok(recorded::read(folder, arguments.image, arguments.audio)?.at_most(size)),
+        None => Ok(synthetic::generate(seed, size)),
     }
 }
 
-fn json(value: &impl serde::Serialize) -> String {
-    serde_json::to_string_pretty(value).expect("a report is made of names and numbers")
+/// The training of the spec, in a quick run with fewer epochs.
+fn plan(seed: u64, quick: bool) -> Plan {
+    let mut plan = Plan { seed, ..AvDigits::plan() };
+    if quick {
+        let Plan { pretrain, shortcuts, fusion, navigator, .. } = &mut plan;
+        for stage in [pretrain, &mut shortcuts.stage, fusion, &mut navigator.stage] {
+            stage.epochs = stage.epochs.min(2);
+        }
+    }
+    plan
+}
+
+/// Tells the user where the run stands, apart from the results.
+fn say(text: &str) {
+    eprintln!("avdigits: {text}");
 }

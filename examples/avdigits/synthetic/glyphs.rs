@@ -139,7 +139,7 @@ fn ink(line: &[Point], thickness: f32, darkness: f32, pixels: &mut [f32]) {
             for column in rows(ax.min(bx) - reach, ax.max(bx) + reach) {
                 let (px, py) = (column as f32 - ax, row as f32 - ay);
                 let along = ((px * dx + py * dy) / length).clamp(0.0, 1.0);
-                let distance = (px - along * dx).hypot(py - along * dy);
+                let distance = ((px - along * dx).powi(2) + (py - along * dy).powi(2)).sqrt();
                 let pixel = &mut pixels[row * SIDE + column];
                 *pixel = pixel.max(darkness * (reach - distance).clamp(0.0, 1.0));
             }

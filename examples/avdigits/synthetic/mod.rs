@@ -14,25 +14,10 @@ use std::thread;
 
 use m2sn::tch::Tensor;
 
-use crate::digits::{Digits, Splits};
+use crate::digits::{Digits, Size, Splits};
 use glyphs::SIDE;
 use random::Random;
 use spectrogram::SAMPLES;
-
-/// The number of samples of each split.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Size {
-    pub(crate) train: usize,
-    pub(crate) valid: usize,
-    pub(crate) test: usize,
-}
-
-impl Size {
-    /// As many as the recorded data set has.
-    pub(crate) const FULL: Self = Self { train: 9600, valid: 1200, test: 1500 };
-    /// Enough to show that all works.
-    pub(crate) const QUICK: Self = Self { train: 960, valid: 240, test: 300 };
-}
 
 /// Draws and synthesises all splits.
 pub(crate) fn generate(seed: u64, size: Size) -> Splits {
@@ -127,7 +112,9 @@ fn noise<'a>(
         // Adding 1 to 9 to a recording's number changes its digit.
         let other = (random.below(recordings / 10) * 10 + (digit + 1 + random.below(9)) % 10) % recordings;
         let (end, start) = voice(other).split_at(random.below(SAMPLES));
-        waveform.iter_mut().zip(start.iter().chain(end)).for_each(|(sum, voice)| *sum += voice);
+        let (early, late) = waveform.split_at_mut(start.len());
+        early.iter_mut().zip(start).for_each(|(sum, voice)| *sum += voice);
+        late.iter_mut().zip(end).for_each(|(sum, voice)| *sum += voice);
     }
 }
 
