@@ -16,7 +16,7 @@ use crate::shape::{Sequence, Tokens};
 /// Where [`Settings::padding`] is set and the batch carries no mask yet, the steps with that id become padding.
 /// The row of the padding id is zero and stays so: it receives no gradient.
 ///
-/// Token ids lie between 0 and the vocabulary's size; LibTorch refuses any other.
+/// Token ids are expected in `0..vocabulary`: check them where data enters, since LibTorch panics over any other.
 ///
 /// PyTorch's twin is `Embedding(padding_idx=…)`. Variables: `weight` and, for learned positions, `positions`,
 /// both drawn from the standard normal distribution.

@@ -9,7 +9,7 @@ use crate::shape::{Image, Sequence, Vector};
 /// All values of a sample side by side, the last dimension running fastest.
 ///
 /// `[batch, C, H, W]` → `[batch, C·H·W]`, or `[batch, T, F]` → `[batch, T·F]` with zeros at padding steps.
-/// That the sizes agree is checked when the program is compiled.
+/// That the sizes agree is checked when the program is built (`cargo check` alone does not see it).
 /// PyTorch's twin is `Flatten`. There are no variables.
 #[derive(Debug)]
 pub struct Flatten<I, O> {
