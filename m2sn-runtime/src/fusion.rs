@@ -23,7 +23,7 @@ pub fn concat<P: Parts, const C: i64>(parts: P) -> Batch<Vector<C>> {
     Batch::trusted(parts.join().into())
 }
 
-/// The features that [`concat`] takes: tuples of 1 to 12 of `&Batch<Vector<_>>`.
+/// The features that [`concat()`] takes: tuples of 1 to 12 of `&Batch<Vector<_>>`.
 pub trait Parts {
     /// The sum of the widths.
     const WIDTH: i64;
