@@ -38,6 +38,14 @@ pub enum Error {
         /// The refusal.
         source: std::io::Error,
     },
+    /// A training was stopped by its observer; in a run folder it can go on from there.
+    #[error("training was stopped after epoch {epoch} of `{phase}`")]
+    Stopped {
+        /// The phase, such as `shortcuts/image/stem`.
+        phase: String,
+        /// The last epoch that was finished, counted from 1.
+        epoch: usize,
+    },
     /// LibTorch refused an operation.
     #[error("LibTorch: {0}")]
     Torch(#[from] tch::TchError),

@@ -24,11 +24,23 @@ pub trait Network: Debug + Send + Sized {
     /// One exit for each modality.
     type Route: Route;
 
-    /// Builds the model with freshly drawn parameters.
+    /// Builds the model with parameters drawn from LibTorch's generator as it stands.
     ///
     /// # Errors
     /// [`crate::Error::Invalid`] where the device cannot be used.
     fn new(device: Device) -> Result<Self>;
+
+    /// Builds the model with parameters that `seed` decides.
+    ///
+    /// # Errors
+    /// As [`Network::new`].
+    fn seeded(device: Device, seed: u64) -> Result<Self> {
+        // Before the seed, which is already a use of LibTorch.
+        device.check()?;
+        // The generator takes 64 bits, whatever their sign.
+        tch::manual_seed(seed as i64);
+        Self::new(device)
+    }
 
     /// What the spec says, and what the compiler inferred.
     fn description() -> &'static Description;
@@ -195,14 +207,7 @@ impl Part {
 /// # Errors
 /// [`Error::Invalid`] where there is no such device.
 pub fn variables(device: Device) -> Result<VarStore> {
-    if let Device::Cuda(index) = device {
-        let devices = tch::Cuda::device_count();
-        if i64::try_from(index).map_or(true, |index| index >= devices) {
-            return Err(Error::invalid(format!(
-                "device {device}: there are {devices} CUDA devices; `Device::cuda_if_available()` takes what there is"
-            )));
-        }
-    }
+    device.check()?;
     Ok(VarStore::new(device.into()))
 }
 

@@ -1,1 +1,145 @@
-//! Shortcuts: from an early feature to the deepest one (Section III-B).
+//! Shortcuts: from an early feature to the deepest one (Section III-B, Eq. (2)).
+
+use std::marker::PhantomData;
+
+use tch::Tensor;
+use tch::nn::Path;
+
+use crate::Batch;
+use crate::nn::{Affine, Layer, Window, mean_over_steps};
+use crate::shape::{Shape, Vector};
+
+/// A shortcut: where the dimensions differ a dimension alignment, then the feature generator, a linear map.
+///
+/// `[batch, …]` → `[batch, D]`, in place of all layers from here to the deepest feature.
+/// The alignment is "one large-stride pooling layer and three 1×1 convolutional layers", with a ReLU after the first
+/// and the second convolution. A 1x1 convolution is the same linear map at every place, so that is how it is
+/// computed: the places left by the pooling are the rows of a matrix. The rows then lie side by side,
+/// for an image row by row of its grid, before the generator.
+///
+/// Variables: `align.0.weight` `[width, inputs]`, `align.0.bias`, `align.1.…`, `align.2.…`; `generator.weight`,
+/// `generator.bias`. All are drawn as by [`crate::nn::Linear`], which for 1x1 convolutions is PyTorch's rule too.
+#[derive(Debug)]
+pub struct Shortcut<I, O> {
+    pooling: Pooling,
+    align: Vec<Affine>,
+    generator: Affine,
+    shapes: PhantomData<fn(I) -> O>,
+}
+
+/// How a shortcut brings a feature to the deepest one's dimension.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Alignment {
+    /// Average pooling of an image to a grid, and three 1x1 convolutions.
+    Image {
+        /// The height and width of the pooling window.
+        kernel: [i64; 2],
+        /// The step of the pooling window.
+        stride: [i64; 2],
+        /// The widths of the convolutions.
+        widths: [i64; 3],
+    },
+    /// The mean over the real steps of a sequence, and three 1x1 convolutions.
+    Sequence {
+        /// The widths of the convolutions.
+        widths: [i64; 3],
+    },
+    /// Three 1x1 convolutions on a vector.
+    Vector {
+        /// The widths of the convolutions.
+        widths: [i64; 3],
+    },
+    /// The dimensions match: for a sequence the mean over the real steps, for a vector nothing.
+    None,
+}
+
+impl<I: Shape, const D: i64> Shortcut<I, Vector<D>> {
+    /// Draws a shortcut, with its variables under `path`.
+    pub fn new(path: Path<'_>, alignment: Alignment) -> Self {
+        let pooling = Pooling::of(alignment, I::DIMS);
+        let [channels, places] = pooling.output(I::DIMS);
+        let widths = match &alignment {
+            Alignment::Image { widths, .. } | Alignment::Sequence { widths } | Alignment::Vector { widths } => widths,
+            Alignment::None => [].as_slice(),
+        };
+        let mut width = channels;
+        let mut align = Vec::with_capacity(widths.len());
+        for (index, next) in widths.iter().enumerate() {
+            align.push(Affine::new(&(&path / "align" / index), width, *next));
+            width = *next;
+        }
+        let generator = Affine::new(&(&path / "generator"), width * places, D);
+        Self { pooling, align, generator, shapes: PhantomData }
+    }
+}
+
+impl<I: Shape, O: Shape> Layer<I, O> for Shortcut<I, O> {
+    fn forward(&self, input: &Batch<I>, _train: bool) -> Batch<O> {
+        Batch::trusted(self.run(input.tensor(), input.mask()).into())
+    }
+}
+
+impl<I, O> Shortcut<I, O> {
+    fn run(&self, input: &Tensor, mask: Option<&Tensor>) -> Tensor {
+        let mut rows = self.pooling.rows(input, mask);
+        for (index, affine) in self.align.iter().enumerate() {
+            if index > 0 {
+                rows = rows.relu_();
+            }
+            rows = affine.forward(&rows);
+        }
+        self.generator.forward(&rows.reshape([input.size()[0], -1]))
+    }
+}
+
+/// What turns the feature into rows, one a place.
+#[derive(Debug)]
+enum Pooling {
+    Grid(Window),
+    Steps,
+    Nothing,
+}
+
+impl Pooling {
+    fn of(alignment: Alignment, dims: &[i64]) -> Self {
+        let pooling = match alignment {
+            Alignment::Image { kernel, stride, .. } => Self::Grid(Window { kernel, stride, padding: [0, 0] }),
+            Alignment::Sequence { .. } => Self::Steps,
+            Alignment::Vector { .. } => Self::Nothing,
+            Alignment::None if dims.len() == 2 => Self::Steps,
+            Alignment::None => Self::Nothing,
+        };
+        let fits = match pooling {
+            Self::Grid(_) => dims.len() == 3,
+            Self::Steps => dims.len() == 2,
+            Self::Nothing => dims.len() == 1,
+        };
+        debug_assert!(fits, "a shortcut cannot align a feature of dimensions {dims:?} by {alignment:?}");
+        pooling
+    }
+
+    /// The channels of each row, and the number of rows a sample.
+    fn output(&self, dims: &[i64]) -> [i64; 2] {
+        match self {
+            Self::Grid(window) => {
+                let [height, width] = window.places([dims[1], dims[2]]);
+                [dims[0], height * width]
+            }
+            Self::Steps => [dims[1], 1],
+            Self::Nothing => [dims[0], 1],
+        }
+    }
+
+    /// `[batch, …]` → `[batch · places, channels]`.
+    fn rows(&self, input: &Tensor, mask: Option<&Tensor>) -> Tensor {
+        match self {
+            Self::Grid(window) => {
+                let Window { kernel, stride, padding } = *window;
+                let grid = input.avg_pool2d(kernel, stride, padding, false, false, None);
+                grid.permute([0, 2, 3, 1]).reshape([-1, grid.size()[1]])
+            }
+            Self::Steps => mean_over_steps(input, mask),
+            Self::Nothing => input.shallow_clone(),
+        }
+    }
+}

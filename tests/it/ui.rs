@@ -110,7 +110,8 @@ impl Message {
         if self.level == "failure-note" || self.message.starts_with("aborting due to") {
             return String::new();
         }
-        let mut text = format!("{}: {}\n", self.level, self.message);
+        let message = self.message.replace(&*cases.to_string_lossy(), "[cases]");
+        let mut text = format!("{}: {message}\n", self.level);
         for span in &self.spans {
             if let Ok(file) = Path::new(&span.file_name).strip_prefix(cases) {
                 let label = span.label.as_ref().map(|label| format!(": {label}")).unwrap_or_default();

@@ -35,7 +35,7 @@ fn the_struct_bears_the_name_of_the_model() {
 fn a_shortcut_that_saves_nothing_is_warned_of() {
     let checked = check(&small("    shortcuts: [first]\n"), "small.yaml", Some("Small")).expect("a sound spec");
     assert_snapshot!(checked.warnings.join("\n"), @r"
-    the shortcut after `first` takes 896 multiply-adds, the layers that it skips 128
+    the shortcut after `first` takes 512 multiply-adds, the layers that it skips 128
      --> small.yaml:9:17
       |
     9 |     shortcuts: [first]

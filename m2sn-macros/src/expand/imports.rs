@@ -89,7 +89,10 @@ fn collect(tokens: TokenStream, used: &mut BTreeSet<String>) {
             TokenTree::Ident(_) if index >= 2 && is_path(index - 2) => {}
             TokenTree::Ident(ident) => {
                 let name = ident.to_string();
-                if is_path(index + 1) || name.starts_with(char::is_uppercase) {
+                if name == "forward" {
+                    // A method's trait must be in scope, although nothing names it.
+                    used.insert("Layer".to_owned());
+                } else if is_path(index + 1) || name.starts_with(char::is_uppercase) {
                     used.insert(name);
                 }
             }

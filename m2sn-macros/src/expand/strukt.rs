@@ -38,7 +38,7 @@ pub(super) fn methods(krate: &syn::Path, module: &TokenStream) -> TokenStream {
         /// # Errors
         /// Where the device cannot be used.
         pub fn new(device: #krate::Device) -> #krate::Result<Self> {
-            #krate::network::Network::new(device)
+            #krate::network::Network::seeded(device, <Self as #krate::network::Network>::plan().seed)
         }
 
         /// Trains the model in the stages of its spec.

@@ -5,7 +5,8 @@ use crate::model::{Alignment, Cost, Shape, Shortcut};
 ///
 /// `None` for tokens, which have no features yet. `grid` is the side of the grid that an image is pooled to.
 pub(crate) fn align(input: Shape, feature: u64, grid: u64) -> Option<Shortcut> {
-    let widths = |channels: u64, last: u64| [2 * channels, 2 * channels, last.max(1)];
+    // Bottlenecks of half the feature keep a shortcut cheap however wide the layer is that it leaves.
+    let widths = |last: u64| [feature.div_ceil(2), feature.div_ceil(2), last];
     let (alignment, cost) = match input {
         Shape::Tokens { .. } => return None,
         Shape::Image { channels, height, width } => {
@@ -14,7 +15,7 @@ pub(crate) fn align(input: Shape, feature: u64, grid: u64) -> Option<Shortcut> {
             let stride = [height / cells[0], width / cells[1]];
             let kernel = [height - (cells[0] - 1) * stride[0], width - (cells[1] - 1) * stride[1]];
             let area = product(&cells);
-            let widths = widths(channels, feature / area);
+            let widths = widths(feature.div_ceil(4));
             let cost = convolutions(channels, widths, area) + linear_cost(product(&[widths[2], area]), feature, 1);
             (Alignment::Image { kernel, stride, widths }, cost)
         }
@@ -22,7 +23,7 @@ pub(crate) fn align(input: Shape, feature: u64, grid: u64) -> Option<Shortcut> {
             (Alignment::None, linear_cost(feature, feature, 1))
         }
         Shape::Sequence { features: size, .. } | Shape::Vector { size } => {
-            let widths = widths(size, feature);
+            let widths = widths(feature);
             let cost = convolutions(size, widths, 1) + linear_cost(feature, feature, 1);
             let alignment = match input {
                 Shape::Vector { .. } => Alignment::Vector { widths },

@@ -109,17 +109,17 @@ fn what_a_layer_cannot_take() {
 fn shortcuts_cover_the_image() {
     for (input, feature, grid, kernel, stride, widths) in [
         (image(16, 28, 28), 64, 2, [14, 14], [14, 14], [32, 32, 16]),
-        (image(8, 7, 5), 10, 2, [4, 3], [3, 2], [16, 16, 2]),
-        (image(8, 1, 9), 3, 4, [1, 3], [1, 2], [16, 16, 1]),
-        (image(8, 3, 3), 100, 100, [1, 1], [1, 1], [16, 16, 11]),
+        (image(8, 7, 5), 10, 2, [4, 3], [3, 2], [5, 5, 3]),
+        (image(8, 1, 9), 3, 4, [1, 3], [1, 2], [2, 2, 1]),
+        (image(8, 3, 3), 100, 100, [1, 1], [1, 1], [50, 50, 25]),
     ] {
         let alignment = align(input, feature, grid).expect("an image has features").alignment;
         assert_eq!(alignment, Alignment::Image { kernel, stride, widths });
     }
     let alignment = |input, feature| align(input, feature, 2).map(|shortcut| shortcut.alignment);
     assert_eq!(alignment(sequence(9, 8), 8), Some(Alignment::None));
-    assert_eq!(alignment(sequence(9, 8), 5), Some(Alignment::Sequence { widths: [16, 16, 5] }));
+    assert_eq!(alignment(sequence(9, 8), 5), Some(Alignment::Sequence { widths: [3, 3, 5] }));
     assert_eq!(alignment(vector(8), 8), Some(Alignment::None));
-    assert_eq!(alignment(vector(8), 5), Some(Alignment::Vector { widths: [16, 16, 5] }));
+    assert_eq!(alignment(vector(8), 5), Some(Alignment::Vector { widths: [3, 3, 5] }));
     assert_eq!(alignment(Shape::Tokens { length: 3 }, 5), None);
 }

@@ -1,5 +1,8 @@
 //! Data sets in memory, and readers of common file formats.
 
+pub mod idx;
+pub mod npy;
+
 use tch::{Device, Kind, Tensor};
 
 use crate::network::Input;
@@ -103,4 +106,20 @@ pub struct Splits<I> {
     pub train: Dataset<I>,
     /// The samples that choose the best epoch of each stage.
     pub valid: Dataset<I>,
+}
+
+/// Whether an array's dimensions are those expected, where `-1` stands for any number.
+fn dims_fit(found: &[i64], expected: &[i64]) -> bool {
+    found.len() == expected.len() && found.iter().zip(expected).all(|(found, expected)| [*found, -1].contains(expected))
+}
+
+/// Dimensions as an error shows them: `[?, 28, 28]`.
+fn describe_dims(dims: &[i64]) -> String {
+    let dims: Vec<_> = dims.iter().map(|dim| if *dim == -1 { "?".into() } else { dim.to_string() }).collect();
+    format!("[{}]", dims.join(", "))
+}
+
+/// The number of elements of an array; `None` where a dimension is negative or the number too large to hold.
+fn elements(dims: &[i64]) -> Option<usize> {
+    dims.iter().try_fold(1_usize, |product, dim| product.checked_mul(usize::try_from(*dim).ok()?))
 }

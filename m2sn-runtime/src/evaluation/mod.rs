@@ -1,1 +1,23 @@
-//! Metrics, tables and reports.
+//! What a model is worth: its scores, its milliseconds, and whether its navigator earns its keep.
+//!
+//! Scores come from [`Exits`], one full pass over a data set; milliseconds from [`timing`], batch 1 as in use.
+//! [`study()`] brings both together for several candidates and yields a [`Report`].
+
+pub mod metrics;
+pub mod statistics;
+pub mod timing;
+
+mod candidate;
+mod exits;
+mod report;
+mod scores;
+mod seeds;
+mod study;
+mod table;
+
+pub use candidate::{Candidate, Way};
+pub use exits::{Exits, Oracle};
+pub use report::{Comparison, Report, Row, Shares, Verdict};
+pub use scores::Scores;
+pub use seeds::{SeedRow, Seeds};
+pub use study::study;

@@ -1,1 +1,21 @@
 //! The latency table of Eq. (4), measured on the device at hand.
+//!
+//! Multiply-adds are inferred from the spec; milliseconds are not, they are measured where the model runs.
+//! A [`Table`] therefore carries the [`Fingerprint`] of its model and device, and is refused elsewhere.
+
+mod bar;
+mod estimate;
+mod file;
+mod fingerprint;
+mod measure;
+mod stopwatch;
+mod table;
+
+pub use estimate::Estimate;
+pub use fingerprint::Fingerprint;
+pub use measure::{Settings, measure};
+pub use table::{Modality, Table};
+
+pub(crate) use bar::Bar;
+pub(crate) use file::write_atomically;
+pub(crate) use stopwatch::Stopwatch;

@@ -1,7 +1,60 @@
 //! The layers that generated encoders are made of, one a file.
 //!
 //! A layer's input and output shapes are its type parameters; its constructor takes the place of its variables
-//! and the settings that the shapes do not tell.
+//! and the settings that the shapes do not tell. Parameters are drawn as PyTorch's twin of the layer draws them.
+//!
+//! ```
+//! use m2sn_runtime::nn::{Activation, Conv, Flatten, Layer, Linear, conv};
+//! use m2sn_runtime::shape::{Image, Vector};
+//! use m2sn_runtime::tch::{Device, Kind, Tensor, nn::VarStore};
+//! use m2sn_runtime::Batch;
+//!
+//! let variables = VarStore::new(Device::Cpu);
+//! let root = variables.root();
+//! let settings = conv::Settings {
+//!     kernel: [3, 3],
+//!     stride: [2, 2],
+//!     padding: [1, 1],
+//!     norm: None,
+//!     activation: Some(Activation::Relu),
+//! };
+//! let stem = Conv::<Image<1, 8, 8>, Image<4, 4, 4>>::new(&root / "stem", settings);
+//! let flat = Flatten::<Image<4, 4, 4>, Vector<64>>::new();
+//! let head = Linear::<Vector<64>, Vector<10>>::new(&root / "head", None);
+//!
+//! let pixels = Batch::new(Tensor::zeros([2, 1, 8, 8], (Kind::Float, Device::Cpu)))?;
+//! let logits = head.forward(&flat.forward(&stem.forward(&pixels, false), false), false);
+//! assert_eq!(logits.tensor().size(), [2, 10]);
+//! # Ok::<(), m2sn_runtime::Error>(())
+//! ```
+//!
+//! The compiler refuses a wiring whose shapes do not meet, and a layer between shapes that it cannot connect:
+//!
+//! ```compile_fail,E0308
+//! # use m2sn_runtime::{Batch, nn::{Layer, Linear}, shape::Vector};
+//! fn score(head: &Linear<Vector<64>, Vector<10>>, feature: &Batch<Vector<32>>) -> Batch<Vector<10>> {
+//!     head.forward(feature, false)
+//! }
+//! ```
+
+mod activation;
+pub mod conv;
+mod dropout;
+pub mod embedding;
+mod flatten;
+mod global_pool;
+pub mod gru;
+mod init;
+mod linear;
+pub mod mlp;
+mod norm;
+pub mod pool;
+pub mod residual;
+pub mod transformer;
+mod window;
+
+#[cfg(test)]
+mod parity;
 
 use std::fmt::Debug;
 
@@ -9,6 +62,24 @@ pub use tch::nn::Path;
 
 use crate::batch::Batch;
 use crate::shape::Shape;
+
+pub use activation::Activation;
+pub use conv::Conv;
+pub use dropout::Dropout;
+pub use embedding::{Embedding, Positions};
+pub use flatten::Flatten;
+pub use global_pool::GlobalAveragePool;
+pub use gru::Gru;
+pub use linear::Linear;
+pub use mlp::Mlp;
+pub use norm::Norm;
+pub use pool::{AveragePool, MaxPool};
+pub use residual::Residual;
+pub use transformer::{Order, Transformer};
+
+pub(crate) use global_pool::mean_over_steps;
+pub(crate) use linear::Affine;
+pub(crate) use window::Window;
 
 /// A layer from samples of shape `I` to samples of shape `O`.
 pub trait Layer<I: Shape, O: Shape>: Debug + Send {

@@ -1,1 +1,166 @@
-//! Inference: the navigator decides, then only the chosen blocks run (Section III-D).
+//! Inference: the navigator decides, the chosen blocks run, the rest do not.
+//!
+//! Whatever chooses a route, what follows is the same, so a policy needs no more than to yield routes:
+//! [`predict`] takes them from the navigator, [`predict_by`] a fixed one, [`predict_as`] any others.
+
+mod answer;
+mod executor;
+mod explain;
+mod prediction;
+mod routes;
+
+use tch::Device;
+
+pub use answer::{Answer, Summary};
+pub use explain::{Choice, ExplainedExit, ExplainedModality, ExplainedRoute, Explanation, explain};
+pub use prediction::Prediction;
+pub use routes::{all, count, full};
+
+use executor::{Chosen, run};
+pub(crate) use executor::{encode, encode_all};
+
+use crate::batch::Feature;
+use crate::latency::Stopwatch;
+use crate::network::{Input, Network, Route};
+use crate::{Error, Result};
+
+/// Predicts each sample by the route that the navigator decides on, Eq. (3).
+///
+/// The navigator runs first, on the raw inputs. Then each block runs once, on the samples whose exit lies at or
+/// beyond it, and the others leave through their shortcut.
+///
+/// # Errors
+/// [`Error::Invalid`] for an empty batch and for inputs on another device than the model,
+/// [`Error::Shape`] where modalities differ in their number of samples.
+pub fn predict<N: Network>(network: &N, input: &N::Input) -> Result<Answer<N::Route>> {
+    let inputs = input.features();
+    check_inputs(network, &inputs)?;
+    let _no_grad = tch::no_grad_guard();
+    let mut watch = Stopwatch::start(network.variables().device());
+    let exits = navigate(network, &inputs)?;
+    let logits = run(network, &inputs, &exits);
+    let milliseconds = watch.lap();
+    let routes = routes::<N>(&exits, logits.size()[0])?;
+    Ok(Answer::new(N::description().task, logits, routes, milliseconds))
+}
+
+/// Predicts every sample by the same route; the navigator does not run.
+///
+/// # Errors
+/// As [`predict`].
+pub fn predict_by<N: Network>(network: &N, input: &N::Input, route: N::Route) -> Result<Answer<N::Route>> {
+    let inputs = input.features();
+    let samples = check_inputs(network, &inputs)?;
+    let _no_grad = tch::no_grad_guard();
+    let mut watch = Stopwatch::start(network.variables().device());
+    let exits: Vec<Chosen> = route.exits().into_iter().map(Chosen::Shared).collect();
+    let logits = run(network, &inputs, &exits);
+    let milliseconds = watch.lap();
+    Ok(Answer::new(N::description().task, logits, vec![route; samples as usize], milliseconds))
+}
+
+/// Predicts each sample by its own route, given by the caller; the navigator does not run.
+///
+/// # Errors
+/// As [`predict`]; [`Error::Shape`] where there is not one route a sample.
+pub fn predict_as<N: Network>(network: &N, input: &N::Input, routes: &[N::Route]) -> Result<Answer<N::Route>> {
+    let inputs = input.features();
+    let samples = check_inputs(network, &inputs)?;
+    if routes.len() as i64 != samples {
+        return Err(Error::Shape {
+            what: "routes".into(),
+            expected: format!("{samples}, one a sample"),
+            found: routes.len().to_string(),
+        });
+    }
+    let _no_grad = tch::no_grad_guard();
+    let mut watch = Stopwatch::start(network.variables().device());
+    let rows: Vec<Vec<usize>> = routes.iter().map(Route::exits).collect();
+    let exits: Vec<Chosen> =
+        (0..inputs.len()).map(|modality| rows.iter().map(|row| row[modality]).collect::<Vec<_>>().into()).collect();
+    let logits = run(network, &inputs, &exits);
+    let milliseconds = watch.lap();
+    Ok(Answer::new(N::description().task, logits, routes.to_vec(), milliseconds))
+}
+
+/// The routes that the navigator decides on, one a sample, without running them.
+///
+/// # Errors
+/// As [`predict`].
+pub fn decide<N: Network>(network: &N, input: &N::Input) -> Result<Vec<N::Route>> {
+    let inputs = input.features();
+    let samples = check_inputs(network, &inputs)?;
+    let _no_grad = tch::no_grad_guard();
+    routes::<N>(&navigate(network, &inputs)?, samples)
+}
+
+/// Checks that there is one field a modality, on the network's device and with the same samples; returns their number.
+///
+/// Shapes are checked as well, although typed inputs always fit: erased ones come in from measuring.
+pub(crate) fn check_inputs<N: Network>(network: &N, inputs: &[Feature]) -> Result<i64> {
+    let description = N::description();
+    let device = network.variables().device();
+    if inputs.len() != description.modalities.len() {
+        return Err(Error::Shape {
+            what: format!("inputs of `{}`", description.name),
+            expected: format!("{} modalities", description.modalities.len()),
+            found: inputs.len().to_string(),
+        });
+    }
+    let samples = inputs.first().map_or(0, Feature::len);
+    if samples == 0 {
+        return Err(Error::invalid(format!("inputs of `{}`: the batch is empty, expected a sample", description.name)));
+    }
+    for (input, modality) in inputs.iter().zip(description.modalities) {
+        let size = input.tensor.size();
+        if size.split_first() != Some((&samples, modality.dims)) {
+            let dims: String = modality.dims.iter().map(|dim| format!(", {dim}")).collect();
+            return Err(Error::Shape {
+                what: format!("modality `{}`", modality.name),
+                expected: format!("[{samples}{dims}]"),
+                found: format!("{size:?}"),
+            });
+        }
+        if input.tensor.device() != device {
+            return Err(Error::invalid(format!(
+                "modality `{}`: expected a tensor on {}, where the model is, found one on {}; move it by `to_device`",
+                modality.name,
+                name(device),
+                name(input.tensor.device()),
+            )));
+        }
+    }
+    Ok(samples)
+}
+
+fn name(device: Device) -> String {
+    match device {
+        Device::Cpu => "cpu".into(),
+        Device::Cuda(index) => format!("cuda:{index}"),
+        other => format!("{other:?}"),
+    }
+}
+
+/// Runs the navigator and decides by Eq. (3); the softmax before the arg max is left out, because it keeps the order.
+fn navigate<N: Network>(network: &N, inputs: &[Feature]) -> Result<Vec<Chosen>> {
+    let scores = network.navigate(inputs, false);
+    let decide = |scores: &tch::Tensor| -> Result<Chosen> {
+        let chosen = Vec::<i64>::try_from(scores.argmax(1, false))?;
+        Ok(chosen.into_iter().map(|exit| exit as usize).collect::<Vec<_>>().into())
+    };
+    scores.iter().map(decide).collect()
+}
+
+fn routes<N: Network>(exits: &[Chosen], samples: i64) -> Result<Vec<N::Route>> {
+    (0..samples as usize)
+        .map(|sample| {
+            let exits: Vec<usize> = exits.iter().map(|exits| exits.of(sample)).collect();
+            N::Route::from_exits(&exits).ok_or_else(|| {
+                Error::invalid(format!("navigator of `{}`: there is no route {exits:?}", N::description().name))
+            })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,199 @@
 //! Staged training (Section IV), each stage a file.
+//!
+//! Four stages follow one another: late fusion with the uni-modal networks, the shortcuts, fusion on randomly drawn
+//! routes, and the navigator. A stage is a list of phases, and all phases run the same loop: some parts of the
+//! network learn, everything else is frozen, and what the frozen parts compute is computed once and cached.
+//!
+//! A training with a [run folder](Trainer::folder) can be interrupted at any moment. Run again, it goes on after the
+//! last finished epoch, and on the processor its result equals that of an uninterrupted run bit for bit.
 
+mod cache;
+mod context;
+mod fit;
+mod fusion;
+mod gumbel;
+mod integral;
+mod navigator;
+mod optimizer;
+mod peripheral;
 mod plan;
+mod pretrain;
+mod progress;
+mod report;
+mod run;
+mod schedule;
+mod shortcuts;
+mod tensorboard;
+
+use std::path::PathBuf;
+
+use context::Context;
+use run::{Begin, Folder, Run, STAGES};
 
 pub use plan::{
     Anneal, Encoders, Latency, Method, Navigator, Optimizer, Plan, Schedule, Shortcuts, Stage, Temperature,
 };
+pub use progress::{Observer, Progress};
+pub use report::{Epoch, PhaseReport, Report, StageReport};
+
+use crate::Result;
+use crate::data::Splits;
+use crate::latency::{self, Table};
+use crate::network::{Input, Network};
+
+/// The bytes of cached features that are held in memory where nothing else is said.
+const MEMORY: u64 = 4 << 30;
+
+/// Trains a model by a plan.
+///
+/// The stages can be run at once by [`Trainer::train`], or one by one where a study looks at the model in between.
+#[derive(Debug, Clone)]
+pub struct Trainer {
+    plan: Plan,
+    folder: Option<PathBuf>,
+    latency: Option<Table>,
+    memory: u64,
+}
+
+impl Trainer {
+    /// A trainer by this plan, which keeps everything in memory.
+    pub fn new(plan: Plan) -> Self {
+        Self { plan, folder: None, latency: None, memory: MEMORY }
+    }
+
+    /// Writes settings, metrics and checkpoints to a run folder, and goes on from it where it holds this very run.
+    pub fn folder(self, folder: impl Into<PathBuf>) -> Self {
+        Self { folder: Some(folder.into()), ..self }
+    }
+
+    /// Gives the navigator's stage a latency table; without one, the stage measures its own before it begins.
+    ///
+    /// A run that goes on in its folder keeps the milliseconds that it began with.
+    pub fn latency(self, table: Table) -> Self {
+        Self { latency: Some(table), ..self }
+    }
+
+    /// Bounds the memory for cached features, on the device of the model; what exceeds it goes to disk, to the run
+    /// folder or else to the system's folder for temporary files. The default is 4 GiB.
+    pub fn memory(self, bytes: u64) -> Self {
+        Self { memory: bytes, ..self }
+    }
+
+    /// Runs all stages.
+    ///
+    /// Samples may lie on another device than the model: each mini-batch is moved there.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where the plan or the latencies cannot be used, or where a loss is no longer finite, with
+    /// stage, epoch and step; [`Error::File`] where the run folder holds another run; [`Error::Io`] where it cannot
+    /// be written; [`Error::Stopped`] by the observer of `progress`.
+    pub fn train<N: Network>(
+        &self,
+        network: &mut N,
+        splits: &Splits<N::Input>,
+        progress: &mut Progress,
+    ) -> Result<Report> {
+        let stages = vec![
+            self.pretrain(network, splits, progress)?,
+            self.shortcuts(network, splits, progress)?,
+            self.fusion(network, splits, progress)?,
+            self.navigator(network, splits, progress)?,
+        ];
+        Ok(Report { stages })
+    }
+
+    /// Runs the first stage: late fusion and the uni-modal networks.
+    ///
+    /// # Errors
+    /// As [`Trainer::train`].
+    pub fn pretrain<N: Network>(
+        &self,
+        network: &mut N,
+        splits: &Splits<N::Input>,
+        progress: &mut Progress,
+    ) -> Result<StageReport> {
+        self.stage(STAGES[0], network, splits, progress, |context, run, _| pretrain::train(context, run))
+    }
+
+    /// Runs the second stage: the shortcuts.
+    ///
+    /// # Errors
+    /// As [`Trainer::train`].
+    pub fn shortcuts<N: Network>(
+        &self,
+        network: &mut N,
+        splits: &Splits<N::Input>,
+        progress: &mut Progress,
+    ) -> Result<StageReport> {
+        self.stage(STAGES[1], network, splits, progress, |context, run, _| shortcuts::train(context, run))
+    }
+
+    /// Runs the third stage: fusion and head on randomly drawn routes.
+    ///
+    /// # Errors
+    /// As [`Trainer::train`].
+    pub fn fusion<N: Network>(
+        &self,
+        network: &mut N,
+        splits: &Splits<N::Input>,
+        progress: &mut Progress,
+    ) -> Result<StageReport> {
+        self.stage(STAGES[2], network, splits, progress, |context, run, _| fusion::train(context, run))
+    }
+
+    /// Runs the last stage: the navigator.
+    ///
+    /// It learns on from the parameters that it has. To compare several λ, save the model before this stage and load
+    /// it again for each.
+    ///
+    /// # Errors
+    /// As [`Trainer::train`].
+    pub fn navigator<N: Network>(
+        &self,
+        network: &mut N,
+        splits: &Splits<N::Input>,
+        progress: &mut Progress,
+    ) -> Result<StageReport> {
+        self.stage(STAGES[3], network, splits, progress, |context, run, folder| {
+            let measure = || self.measured(context.network, splits);
+            let table = match folder {
+                Some(folder) => folder.latency(context.network, measure)?,
+                None => measure()?,
+            };
+            navigator::train(context, run, &table)
+        })
+    }
+
+    fn stage<N: Network>(
+        &self,
+        name: &str,
+        network: &N,
+        splits: &Splits<N::Input>,
+        progress: &mut Progress,
+        train: impl FnOnce(&Context<'_, N>, &mut Run<'_>, Option<&Folder>) -> Result<()>,
+    ) -> Result<StageReport> {
+        self.plan.check()?;
+        let folder = self.folder.as_ref().map(|path| Folder::open(path, network, &self.plan, splits)).transpose()?;
+        match Run::begin(name, network, self.plan.seed, folder.as_ref(), progress)? {
+            Begin::Done(report) => Ok(report),
+            Begin::Run(mut run) => {
+                let disk = self.folder.clone().unwrap_or_else(std::env::temp_dir);
+                let context = Context::new(network, &self.plan, splits, self.memory, disk);
+                train(&context, &mut run, folder.as_ref())?;
+                run.finish(network)
+            }
+        }
+    }
+
+    /// The table at hand, or one measured now.
+    fn measured<N: Network>(&self, network: &N, splits: &Splits<N::Input>) -> Result<Table> {
+        match &self.latency {
+            Some(table) => Ok(table.clone()),
+            None => {
+                let samples = splits.valid.narrow(0, splits.valid.len().min(16))?;
+                let samples = samples.to_device(network.variables().device())?;
+                latency::measure(network, &samples.input().features(), &latency::Settings::default())
+            }
+        }
+    }
+}

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::{Error, Result};
+
 /// The stages of a training and their settings.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
@@ -68,8 +70,8 @@ pub struct Navigator {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Latency {
-    /// λ is calibrated when the stage starts, so that the latency term is this share of the task loss.
-    /// The paper's useful range is 0.05 to 1.
+    /// λ is calibrated when the stage starts, so that the latency of late fusion weighs this share of the task loss
+    /// that the task heads have at the exits, on average. The paper's useful range is 0.05 to 1.
     Ratio(f64),
     /// λ itself, per millisecond.
     Weight(f64),
@@ -146,4 +148,106 @@ pub enum Schedule {
         /// The factor of a drop.
         gamma: f64,
     },
+}
+
+impl Plan {
+    /// Checks every value: a spec's are checked when it is compiled, but a program may change them.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] names the first value that cannot be used, as the spec does.
+    pub fn check(&self) -> Result<()> {
+        self.pretrain.check("training.pretrain")?;
+        self.shortcuts.stage.check("training.shortcuts")?;
+        self.fusion.check("training.fusion")?;
+        self.navigator.stage.check("training.navigator")?;
+        let (name, value) = match self.navigator.latency {
+            Latency::Ratio(value) => ("ratio", value),
+            Latency::Weight(value) => ("weight", value),
+        };
+        at_least_zero(&format!("navigator.latency.{name}"), value)?;
+        above_zero("navigator.temperature.from", self.navigator.temperature.from)?;
+        above_zero("navigator.temperature.to", self.navigator.temperature.to)
+    }
+}
+
+impl Stage {
+    fn check(&self, name: &str) -> Result<()> {
+        at_least_one(&format!("{name}.batch"), self.batch)?;
+        if let Some(patience) = self.patience {
+            at_least_one(&format!("{name}.patience"), patience)?;
+        }
+        match self.optimizer {
+            Optimizer::AdamW { lr, weight_decay } => {
+                above_zero(&format!("{name}.optimizer.adamw.lr"), lr)?;
+                at_least_zero(&format!("{name}.optimizer.adamw.weight_decay"), weight_decay)?;
+            }
+            Optimizer::Sgd { lr, momentum, weight_decay } => {
+                above_zero(&format!("{name}.optimizer.sgd.lr"), lr)?;
+                require(
+                    (0.0..1.0).contains(&momentum),
+                    &format!("{name}.optimizer.sgd.momentum"),
+                    "from 0 to below 1",
+                    momentum,
+                )?;
+                at_least_zero(&format!("{name}.optimizer.sgd.weight_decay"), weight_decay)?;
+            }
+        }
+        match self.schedule {
+            Schedule::Constant => Ok(()),
+            Schedule::Cosine { warmup } => {
+                let name = format!("{name}.schedule.cosine.warmup");
+                require((0.0..=1.0).contains(&warmup), &name, "from 0 to 1", warmup)
+            }
+            Schedule::Step { epochs, gamma } => {
+                at_least_one(&format!("{name}.schedule.step.epochs"), epochs)?;
+                above_zero(&format!("{name}.schedule.step.gamma"), gamma)
+            }
+        }
+    }
+}
+
+fn at_least_one(name: &str, value: usize) -> Result<()> {
+    require(value >= 1, name, "at least 1", value)
+}
+
+fn at_least_zero(name: &str, value: f64) -> Result<()> {
+    require(value.is_finite() && value >= 0.0, name, "a number of at least 0", value)
+}
+
+fn above_zero(name: &str, value: f64) -> Result<()> {
+    require(value.is_finite() && value > 0.0, name, "a number above 0", value)
+}
+
+fn require(holds: bool, name: &str, expected: &str, found: impl std::fmt::Display) -> Result<()> {
+    if holds { Ok(()) } else { Err(Error::invalid(format!("plan, `{name}`: expected {expected}, found {found}"))) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::Network;
+    use crate::tiny::Tiny;
+
+    #[test]
+    fn names_the_value_that_cannot_be_used() {
+        let cases: [fn(&mut Plan); 10] = [
+            |plan| plan.pretrain.batch = 0,
+            |plan| plan.shortcuts.stage.patience = Some(0),
+            |plan| plan.fusion.optimizer = Optimizer::AdamW { lr: -1.0, weight_decay: 0.0 },
+            |plan| plan.fusion.optimizer = Optimizer::Sgd { lr: 0.1, momentum: 1.0, weight_decay: 0.0 },
+            |plan| plan.fusion.optimizer = Optimizer::Sgd { lr: 0.1, momentum: 0.5, weight_decay: f64::NAN },
+            |plan| plan.navigator.stage.schedule = Schedule::Cosine { warmup: 1.5 },
+            |plan| plan.navigator.stage.schedule = Schedule::Step { epochs: 0, gamma: 0.1 },
+            |plan| plan.navigator.latency = Latency::Ratio(f64::INFINITY),
+            |plan| plan.navigator.latency = Latency::Weight(-0.5),
+            |plan| plan.navigator.temperature.to = 0.0,
+        ];
+        assert!(Tiny::plan().check().is_ok());
+        let errors = cases.map(|spoil| {
+            let mut plan = Tiny::plan();
+            spoil(&mut plan);
+            plan.check().unwrap_err().to_string()
+        });
+        insta::assert_snapshot!(errors.join("\n"));
+    }
 }

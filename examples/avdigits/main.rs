@@ -1,0 +1,105 @@
+//! Reads digits from their picture and from the sound of them being spoken, with as little computation as each needs.
+//!
+//! ```text
+//! cargo run --release --example avdigits                            # generated digits
+//! cargo run --release --example avdigits -- --data ../shared/data   # handwritten and spoken ones
+//! ```
+//!
+//! Trains the network of `specs/avdigits.yaml` in all its stages, and compares it on samples that it has never seen:
+//! each modality alone, late fusion, the best fixed shortcut, and the navigator with and without latency in its loss.
+
+mod arguments;
+mod digits;
+mod recorded;
+mod results;
+mod study;
+mod synthetic;
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::Parser;
+use m2sn::Result;
+use m2sn::prelude::*;
+use m2sn::training::Plan;
+use tracing_subscriber::EnvFilter;
+
+use arguments::Arguments;
+use digits::{Digits, Size, Splits};
+use results::Results;
+use study::Study;
+
+/// The network that all of this is about.
+#[m2sn_model("specs/avdigits.yaml")]
+#[derive(Debug)]
+pub struct AvDigits;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into()))
+        .with_writer(std::io::stderr)
+        .init();
+    // One sample at a time keeps one core busy: with more threads these small encoders take longer.
+    m2sn::tch::set_num_threads(1);
+    match run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("avdigits: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<()> {
+    let folder = arguments.run_folder();
+    let seeds = arguments.seed..arguments.seed.saturating_add(arguments.seeds);
+    let studies = seeds.map(|seed| study(arguments, seed, &folder)).collect::<Result<Vec<_>>>()?;
+    let results = Results::new(arguments.data_in_words(), arguments.quick, studies)?;
+    results.save(&folder)?;
+    if arguments.json {
+        println!("{}", results.json()?);
+    } else {
+        println!("{results}\nWritten to {} as results.json and results.md.", folder.display());
+    }
+    Ok(())
+}
+
+/// Data, training and measurement for one seed.
+fn study(arguments: &Arguments, seed: u64, folder: &Path) -> Result<Study> {
+    say(&format!("seed {seed}: {}", arguments.data_in_words()));
+    let start = Instant::now();
+    let splits = splits(arguments, seed)?;
+    let [train, valid, test] = [&splits.train, &splits.valid, &splits.test].map(Digits::len);
+    say(&format!("{train} + {valid} + {test} samples after {:.1} s", start.elapsed().as_secs_f64()));
+
+    let study = study::run(&splits, &plan(seed, arguments.quick), &folder.join(format!("seed-{seed}")), say)?;
+    say(&format!("done after {:.0} s", start.elapsed().as_secs_f64()));
+    Ok(study)
+}
+
+fn splits(arguments: &Arguments, seed: u64) -> Result<Splits> {
+    let size = if arguments.quick { Size::QUICK } else { Size::FULL };
+    match &arguments.data {
+        Some(folder) => Ok(recorded::read(folder, arguments.image, arguments.audio)?.at_most(size)),
+        None => Ok(synthetic::generate(seed, size)),
+    }
+}
+
+/// The training of the spec, in a quick run with fewer epochs.
+fn plan(seed: u64, quick: bool) -> Plan {
+    let mut plan = Plan { seed, ..AvDigits::plan() };
+    if quick {
+        let Plan { pretrain, shortcuts, fusion, navigator, .. } = &mut plan;
+        for stage in [pretrain, &mut shortcuts.stage, fusion, &mut navigator.stage] {
+            stage.epochs = stage.epochs.min(2);
+        }
+    }
+    plan
+}
+
+/// Tells the user where the run stands, apart from the results.
+fn say(text: &str) {
+    eprintln!("avdigits: {text}");
+}

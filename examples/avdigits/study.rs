@@ -1,0 +1,180 @@
+//! One seed: trains the network stage by stage, and measures it against what it competes with.
+
+use std::path::Path;
+
+use m2sn::evaluation::{Candidate, Exits, Report, Way, study, timing};
+use m2sn::latency::{self, Table};
+use m2sn::network::{Input as _, Network, Route as _};
+use m2sn::tch::{self, Tensor};
+use m2sn::training::{Latency, Plan, Progress, StageReport, Trainer};
+use m2sn::{Batch, Device, Result, data, routing};
+use serde::Serialize;
+
+use crate::AvDigits;
+use crate::av_digits::{Input, Route};
+use crate::digits::{Digits, Splits};
+
+/// What one seed has shown.
+#[derive(Debug, Serialize)]
+pub(crate) struct Study {
+    pub(crate) seed: u64,
+    /// Every competitor on the test samples.
+    pub(crate) report: Report,
+    /// How test samples of different difficulty fare.
+    pub(crate) groups: Vec<Group>,
+    /// What each route would do if every sample took it, the cheapest first.
+    pub(crate) fixed_routes: Vec<FixedRoute>,
+    /// What the parts of the network cost on this machine.
+    pub(crate) latency: Table,
+    /// What the training stages did.
+    pub(crate) training: Vec<StageReport>,
+}
+
+/// Test samples of like difficulty.
+#[derive(Debug, Serialize)]
+pub(crate) struct Group {
+    pub(crate) image: &'static str,
+    pub(crate) sound: &'static str,
+    pub(crate) samples: usize,
+    pub(crate) late_fusion_accuracy: f64,
+    pub(crate) accuracy: f64,
+    /// The mean share of late fusion's time by the latency table, navigator included.
+    pub(crate) ratio: f64,
+}
+
+/// A route that every sample takes.
+#[derive(Debug, Serialize)]
+pub(crate) struct FixedRoute {
+    pub(crate) route: String,
+    /// The share of late fusion's time by the latency table.
+    pub(crate) ratio: f64,
+    pub(crate) valid_accuracy: f64,
+    pub(crate) test_accuracy: f64,
+}
+
+/// Trains on `splits` and measures. Checkpoints go to `folder`, from which an interrupted run goes on.
+pub(crate) fn run(splits: &Splits, plan: &Plan, folder: &Path, say: impl Fn(&str)) -> Result<Study> {
+    let device = Device::cuda_if_available();
+    let learned = data::Splits { train: dataset(&splits.train)?, valid: dataset(&splits.valid)? };
+    let (valid, test) = (learned.valid.to_device(device)?, dataset(&splits.test)?.to_device(device)?);
+
+    let mut model = AvDigits::seeded(device, plan.seed)?;
+    let table = latency::measure(&model, &test.input().features(), &latency::Settings::default())?;
+    let train = |plan: &Plan, name: &str| Trainer::new(plan.clone()).folder(folder.join(name)).latency(table.clone());
+    let trainer = train(plan, "m2sn");
+
+    let progress = &mut Progress::bars();
+
+    // Pre-training alone gives what M²SN has to compete with: uni-modal networks and late fusion.
+    say("pre-training late fusion");
+    let mut training = vec![trainer.pretrain(&mut model, &learned, progress)?];
+    let pretrained = copy(&model, &folder.join("pretrained"))?;
+
+    say("training shortcuts and fusion");
+    training.push(trainer.shortcuts(&mut model, &learned, progress)?);
+    training.push(trainer.fusion(&mut model, &learned, progress)?);
+
+    say("training navigators");
+    // The same network learns a second navigator, to which milliseconds mean nothing.
+    let mut unhurried = copy(&model, &folder.join("fused"))?;
+    let mut without_latency = plan.clone();
+    without_latency.navigator.latency = Latency::Weight(0.0);
+    train(&without_latency, "without-latency").navigator(&mut unhurried, &learned, progress)?;
+    training.push(trainer.navigator(&mut model, &learned, progress)?);
+
+    say("measuring");
+    let on_valid = Exits::of(&model, &valid)?;
+    let fixed = best_fixed(&on_valid, &table)?;
+    let mut candidates = Candidate::alone(&pretrained);
+    candidates.extend([
+        Candidate::new("late fusion", &pretrained, Way::LateFusion),
+        Candidate::new("late fusion after all stages", &model, Way::LateFusion),
+        Candidate::new("best fixed shortcut", &model, Way::Fixed(fixed)),
+        Candidate::new("M²SN without latency in the loss", &unhurried, Way::Navigator),
+        Candidate::new("M²SN", &model, Way::Navigator),
+    ]);
+    let report = study(&candidates, &test, &timing::Settings::default())?;
+
+    let on_test = Exits::of(&model, &test)?;
+    let late_fusion = Exits::of(&pretrained, &test)?.by(routing::full::<AvDigits>());
+    Ok(Study {
+        seed: plan.seed,
+        report,
+        groups: groups(&splits.test, &late_fusion, &on_test, &table)?,
+        fixed_routes: fixed_routes(&on_valid, &on_test, &table)?,
+        latency: table,
+        training,
+    })
+}
+
+/// The samples as the network takes them.
+fn dataset(digits: &Digits) -> Result<data::Dataset<Input>> {
+    let input =
+        Input { image: Batch::new(digits.images.shallow_clone())?, audio: Batch::new(digits.sounds.shallow_clone())? };
+    data::Dataset::new(input, digits.labels.shallow_clone(), AvDigits::description().task)
+}
+
+/// A second network with the same parameters.
+fn copy(model: &AvDigits, folder: &Path) -> Result<AvDigits> {
+    model.save(folder)?;
+    let mut copy = AvDigits::new(Device::cuda_if_available())?;
+    copy.load(folder)?;
+    Ok(copy)
+}
+
+/// Of the routes that cost no more than the navigator with its routes, the one that is best on these samples.
+fn best_fixed(valid: &Exits<AvDigits>, table: &Table) -> Result<Route> {
+    let cheapest = routing::all::<AvDigits>().map(|route| table.route(&route.exits())).fold(f64::INFINITY, f64::min);
+    valid.best_fixed(table, valid.expected_milliseconds(table)?.max(cheapest))
+}
+
+fn fixed_routes(valid: &Exits<AvDigits>, test: &Exits<AvDigits>, table: &Table) -> Result<Vec<FixedRoute>> {
+    let accuracy = |exits: &Exits<AvDigits>, route| exits.score(&exits.by(route)).map(|scores| scores.quality());
+    let mut routes = routing::all::<AvDigits>()
+        .map(|route| {
+            Ok(FixedRoute {
+                route: route.to_string(),
+                ratio: table.route(&route.exits()) / table.late_fusion(),
+                valid_accuracy: accuracy(valid, route)?,
+                test_accuracy: accuracy(test, route)?,
+            })
+        })
+        .collect::<Result<Vec<_>>>()?;
+    routes.sort_by(|left, right| left.ratio.total_cmp(&right.ratio));
+    Ok(routes)
+}
+
+/// Parts the test samples by how hard the image is and how loud the noise.
+fn groups(digits: &Digits, late_fusion: &Tensor, exits: &Exits<AvDigits>, table: &Table) -> Result<Vec<Group>> {
+    let labels = Vec::<i64>::try_from(&digits.labels)?;
+    let right = |logits: &Tensor| -> Result<Vec<bool>> {
+        let classes = Vec::<i64>::try_from(logits.argmax(1, false).to_device(tch::Device::Cpu))?;
+        Ok(classes.iter().zip(&labels).map(|(class, label)| class == label).collect())
+    };
+    let (late_fusion, adaptive) = (right(late_fusion)?, right(&exits.along(exits.routes())?)?);
+    let hard_image: Vec<bool> = Vec::<f32>::try_from(&digits.image_difficulty)?.iter().map(|at| *at > 0.5).collect();
+    let loud_noise: Vec<bool> = Vec::<f32>::try_from(&digits.signal_to_noise)?.iter().map(|at| *at < 3.0).collect();
+
+    let mut groups = Vec::new();
+    for (image, hard) in [("easy", false), ("hard", true)] {
+        for (sound, loud) in [("clear", false), ("noisy", true)] {
+            let rows: Vec<usize> =
+                (0..labels.len()).filter(|row| hard_image[*row] == hard && loud_noise[*row] == loud).collect();
+            if rows.is_empty() {
+                continue;
+            }
+            let mean =
+                |value: &dyn Fn(usize) -> f64| rows.iter().map(|row| value(*row)).sum::<f64>() / rows.len() as f64;
+            let milliseconds = mean(&|row| table.route(&exits.routes()[row].exits())) + table.navigator.median;
+            groups.push(Group {
+                image,
+                sound,
+                samples: rows.len(),
+                late_fusion_accuracy: mean(&|row| f64::from(late_fusion[row])),
+                accuracy: mean(&|row| f64::from(adaptive[row])),
+                ratio: milliseconds / table.late_fusion(),
+            });
+        }
+    }
+    Ok(groups)
+}

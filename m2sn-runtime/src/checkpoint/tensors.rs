@@ -1,0 +1,204 @@
+//! Named tensors in a file of the safetensors format, written at once or not at all.
+//!
+//! `tch` writes the format as well, but neither its metadata nor atomically.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use tch::{Kind, Tensor};
+
+use crate::{Error, Result};
+
+/// What a file holds: tensors by name, and texts by key.
+#[derive(Debug, Default)]
+pub(crate) struct Tensors {
+    pub(crate) tensors: BTreeMap<String, Tensor>,
+    pub(crate) metadata: BTreeMap<String, String>,
+}
+
+/// A file's header: JSON, led by its length in eight bytes.
+#[derive(Debug, Serialize, Deserialize)]
+struct Header {
+    #[serde(rename = "__metadata__", default)]
+    metadata: BTreeMap<String, String>,
+    #[serde(flatten)]
+    entries: BTreeMap<String, Entry>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Entry {
+    dtype: String,
+    shape: Vec<i64>,
+    data_offsets: [usize; 2],
+}
+
+const KINDS: [(&str, Kind); 6] = [
+    ("F32", Kind::Float),
+    ("F64", Kind::Double),
+    ("F16", Kind::Half),
+    ("BF16", Kind::BFloat16),
+    ("I64", Kind::Int64),
+    ("BOOL", Kind::Bool),
+];
+
+impl Tensors {
+    /// Writes `path`: whoever reads it finds the old file or the new one, never a part.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the file cannot be written, [`Error::Invalid`] for an element type that has no name here.
+    pub(crate) fn write(&self, path: &Path) -> Result<()> {
+        let mut entries = BTreeMap::new();
+        let mut end = 0;
+        for (name, tensor) in &self.tensors {
+            let (dtype, _) = KINDS.iter().find(|(_, kind)| *kind == tensor.kind()).ok_or_else(|| {
+                Error::invalid(format!("variable `{name}`: element type {:?} cannot be saved", tensor.kind()))
+            })?;
+            let start = end;
+            end += bytes(tensor);
+            entries.insert(
+                name.clone(),
+                Entry { dtype: (*dtype).into(), shape: tensor.size(), data_offsets: [start, end] },
+            );
+        }
+        let header = Header { metadata: self.metadata.clone(), entries };
+        let mut header = serde_json::to_vec(&header).expect("strings and numbers are always JSON");
+        header.resize(header.len().next_multiple_of(8), b' ');
+        atomically(path, |file| {
+            file.write_all(&(header.len() as u64).to_le_bytes())?;
+            file.write_all(&header)?;
+            for tensor in self.tensors.values() {
+                let tensor = tensor.detach().to_device(tch::Device::Cpu).contiguous();
+                let mut data = vec![0; bytes(&tensor)];
+                tensor.f_copy_data_u8(&mut data, tensor.numel()).map_err(std::io::Error::other)?;
+                file.write_all(&data)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Reads `path` into memory.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the file cannot be read, [`Error::File`] where it is not of the format.
+    pub(crate) fn read(path: &Path) -> Result<Self> {
+        let file = std::fs::read(path).map_err(Error::io(path))?;
+        let damaged = |what: &str| {
+            Error::file(
+                path,
+                format!("not a whole safetensors file ({what}); it may be damaged or cut off while copied"),
+            )
+        };
+        let (length, rest) = file.split_first_chunk::<8>().ok_or_else(|| damaged("it is shorter than its header"))?;
+        let length = usize::try_from(u64::from_le_bytes(*length)).unwrap_or(usize::MAX);
+        let (header, data) = rest.split_at_checked(length).ok_or_else(|| damaged("it is shorter than its header"))?;
+        let header: Header =
+            serde_json::from_slice(header).map_err(|error| damaged(&format!("its header: {error}")))?;
+        let mut tensors = BTreeMap::new();
+        for (name, Entry { dtype, shape, data_offsets: [start, end] }) in header.entries {
+            let (_, kind) = KINDS
+                .iter()
+                .find(|(name, _)| *name == dtype)
+                .ok_or_else(|| damaged(&format!("`{name}` has the unknown element type {dtype}")))?;
+            let size = shape.iter().try_fold(kind.elt_size_in_bytes(), |size, dim| {
+                usize::try_from(*dim).ok().and_then(|dim| size.checked_mul(dim))
+            });
+            let data = data.get(start..end).filter(|data| Some(data.len()) == size);
+            let data = data.ok_or_else(|| damaged(&format!("`{name}` does not have the bytes of its shape")))?;
+            tensors.insert(name, Tensor::f_from_data_size(data, &shape, *kind)?);
+        }
+        Ok(Self { tensors, metadata: header.metadata })
+    }
+}
+
+/// Writes a file beside `path`, makes sure that it has reached the disk, and lets it take the name.
+///
+/// # Errors
+/// [`Error::Io`] where one of the steps is refused.
+pub(crate) fn atomically(path: &Path, write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".partial");
+    let partial = path.with_file_name(name);
+    let attempt = || {
+        let mut file = BufWriter::new(File::create(&partial)?);
+        write(&mut file)?;
+        file.into_inner()?.sync_all()?;
+        std::fs::rename(&partial, path)?;
+        // The new name itself is only safe once its folder is.
+        match path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            Some(folder) if cfg!(unix) => File::open(folder)?.sync_all(),
+            _ => Ok(()),
+        }
+    };
+    attempt().map_err(Error::io(path))
+}
+
+fn bytes(tensor: &Tensor) -> usize {
+    tensor.numel() * tensor.kind().elt_size_in_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn some() -> Tensors {
+        let tensors = [
+            ("a.weight", Tensor::from_slice(&[1.5f32, -2.0, 3.0, 4.0, 5.0, 6.0]).view([2, 3])),
+            ("b", Tensor::from_slice(&[true, false, true])),
+            ("c", Tensor::from_slice(&[7i64])),
+            ("transposed", Tensor::from_slice(&[1f64, 2.0, 3.0, 4.0]).view([2, 2]).tr()),
+        ];
+        Tensors {
+            tensors: tensors.into_iter().map(|(name, tensor)| (name.to_owned(), tensor)).collect(),
+            metadata: [("key".to_owned(), "a \"text\"".to_owned())].into(),
+        }
+    }
+
+    #[test]
+    fn reads_what_it_wrote_and_so_does_tch() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("some.safetensors");
+        let written = some();
+        written.write(&path).unwrap();
+        let read = Tensors::read(&path).unwrap();
+        let tch: BTreeMap<_, _> = Tensor::read_safetensors(&path).unwrap().into_iter().collect();
+        assert_eq!(read.metadata, written.metadata);
+        assert_eq!(read.tensors, written.tensors);
+        assert_eq!(tch, written.tensors);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left behind");
+    }
+
+    #[test]
+    fn a_file_cut_anywhere_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("some.safetensors");
+        some().write(&path).unwrap();
+        let whole = std::fs::read(&path).unwrap();
+        for length in 0..whole.len() {
+            std::fs::write(&path, &whole[..length]).unwrap();
+            let error = Tensors::read(&path).unwrap_err().to_string();
+            assert!(error.contains("not a whole safetensors file"), "{length}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_header_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("some.safetensors");
+        for header in [
+            r#"{"a":{"dtype":"F32","shape":[9223372036854775807,4],"data_offsets":[0,8]}}"#,
+            r#"{"a":{"dtype":"F32","shape":[-1,2],"data_offsets":[0,8]}}"#,
+            r#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[8,0]}}"#,
+            r#"{"a":{"dtype":"C64","shape":[1],"data_offsets":[0,8]}}"#,
+            r#"{"a":7}"#,
+            "no JSON",
+        ] {
+            let file = [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &[0; 8]].concat();
+            std::fs::write(&path, file).unwrap();
+            let error = Tensors::read(&path).unwrap_err().to_string();
+            assert!(error.contains("not a whole safetensors file"), "{header}: {error}");
+        }
+    }
+}

@@ -1,0 +1,339 @@
+//! Every route's predictions for the price of one full pass.
+
+use std::cmp::Ordering;
+
+use tch::Tensor;
+
+use super::{Scores, scores};
+use crate::data::Dataset;
+use crate::latency::Table;
+use crate::network::{Input, Network, Route};
+use crate::routing::{self, encode_all};
+use crate::task::Task;
+use crate::{Error, Result};
+
+/// The samples that go through the network at a time.
+const BATCH: i64 = 256;
+/// The most routes that a search tries one by one.
+const MOST_ROUTES: usize = 10_000;
+
+/// The features of every exit of a network for a data set, and the routes of its navigator.
+///
+/// Exits share their prefix, so one pass yields them all; what a route predicts is fusion and head over them.
+#[derive(Debug)]
+pub struct Exits<'a, N: Network> {
+    network: &'a N,
+    /// By modality, then by exit: `[samples, feature]`.
+    features: Vec<Vec<Tensor>>,
+    routes: Vec<N::Route>,
+    target: Tensor,
+}
+
+/// What a policy that knew the answers would do.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Oracle<R> {
+    /// For each sample the cheapest route that is right, or the cheapest of all where none is.
+    pub routes: Vec<R>,
+    /// The scores by these routes; they are flattered by luck.
+    pub scores: Scores,
+    /// The mean of the routes' latencies by the table, without a navigator.
+    pub milliseconds: f64,
+}
+
+impl<'a, N: Network> Exits<'a, N> {
+    /// Runs the network over a data set, in batches on the network's device.
+    ///
+    /// # Errors
+    /// As [`routing::predict`].
+    pub fn of(network: &'a N, data: &Dataset<N::Input>) -> Result<Self> {
+        let device = network.variables().device();
+        let _no_grad = tch::no_grad_guard();
+        let modalities = N::description().modalities;
+        let mut pieces: Vec<Vec<Vec<Tensor>>> =
+            modalities.iter().map(|modality| modality.exits.iter().map(|_| Vec::new()).collect()).collect();
+        let mut routes = Vec::new();
+        for start in (0..data.len()).step_by(BATCH as usize) {
+            let batch = data.narrow(start, BATCH.min(data.len() - start))?;
+            let inputs = batch.input().features().iter().map(|input| input.to_device(device)).collect();
+            let input = N::Input::from_features(inputs)?;
+            routes.extend(routing::decide(network, &input)?);
+            for (modality, (input, pieces)) in input.features().iter().zip(&mut pieces).enumerate() {
+                for (feature, pieces) in encode_all(network, modality, input).into_iter().zip(pieces) {
+                    pieces.push(feature);
+                }
+            }
+        }
+        let features = pieces.iter().map(|exits| exits.iter().map(|pieces| Tensor::cat(pieces, 0)).collect()).collect();
+        Ok(Self { network, features, routes, target: data.target().to_device(device) })
+    }
+
+    /// The routes that the navigator decides on, one a sample.
+    pub fn routes(&self) -> &[N::Route] {
+        &self.routes
+    }
+
+    /// The targets, on the network's device.
+    pub fn target(&self) -> &Tensor {
+        &self.target
+    }
+
+    /// The number of samples.
+    pub fn len(&self) -> usize {
+        self.routes.len()
+    }
+
+    /// Whether there are no samples; a [`Dataset`] has some.
+    pub fn is_empty(&self) -> bool {
+        self.routes.is_empty()
+    }
+
+    /// The logits of one modality alone at one of its exits, `[samples, outputs]`.
+    ///
+    /// # Panics
+    /// Where the network has no such modality or exit.
+    pub fn alone(&self, modality: usize, exit: usize) -> Tensor {
+        tch::no_grad(|| self.network.task_head(modality, &self.features[modality][exit]))
+    }
+
+    /// The logits of all samples by one route, `[samples, outputs]`.
+    pub fn by(&self, route: N::Route) -> Tensor {
+        let features: Vec<Tensor> =
+            route.exits().iter().zip(&self.features).map(|(exit, exits)| exits[*exit].shallow_clone()).collect();
+        tch::no_grad(|| self.network.fuse(&features, false))
+    }
+
+    /// The logits of each sample by its own route, `[samples, outputs]`.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] where there is not one route a sample.
+    pub fn along(&self, routes: &[N::Route]) -> Result<Tensor> {
+        if routes.len() != self.len() {
+            return Err(Error::Shape {
+                what: "routes".into(),
+                expected: format!("{}, one a sample", self.len()),
+                found: routes.len().to_string(),
+            });
+        }
+        let rows: Vec<Vec<usize>> = routes.iter().map(Route::exits).collect();
+        let _no_grad = tch::no_grad_guard();
+        let features: Vec<Tensor> = self
+            .features
+            .iter()
+            .enumerate()
+            .map(|(modality, exits)| {
+                let chosen: Vec<i64> = rows.iter().map(|row| row[modality] as i64).collect();
+                let chosen = Tensor::from_slice(&chosen).to_device(self.target.device()).view([1, -1, 1]);
+                let all = Tensor::stack(exits, 0);
+                let [_, samples, width] = all.size3().map(|(exits, samples, width)| [exits, samples, width])?;
+                Ok(all.gather(0, &chosen.expand([1, samples, width], false), false).squeeze_dim(0))
+            })
+            .collect::<Result<_>>()?;
+        Ok(self.network.fuse(&features, false))
+    }
+
+    /// Scores logits of these samples.
+    ///
+    /// # Errors
+    /// As [`Scores::of`].
+    pub fn score(&self, logits: &Tensor) -> Result<Scores> {
+        Scores::of(N::description().task, logits, &self.target)
+    }
+
+    /// The mean latency of the navigator and the routes that it decides on, by the table.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where the table is of another network.
+    pub fn expected_milliseconds(&self, table: &Table) -> Result<f64> {
+        table.check::<N>()?;
+        Ok(mean_latency(&self.routes, table) + table.navigator.median)
+    }
+
+    /// The best fixed shortcut: of all routes that cost at most `bound` milliseconds by the table, the one of the
+    /// highest [`Scores::quality`], and of equals the cheapest.
+    ///
+    /// Late fusion itself is no shortcut and left out. Choose on validation samples, not on those of the test.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where no route is that cheap, there are too many to try, or the table is of another network.
+    pub fn best_fixed(&self, table: &Table, bound: f64) -> Result<N::Route> {
+        table.check::<N>()?;
+        few_routes::<N>()?;
+        let full = routing::full::<N>();
+        let mut best: Option<(f64, f64, N::Route)> = None;
+        let mut least = f64::INFINITY;
+        for route in routing::all::<N>().filter(|route| *route != full) {
+            let cost = table.route(&route.exits());
+            least = least.min(cost);
+            if cost > bound {
+                continue;
+            }
+            let quality = self.score(&self.by(route))?.quality();
+            let better = best.is_none_or(|(best, cheapest, _)| match quality.total_cmp(&best) {
+                Ordering::Greater => true,
+                Ordering::Equal => cost < cheapest,
+                Ordering::Less => false,
+            });
+            if better {
+                best = Some((quality, cost, route));
+            }
+        }
+        best.map(|(_, _, route)| route).ok_or_else(|| {
+            Error::invalid(format!(
+                "best fixed shortcut: none takes at most {bound:.3} ms, the cheapest takes {least:.3} ms; raise the bound"
+            ))
+        })
+    }
+
+    /// What knowing the answers would achieve: a bound that no policy reaches.
+    ///
+    /// A route is right where its class, or all its labels, are; with several real values none is ever quite right,
+    /// so a regression's best route is the one of the smallest error.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where there are too many routes to try, or the table is of another network.
+    pub fn oracle(&self, table: &Table) -> Result<Oracle<N::Route>> {
+        table.check::<N>()?;
+        few_routes::<N>()?;
+        let task = N::description().task;
+        let mut by_cost: Vec<(f64, N::Route)> =
+            routing::all::<N>().map(|route| (table.route(&route.exits()), route)).collect();
+        by_cost.sort_by(|left, right| left.0.total_cmp(&right.0));
+        let mut best: Vec<Option<(f64, N::Route)>> = vec![None; self.len()];
+        for (_, route) in &by_cost {
+            let errors = scores::errors(task, &self.by(*route), &self.target)?;
+            for (best, error) in best.iter_mut().zip(errors) {
+                // Labels that are partly wrong are as wrong as any, where real values can be nearer.
+                let error = if matches!(task, Task::Regression { .. }) { error } else { error.ceil() };
+                if best.is_none_or(|(least, _)| error < least) {
+                    *best = Some((error, *route));
+                }
+            }
+        }
+        let routes: Vec<N::Route> = best.into_iter().flatten().map(|(_, route)| route).collect();
+        let scores = self.score(&self.along(&routes)?)?;
+        let milliseconds = mean_latency(&routes, table);
+        Ok(Oracle { routes, scores, milliseconds })
+    }
+}
+
+fn few_routes<N: Network>() -> Result<()> {
+    let count = routing::count::<N>();
+    if count > MOST_ROUTES {
+        return Err(Error::invalid(format!(
+            "`{}` has {count} routes, too many to try one by one (at most {MOST_ROUTES})",
+            N::description().name
+        )));
+    }
+    Ok(())
+}
+
+fn mean_latency<R: Route>(routes: &[R], table: &Table) -> f64 {
+    routes.iter().map(|route| table.route(&route.exits())).sum::<f64>() / routes.len() as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Device;
+    use crate::latency::{Estimate, Modality};
+    use crate::tiny::{Tiny, TinyRoute, samples};
+
+    /// Blocks of 1, 2 and 4 ms on the left, ten times that on the right; shortcuts of half a millisecond.
+    fn table() -> Table {
+        let estimate = |median: f64| Estimate { median, low: median, high: median };
+        let modality = |factor: f64| Modality {
+            blocks: [1.0, 2.0, 4.0].map(|block| estimate(factor * block)).into(),
+            shortcuts: [0.5, 0.5].map(estimate).into(),
+            ..Default::default()
+        };
+        Table {
+            modalities: vec![modality(1.0), modality(10.0)],
+            head: estimate(0.25),
+            navigator: estimate(0.125),
+            ..Default::default()
+        }
+    }
+
+    fn difference(left: &Tensor, right: &Tensor) -> f64 {
+        (left - right).abs().max().double_value(&[])
+    }
+
+    #[test]
+    fn logits_are_those_of_the_executor() {
+        let network = Tiny::new(Device::Cpu).unwrap();
+        // More samples than go through at a time.
+        let data = samples(300, 1).unwrap().train;
+        let exits = Exits::of(&network, &data).unwrap();
+        assert_eq!(exits.len(), 300);
+        for route in routing::all::<Tiny>() {
+            let expected = routing::predict_by(&network, data.input(), route).unwrap().logits;
+            assert!(difference(&exits.by(route), &expected) < 1e-5);
+        }
+        let answer = routing::predict(&network, data.input()).unwrap();
+        assert_eq!(exits.routes(), answer.routes);
+        assert!(difference(&exits.along(exits.routes()).unwrap(), &answer.logits) < 1e-5);
+        let mixed: Vec<_> = (0..34).flat_map(|_| routing::all::<Tiny>()).take(300).collect();
+        let expected = routing::predict_as(&network, data.input(), &mixed).unwrap().logits;
+        assert!(difference(&exits.along(&mixed).unwrap(), &expected) < 1e-5);
+        assert!(exits.along(&mixed[1..]).is_err());
+    }
+
+    #[test]
+    fn the_best_fixed_shortcut_is_the_best_within_its_bound() {
+        let network = Tiny::new(Device::Cpu).unwrap();
+        let data = samples(60, 1).unwrap().train;
+        let exits = Exits::of(&network, &data).unwrap();
+        let table = table();
+        let quality = |route| exits.score(&exits.by(route)).unwrap().quality();
+        for bound in [12.5, 20.0, 40.0, 1000.0] {
+            let best = exits.best_fixed(&table, bound).unwrap();
+            assert!(table.route(&best.exits()) <= bound);
+            assert_ne!(best, TinyRoute([2, 2]));
+            for other in routing::all::<Tiny>().filter(|route| *route != TinyRoute([2, 2])) {
+                let cost = table.route(&other.exits());
+                let no_better = quality(other) < quality(best)
+                    || (quality(other) == quality(best) && cost >= table.route(&best.exits()));
+                assert!(cost > bound || no_better, "{other:?} beats {best:?} at {bound}");
+            }
+        }
+        // The cheapest: 1 + 0.5, 10 + 0.5, and 0.25 for the head.
+        let message = exits.best_fixed(&table, 11.5).unwrap_err().to_string();
+        assert_eq!(
+            message,
+            "best fixed shortcut: none takes at most 11.500 ms, the cheapest takes 12.250 ms; raise the bound"
+        );
+    }
+
+    #[test]
+    fn the_oracle_takes_the_cheapest_right_route() {
+        let network = Tiny::new(Device::Cpu).unwrap();
+        let data = samples(40, 1).unwrap().train;
+        let exits = Exits::of(&network, &data).unwrap();
+        let table = table();
+        let oracle = exits.oracle(&table).unwrap();
+        let target = Vec::<i64>::try_from(data.target()).unwrap();
+        let right = |route, sample: usize| {
+            exits.by(route).get(sample as i64).argmax(0, false).int64_value(&[]) == target[sample]
+        };
+        for (sample, chosen) in oracle.routes.iter().enumerate() {
+            let cost = table.route(&chosen.exits());
+            let cheaper = routing::all::<Tiny>().filter(|route| table.route(&route.exits()) < cost);
+            assert_eq!(cheaper.filter(|route| right(*route, sample)).count(), 0);
+            let any = routing::all::<Tiny>().any(|route| right(route, sample));
+            assert_eq!(right(*chosen, sample), any);
+            assert!(any || *chosen == TinyRoute([0, 0]));
+        }
+        let best = routing::all::<Tiny>().map(|route| exits.score(&exits.by(route)).unwrap().quality());
+        assert!(best.into_iter().all(|quality| quality <= oracle.scores.quality()));
+    }
+
+    #[test]
+    fn expected_milliseconds_include_the_navigator() {
+        let network = Tiny::new(Device::Cpu).unwrap();
+        let exits = Exits::of(&network, &samples(2, 1).unwrap().train).unwrap();
+        let routes: f64 = exits.routes().iter().map(|route| table().route(&route.0)).sum();
+        let expected = exits.expected_milliseconds(&table()).unwrap();
+        assert!((expected - (routes / 2.0 + 0.125)).abs() < 1e-12);
+        assert!(exits.expected_milliseconds(&Table::default()).is_err());
+    }
+}

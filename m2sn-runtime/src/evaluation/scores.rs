@@ -1,0 +1,167 @@
+//! The scores that are customary for a task.
+
+use serde::{Deserialize, Serialize};
+use tch::{Device, Kind, Tensor};
+
+use super::metrics::{self, Average, Zeros};
+use crate::Result;
+use crate::task::Task;
+
+/// How good predictions are, by task.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scores {
+    /// Of a classification.
+    Classification {
+        /// The share of samples whose class is predicted.
+        accuracy: f64,
+        /// F1, each class weighted by its occurrence.
+        weighted_f1: f64,
+        /// F1, the mean over the classes.
+        macro_f1: f64,
+    },
+    /// Of a multilabel task.
+    Multilabel {
+        /// F1 from the counts of all labels together.
+        micro_f1: f64,
+        /// F1, the mean over the labels.
+        macro_f1: f64,
+        /// The share of samples whose labels are all right.
+        subset_accuracy: f64,
+    },
+    /// Of a regression.
+    Regression {
+        /// The mean of the absolute differences.
+        mean_absolute_error: f64,
+        /// The share of values whose being positive is predicted, zeros counted as not positive.
+        binary_accuracy: f64,
+        /// The same without targets that are zero; `None` where all are.
+        binary_accuracy_without_zeros: Option<f64>,
+    },
+}
+
+impl Scores {
+    /// Scores logits, `[samples, outputs]`, against targets as [`Task`] has them.
+    ///
+    /// # Errors
+    /// [`crate::Error::Shape`] or [`crate::Error::Invalid`] where the targets do not fit the task or the logits.
+    pub fn of(task: Task, logits: &Tensor, target: &Tensor) -> Result<Self> {
+        task.check(target, logits.size()[0])?;
+        let score = match task {
+            Task::Classification { .. } => {
+                let predicted = Vec::<i64>::try_from(logits.argmax(1, false).to_device(Device::Cpu))?;
+                let target = Vec::<i64>::try_from(target.to_device(Device::Cpu))?;
+                Self::Classification {
+                    accuracy: metrics::accuracy(&predicted, &target)?,
+                    weighted_f1: metrics::f1(&predicted, &target, Average::Weighted)?,
+                    macro_f1: metrics::f1(&predicted, &target, Average::Macro)?,
+                }
+            }
+            Task::Multilabel { .. } => {
+                let (predicted, target) = (bools(&logits.gt(0.0))?, bools(&target.gt(0.5))?);
+                Self::Multilabel {
+                    micro_f1: metrics::multilabel_f1(&predicted, &target, Average::Micro)?,
+                    macro_f1: metrics::multilabel_f1(&predicted, &target, Average::Macro)?,
+                    subset_accuracy: metrics::subset_accuracy(&predicted, &target)?,
+                }
+            }
+            Task::Regression { .. } => {
+                let (predicted, target) = (values(logits)?, values(target)?);
+                Self::Regression {
+                    mean_absolute_error: metrics::mean_absolute_error(&predicted, &target)?,
+                    binary_accuracy: metrics::binary_accuracy(&predicted, &target, Zeros::Include)?,
+                    binary_accuracy_without_zeros: metrics::binary_accuracy(&predicted, &target, Zeros::Exclude).ok(),
+                }
+            }
+        };
+        Ok(score)
+    }
+
+    /// One number by which to choose, the higher the better: accuracy, micro F1, or the negative mean absolute error.
+    pub fn quality(&self) -> f64 {
+        match self {
+            Self::Classification { accuracy, .. } => *accuracy,
+            Self::Multilabel { micro_f1, .. } => *micro_f1,
+            Self::Regression { mean_absolute_error, .. } => -mean_absolute_error,
+        }
+    }
+
+    /// The scores with their names, the most telling first.
+    pub fn named(&self) -> Vec<(&'static str, f64)> {
+        match *self {
+            Self::Classification { accuracy, weighted_f1, macro_f1 } => {
+                vec![("accuracy", accuracy), ("weighted F1", weighted_f1), ("macro F1", macro_f1)]
+            }
+            Self::Multilabel { micro_f1, macro_f1, subset_accuracy } => {
+                vec![("micro F1", micro_f1), ("macro F1", macro_f1), ("subset accuracy", subset_accuracy)]
+            }
+            Self::Regression { mean_absolute_error, binary_accuracy, binary_accuracy_without_zeros } => {
+                let without = binary_accuracy_without_zeros.unwrap_or(f64::NAN);
+                vec![("MAE", mean_absolute_error), ("binary accuracy", binary_accuracy), ("… without zeros", without)]
+            }
+        }
+    }
+}
+
+/// What each sample's prediction lacks, `[samples]` of `f64`: 1 for a wrong class, the share of wrong labels,
+/// or the mean absolute difference.
+pub(super) fn errors(task: Task, logits: &Tensor, target: &Tensor) -> Result<Vec<f64>> {
+    let wrong = match task {
+        Task::Classification { .. } => logits.argmax(1, false).ne_tensor(target),
+        Task::Multilabel { .. } => {
+            logits.gt(0.0).ne_tensor(&target.gt(0.5)).to_kind(Kind::Double).mean_dim(1, false, Kind::Double)
+        }
+        Task::Regression { .. } => (logits - target).abs().mean_dim(1, false, Kind::Double),
+    };
+    values(&wrong)
+}
+
+fn values(tensor: &Tensor) -> Result<Vec<f64>> {
+    Ok(Vec::<f64>::try_from(tensor.to_device(Device::Cpu).to_kind(Kind::Double).reshape([-1]))?)
+}
+
+fn bools(tensor: &Tensor) -> Result<Vec<Vec<bool>>> {
+    Ok(Vec::<Vec<bool>>::try_from(tensor.to_device(Device::Cpu))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scores_by_task() {
+        let logits = Tensor::from_slice(&[2.0f32, 1.0, -1.0, 3.0, 0.5, -2.0]).view([3, 2]);
+        let classes = Tensor::from_slice(&[0i64, 1, 1]);
+        let task = Task::Classification { classes: 2 };
+        // Class 0: 1 hit, 1 false alarm; class 1: 1 hit, 1 miss; so both have F1 2/3.
+        let Scores::Classification { accuracy, weighted_f1, macro_f1 } = Scores::of(task, &logits, &classes).unwrap()
+        else {
+            panic!("the task is a classification");
+        };
+        for score in [accuracy, weighted_f1, macro_f1] {
+            assert!((score - 2.0 / 3.0).abs() < 1e-12);
+        }
+        assert_eq!(errors(task, &logits, &classes).unwrap(), [0.0, 0.0, 1.0]);
+
+        let labels = Tensor::from_slice(&[1.0f32, 0.0, 0.0, 1.0, 1.0, 0.0]).view([3, 2]);
+        let task = Task::Multilabel { labels: 2 };
+        // Predicted are (1, 1), (0, 1), (1, 0): three hits, one false alarm.
+        let scores = Scores::of(task, &logits, &labels).unwrap();
+        assert!((scores.quality() - 6.0 / 7.0).abs() < 1e-12);
+        assert_eq!(scores.named()[2], ("subset accuracy", 2.0 / 3.0));
+        assert_eq!(errors(task, &logits, &labels).unwrap(), [0.5, 0.0, 0.0]);
+
+        let values = Tensor::from_slice(&[1.0f32, 0.0, -1.0, 1.0, 0.5, 2.0]).view([3, 2]);
+        let task = Task::Regression { targets: 2 };
+        // Differences: 1, 1, 0, 2, 0, 4. Signs agree on rows 0 (first), 1 (both), 2 (first).
+        assert_eq!(
+            Scores::of(task, &logits, &values).unwrap(),
+            Scores::Regression {
+                mean_absolute_error: 8.0 / 6.0,
+                binary_accuracy: 4.0 / 6.0,
+                binary_accuracy_without_zeros: Some(4.0 / 5.0)
+            }
+        );
+        assert_eq!(errors(task, &logits, &values).unwrap(), [1.0, 1.0, 2.0]);
+    }
+}

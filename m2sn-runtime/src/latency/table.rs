@@ -1,0 +1,226 @@
+//! The table itself: what each part costs, and what follows for exits and routes.
+
+use std::fmt;
+use std::fs;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Estimate, Fingerprint, write_atomically};
+use crate::network::Network;
+use crate::{Error, Result};
+
+/// The latencies of a model's parts on one device, in milliseconds.
+///
+/// Eq. (4) takes `Latency_{i,e}` from it: [`Table::exit`].
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Table {
+    /// The model and the device for which the figures hold.
+    pub fingerprint: Fingerprint,
+    /// The number of samples in a batch.
+    pub batch: i64,
+    /// The repetitions behind each figure.
+    pub rounds: usize,
+    /// The encoders, in the order of the spec.
+    pub modalities: Vec<Modality>,
+    /// Fusion and head.
+    pub head: Estimate,
+    /// The navigator.
+    pub navigator: Estimate,
+}
+
+/// The latencies of one encoder and its shortcuts.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Modality {
+    /// The name in the spec.
+    pub name: String,
+    /// The names of the exits, the last one `full`.
+    pub exits: Vec<String>,
+    /// The blocks, each ending at an exit.
+    pub blocks: Vec<Estimate>,
+    /// The shortcuts: one fewer than blocks, because `full` has none.
+    pub shortcuts: Vec<Estimate>,
+}
+
+impl Table {
+    /// `Latency_{i,e}` of Eq. (4): the blocks of a modality up to an exit, and its shortcut.
+    ///
+    /// # Panics
+    /// Where the table has no such modality or exit.
+    pub fn exit(&self, modality: usize, exit: usize) -> f64 {
+        let Modality { blocks, shortcuts, .. } = &self.modalities[modality];
+        let blocks: f64 = blocks[..=exit].iter().map(|block| block.median).sum();
+        blocks + shortcuts.get(exit).map_or(0.0, |shortcut| shortcut.median)
+    }
+
+    /// A route from inputs to logits, with fusion and head and without the navigator: one exit a modality.
+    ///
+    /// # Panics
+    /// Where the table has no such modality or exit.
+    pub fn route(&self, exits: &[usize]) -> f64 {
+        let encoders: f64 = exits.iter().enumerate().map(|(modality, exit)| self.exit(modality, *exit)).sum();
+        encoders + self.head.median
+    }
+
+    /// The route of late fusion: every encoder to its end.
+    pub fn late_fusion(&self) -> f64 {
+        let exits: Vec<usize> = self.modalities.iter().map(|modality| modality.blocks.len() - 1).collect();
+        self.route(&exits)
+    }
+
+    /// Writes the table as JSON, as a whole or not at all.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the file cannot be written.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        let path = path.as_ref();
+        let text = serde_json::to_string_pretty(self).map_err(|error| Error::file(path, error.to_string()))?;
+        write_atomically(path, &text)
+    }
+
+    /// Reads a table that was measured for this network on this device.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the file cannot be read, [`Error::File`] where it holds no table, or one of another
+    /// model or device: the message says what differs and how to measure anew.
+    pub fn load<N: Network>(path: impl AsRef<Path>, network: &N) -> Result<Self> {
+        let path = path.as_ref();
+        let text = fs::read_to_string(path).map_err(Error::io(path))?;
+        let table: Self =
+            serde_json::from_str(&text).map_err(|error| Error::file(path, format!("not a latency table: {error}")))?;
+        let differences = table.fingerprint.differences(&Fingerprint::of(network));
+        if !differences.is_empty() {
+            return Err(Error::file(
+                path,
+                format!(
+                    "this latency table was measured elsewhere; measure anew with `latency::measure`, \
+                     or delete the file\n  {}",
+                    differences.join("\n  ")
+                ),
+            ));
+        }
+        table.check::<N>().map_err(|error| Error::file(path, error.to_string()))?;
+        Ok(table)
+    }
+
+    /// Checks that there is a figure for each block and shortcut of a network, on which [`Table::exit`] relies.
+    pub(crate) fn check<N: Network>(&self) -> Result<()> {
+        let expected: Vec<_> = N::description().modalities.iter().map(|m| (m.exits.len(), m.exits.len() - 1)).collect();
+        let found: Vec<_> = self.modalities.iter().map(|m| (m.blocks.len(), m.shortcuts.len())).collect();
+        if expected == found {
+            return Ok(());
+        }
+        Err(Error::invalid(format!(
+            "latency table: expected the blocks and shortcuts {expected:?} of the modalities of `{}`, found {found:?}; \
+             measure anew with `latency::measure`",
+            N::description().name
+        )))
+    }
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Fingerprint { model, device, processor, threads, system, libtorch, .. } = &self.fingerprint;
+        let device = if device == "cpu" { String::new() } else { format!("{device}, ") };
+        writeln!(f, "Latency of `{model}` in milliseconds: batch {}, median of {} rounds", self.batch, self.rounds)?;
+        writeln!(f, "and its 95 % interval; {device}{processor}, {threads} threads, {system}, LibTorch {libtorch}")?;
+        let names = self.modalities.iter().flat_map(|m| m.exits.iter().map(|exit| m.name.len() + 2 + exit.len()));
+        let width = names.max().unwrap_or(0).max("fusion and head".len());
+        writeln!(f, "{:width$}  {:24}  {:24}  to here", "", "block", "shortcut")?;
+        for (index, modality) in self.modalities.iter().enumerate() {
+            for (exit, block) in modality.blocks.iter().enumerate() {
+                let name = format!("{}, {}", modality.name, modality.exits.get(exit).map_or("?", String::as_str));
+                let shortcut = modality.shortcuts.get(exit).map_or("-".into(), Estimate::to_string);
+                writeln!(f, "{name:width$}  {block:24}  {shortcut:24}  {:.3}", self.exit(index, exit))?;
+            }
+        }
+        writeln!(f, "{:width$}  {}", "fusion and head", self.head)?;
+        let late_fusion = self.late_fusion();
+        let share = 100.0 * self.navigator.median / late_fusion;
+        writeln!(f, "{:width$}  {:24}  {share:.1} % of late fusion ({late_fusion:.3})", "navigator", self.navigator)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Device, tiny::Tiny};
+
+    fn table() -> Table {
+        let estimate = |median: f64| Estimate { median, low: median * 0.9, high: median * 1.2 };
+        let modality = |name: &str, blocks: [f64; 3]| Modality {
+            name: name.into(),
+            exits: ["first", "second", "full"].map(String::from).into(),
+            blocks: blocks.map(estimate).into(),
+            shortcuts: [0.25, 0.125].map(estimate).into(),
+        };
+        Table {
+            fingerprint: Fingerprint::of(&Tiny::new(Device::Cpu).unwrap()),
+            batch: 1,
+            rounds: 100,
+            modalities: vec![modality("left", [1.0, 2.0, 4.0]), modality("right", [8.0, 16.0, 32.0])],
+            head: estimate(0.5),
+            navigator: estimate(0.7),
+        }
+    }
+
+    #[test]
+    fn exits_and_routes_add_up() {
+        let table = table();
+        assert_eq!(table.exit(0, 0), 1.25);
+        assert_eq!(table.exit(0, 2), 7.0);
+        assert_eq!(table.route(&[1, 0]), 3.125 + 8.25 + 0.5);
+        assert_eq!(table.late_fusion(), 7.0 + 56.0 + 0.5);
+    }
+
+    #[test]
+    fn prints_readably() {
+        let mut table = table();
+        table.fingerprint = Fingerprint {
+            model: "Tiny".into(),
+            device: "cpu".into(),
+            processor: "Some processor".into(),
+            threads: 2,
+            system: "linux x86_64".into(),
+            libtorch: "2.11.0".into(),
+            ..Default::default()
+        };
+        insta::assert_snapshot!(table);
+    }
+
+    #[test]
+    fn comes_back_from_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("deep/latency.json");
+        let network = Tiny::new(Device::Cpu).unwrap();
+        table().save(&path).unwrap();
+        assert_eq!(Table::load(&path, &network).unwrap(), table());
+        let names: Vec<_> =
+            fs::read_dir(path.parent().unwrap()).unwrap().map(|file| file.unwrap().file_name()).collect();
+        assert_eq!(names, ["latency.json"]);
+    }
+
+    #[test]
+    fn is_refused_elsewhere() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("latency.json");
+        let network = Tiny::new(Device::Cpu).unwrap();
+        let mut other = table();
+        other.fingerprint.processor = "Another processor".into();
+        other.save(&path).unwrap();
+        let message = Table::load(&path, &network).unwrap_err().to_string();
+        assert!(message.contains("processor: Another processor there, "), "{message}");
+        assert!(message.contains("measure anew with `latency::measure`"), "{message}");
+
+        let mut broken = table();
+        broken.modalities[1].shortcuts.pop();
+        broken.save(&path).unwrap();
+        let message = Table::load(&path, &network).unwrap_err().to_string();
+        assert!(message.contains("expected the blocks and shortcuts [(3, 2), (3, 2)]"), "{message}");
+        assert!(message.contains("found [(3, 2), (3, 1)]"), "{message}");
+
+        fs::write(&path, "{}").unwrap();
+        let message = Table::load(&path, &network).unwrap_err().to_string();
+        assert!(message.contains("not a latency table: missing field `fingerprint`"), "{message}");
+    }
+}

@@ -1,0 +1,53 @@
+//! An image or a sequence as one vector.
+
+use std::marker::PhantomData;
+
+use super::Layer;
+use crate::Batch;
+use crate::shape::{Image, Sequence, Shape, Vector};
+
+/// All values of a sample side by side, the last dimension running fastest.
+///
+/// `[batch, C, H, W]` → `[batch, C·H·W]`, or `[batch, T, F]` → `[batch, T·F]` with zeros at padding steps.
+/// That the sizes agree is checked when the program is compiled.
+/// PyTorch's twin is `Flatten`. There are no variables.
+#[derive(Debug)]
+pub struct Flatten<I, O> {
+    shapes: PhantomData<fn(I) -> O>,
+}
+
+impl<I: Shape, O: Shape> Flatten<I, O> {
+    /// A layer that flattens samples.
+    #[expect(clippy::new_without_default, reason = "every layer is built by `new`")]
+    pub fn new() -> Self {
+        const { assert!(values(I::DIMS) == values(O::DIMS), "the flattened width is not the product of the dimensions") };
+        Self { shapes: PhantomData }
+    }
+}
+
+/// The number of values of one sample.
+const fn values(dims: &[i64]) -> i64 {
+    match dims {
+        [] => 1,
+        [first, rest @ ..] => *first * values(rest),
+    }
+}
+
+impl<const C: i64, const H: i64, const W: i64, const N: i64> Layer<Image<C, H, W>, Vector<N>>
+    for Flatten<Image<C, H, W>, Vector<N>>
+{
+    fn forward(&self, input: &Batch<Image<C, H, W>>, _train: bool) -> Batch<Vector<N>> {
+        input.map(input.tensor().flatten(1, -1))
+    }
+}
+
+impl<const T: i64, const F: i64, const N: i64> Layer<Sequence<T, F>, Vector<N>> for Flatten<Sequence<T, F>, Vector<N>> {
+    fn forward(&self, input: &Batch<Sequence<T, F>>, _train: bool) -> Batch<Vector<N>> {
+        // The mask ends here, so what it hides must be gone.
+        let flat = match input.mask() {
+            Some(mask) => input.tensor().masked_fill(&mask.logical_not().unsqueeze(-1), 0.0).flatten(1, -1),
+            None => input.tensor().flatten(1, -1),
+        };
+        Batch::trusted(flat.into())
+    }
+}

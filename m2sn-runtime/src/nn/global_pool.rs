@@ -1,0 +1,52 @@
+//! The mean over all places of an image or all real steps of a sequence.
+
+use std::marker::PhantomData;
+
+use tch::Tensor;
+
+use super::Layer;
+use crate::Batch;
+use crate::shape::{Image, Sequence, Shape, Vector};
+
+/// The mean over height and width of an image, or over the real steps of a sequence.
+///
+/// `[batch, C, H, W]` → `[batch, C]`, or `[batch, T, F]` → `[batch, F]`.
+/// Padding steps do not count; a sample of nothing but padding gives zeros.
+/// PyTorch's twin for images is `AdaptiveAvgPool2d(1)`, flattened. There are no variables.
+#[derive(Debug)]
+pub struct GlobalAveragePool<I, O> {
+    shapes: PhantomData<fn(I) -> O>,
+}
+
+impl<I: Shape, O: Shape> GlobalAveragePool<I, O> {
+    /// A layer of means.
+    #[expect(clippy::new_without_default, reason = "every layer is built by `new`")]
+    pub fn new() -> Self {
+        Self { shapes: PhantomData }
+    }
+}
+
+impl<const C: i64, const H: i64, const W: i64> Layer<Image<C, H, W>, Vector<C>>
+    for GlobalAveragePool<Image<C, H, W>, Vector<C>>
+{
+    fn forward(&self, input: &Batch<Image<C, H, W>>, _train: bool) -> Batch<Vector<C>> {
+        input.map(input.tensor().mean_dim([2, 3].as_slice(), false, None))
+    }
+}
+
+impl<const T: i64, const F: i64> Layer<Sequence<T, F>, Vector<F>> for GlobalAveragePool<Sequence<T, F>, Vector<F>> {
+    fn forward(&self, input: &Batch<Sequence<T, F>>, _train: bool) -> Batch<Vector<F>> {
+        Batch::trusted(mean_over_steps(input.tensor(), input.mask()).into())
+    }
+}
+
+/// The mean of `[batch, T, F]` over the steps where `mask`, `[batch, T]`, is true: `[batch, F]`.
+pub(crate) fn mean_over_steps(tensor: &Tensor, mask: Option<&Tensor>) -> Tensor {
+    let Some(mask) = mask else {
+        return tensor.mean_dim([1].as_slice(), false, None);
+    };
+    // Filled, not multiplied: whatever stands at a padding step, infinities included, must not count.
+    let real = tensor.masked_fill(&mask.logical_not().unsqueeze(-1), 0.0);
+    let count = mask.sum_dim_intlist([1].as_slice(), true, tensor.kind()).clamp_min(1.0);
+    real.sum_dim_intlist([1].as_slice(), false, None) / count
+}

@@ -1,0 +1,126 @@
+//! Gated recurrent units.
+
+use std::marker::PhantomData;
+
+use tch::nn::Path;
+use tch::{Device, Kind, Tensor};
+
+use super::linear::width;
+use super::{Layer, init};
+use crate::Batch;
+use crate::shape::{Sequence, Shape, Vector};
+
+/// A stack of gated recurrent units (Cho et al. 2014):
+/// `r = σ(W_ir x + b_ir + W_hr h + b_hr)`, `z = σ(W_iz x + b_iz + W_hz h + b_hz)`,
+/// `n = tanh(W_in x + b_in + r ⊙ (W_hn h + b_hn))`, `h' = (1 − z) ⊙ n + z ⊙ h`.
+///
+/// `[batch, T, F]` → `[batch, T, H]` (the last layer's state at every step), or → `[batch, H]` (the last layer's state
+/// after its last step, which for the backward direction is the first step). Where bidirectional, `H` is twice the
+/// hidden width: forward, then backward.
+///
+/// A sample ends with its last real step; the backward direction starts there. Padding before that step is run like
+/// any other step. The output at padding steps is zero, and a sample of nothing but padding gives zeros.
+///
+/// PyTorch's twin is `GRU` over `pack_padded_sequence`, with the same variables:
+/// `weight_ih_l0`, `weight_hh_l0`, `bias_ih_l0`, `bias_hh_l0`, then `…_reverse`, drawn uniformly from ±1/√hidden.
+#[derive(Debug)]
+pub struct Gru<I, O> {
+    parameters: Vec<Tensor>,
+    hidden: i64,
+    settings: Settings,
+    shapes: PhantomData<fn(I) -> O>,
+}
+
+/// What the shapes do not tell of a [`Gru`].
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// The number of layers.
+    pub layers: i64,
+    /// Whether each layer also runs backward.
+    pub bidirectional: bool,
+    /// The probability that training drops a value between two layers.
+    pub dropout: f64,
+}
+
+impl<I: Shape, O: Shape> Gru<I, O> {
+    /// Draws a recurrent layer, with its variables under `path`.
+    pub fn new(path: Path<'_>, settings: Settings) -> Self {
+        let (inputs, outputs) = (width::<I>(), width::<O>());
+        let directions = if settings.bidirectional { 2 } else { 1 };
+        debug_assert!(outputs % directions == 0, "a bidirectional GRU of the odd width {outputs}");
+        let hidden = outputs / directions;
+        let suffixes = if settings.bidirectional { ["", "_reverse"].as_slice() } else { &[""] };
+        let mut parameters = Vec::new();
+        for layer in 0..settings.layers {
+            let inputs = if layer == 0 { inputs } else { outputs };
+            for suffix in suffixes {
+                let mut draw = |name: &str, dims: &[i64]| {
+                    let name = format!("{name}_l{layer}{suffix}");
+                    parameters.push(init::fan_in(&path, &name, dims, hidden));
+                };
+                draw("weight_ih", &[3 * hidden, inputs]);
+                draw("weight_hh", &[3 * hidden, hidden]);
+                draw("bias_ih", &[3 * hidden]);
+                draw("bias_hh", &[3 * hidden]);
+            }
+        }
+        Self { parameters, hidden, settings, shapes: PhantomData }
+    }
+}
+
+impl<const T: i64, const F: i64, const H: i64> Layer<Sequence<T, F>, Sequence<T, H>>
+    for Gru<Sequence<T, F>, Sequence<T, H>>
+{
+    fn forward(&self, input: &Batch<Sequence<T, F>>, train: bool) -> Batch<Sequence<T, H>> {
+        let (states, _) = self.run(input.tensor(), input.mask(), train);
+        input.map(states)
+    }
+}
+
+impl<const T: i64, const F: i64, const H: i64> Layer<Sequence<T, F>, Vector<H>> for Gru<Sequence<T, F>, Vector<H>> {
+    fn forward(&self, input: &Batch<Sequence<T, F>>, train: bool) -> Batch<Vector<H>> {
+        let (_, last) = self.run(input.tensor(), input.mask(), train);
+        Batch::trusted(last.into())
+    }
+}
+
+impl<I, O> Gru<I, O> {
+    /// `[batch, T, F]` → the states of the last layer `[batch, T, H]`, and the last of them, `[batch, H]`.
+    fn run(&self, input: &Tensor, mask: Option<&Tensor>, train: bool) -> (Tensor, Tensor) {
+        let Settings { layers, bidirectional, dropout } = self.settings;
+        let Some(mask) = mask else {
+            let start = self.start(input);
+            let (states, last) = input.gru(&start, &self.parameters, true, layers, dropout, train, bidirectional, true);
+            return (states, self.last_layer(&last));
+        };
+        // Packing wants the samples from the longest to the shortest, and their lengths on the processor.
+        let (lengths, order) = lengths(mask).sort(0, true);
+        let inverse = order.argsort(0, false).to_device(input.device());
+        let order = order.to_device(input.device());
+        let (data, sizes) = input.index_select(0, &order).internal_pack_padded_sequence(&lengths, true);
+        let start = self.start(input);
+        let (data, last) =
+            Tensor::gru_data(&data, &sizes, &start, &self.parameters, true, layers, dropout, train, bidirectional);
+        let (states, _) = Tensor::internal_pad_packed_sequence(&data, &sizes, true, 0.0, mask.size()[1]);
+        let states = states.index_select(0, &inverse).masked_fill(&mask.logical_not().unsqueeze(-1), 0.0);
+        let last = self.last_layer(&last).index_select(0, &inverse);
+        (states, last.masked_fill(&mask.any_dim(1, true).logical_not(), 0.0))
+    }
+
+    fn start(&self, input: &Tensor) -> Tensor {
+        let directions = if self.settings.bidirectional { 2 } else { 1 };
+        let dims = [self.settings.layers * directions, input.size()[0], self.hidden];
+        Tensor::zeros(dims, (input.kind(), input.device()))
+    }
+
+    /// `[layers · directions, batch, hidden]` → the last layer's directions side by side.
+    fn last_layer(&self, states: &Tensor) -> Tensor {
+        if self.settings.bidirectional { Tensor::cat(&[states.get(-2), states.get(-1)], 1) } else { states.get(-1) }
+    }
+}
+
+/// The number of steps up to each sample's last real one, at least 1: `[batch]` on the processor.
+fn lengths(mask: &Tensor) -> Tensor {
+    let ends = Tensor::arange_start(1, mask.size()[1] + 1, (Kind::Int64, mask.device()));
+    (mask * ends).amax([1].as_slice(), false).clamp_min(1).to_device(Device::Cpu)
+}

@@ -1,0 +1,75 @@
+//! Normalisation of feature maps.
+
+use tch::Tensor;
+use tch::nn::{Init, Path};
+
+/// How a feature map is normalised, each channel then scaled and shifted by learned amounts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Norm {
+    /// Each channel by its mean and variance: of the batch in training, else of the running averages.
+    ///
+    /// As `torch.nn.BatchNorm2d` with momentum 0.1. In training, one value a channel tells no variance
+    /// (PyTorch refuses it), so the running averages are used there too, and stay as they are.
+    Batch,
+    /// Each sample by the mean and variance of each group of channels, as `torch.nn.GroupNorm`.
+    Group {
+        /// The number of groups, a divisor of the number of channels.
+        groups: i64,
+    },
+}
+
+const EPSILON: f64 = 1e-5;
+const MOMENTUM: f64 = 0.1;
+
+/// A normalisation with its parameters `weight` and `bias`, drawn as ones and zeros.
+#[derive(Debug)]
+pub(super) struct Normalization {
+    weight: Tensor,
+    bias: Tensor,
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Batch { running_mean: Tensor, running_var: Tensor },
+    Group { groups: i64 },
+}
+
+impl Normalization {
+    pub(super) fn new(path: &Path<'_>, channels: i64, norm: Norm) -> Self {
+        let kind = match norm {
+            Norm::Batch => Kind::Batch {
+                running_mean: path.zeros_no_train("running_mean", &[channels]),
+                running_var: path.ones_no_train("running_var", &[channels]),
+            },
+            Norm::Group { groups } => {
+                debug_assert!(channels % groups == 0, "{groups} groups do not divide {channels} channels");
+                Kind::Group { groups }
+            }
+        };
+        Self {
+            weight: path.var("weight", &[channels], Init::Const(1.0)),
+            bias: path.var("bias", &[channels], Init::Const(0.0)),
+            kind,
+        }
+    }
+
+    /// `[batch, C, H, W]` → the same.
+    pub(super) fn forward(&self, input: &Tensor, train: bool) -> Tensor {
+        let (weight, bias) = (Some(&self.weight), Some(&self.bias));
+        match &self.kind {
+            Kind::Batch { running_mean, running_var } => {
+                let (mean, variance) = (Some(running_mean), Some(running_var));
+                let train = train && values_a_channel(input) > 1;
+                input.batch_norm(weight, bias, mean, variance, train, MOMENTUM, EPSILON, true)
+            }
+            Kind::Group { groups } => input.group_norm(*groups, weight, bias, EPSILON, true),
+        }
+    }
+}
+
+/// How many values of each channel `[batch, C, H, W]` holds.
+fn values_a_channel(input: &Tensor) -> i64 {
+    let size = input.size();
+    size[0] * size[2..].iter().product::<i64>()
+}

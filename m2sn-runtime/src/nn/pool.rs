@@ -1,0 +1,76 @@
+//! Pooling over windows of an image.
+
+use std::marker::PhantomData;
+
+use super::{Layer, Window};
+use crate::Batch;
+use crate::shape::{Image, Shape};
+
+/// The largest value under each window, channel by channel.
+///
+/// `[batch, C, H, W]` → `[batch, C, G, V]` with `G = ⌊(H + 2·padding − kernel) / stride⌋ + 1`, and `V` from `W` likewise.
+/// PyTorch's twin is `MaxPool2d`. There are no variables.
+#[derive(Debug)]
+pub struct MaxPool<I, O> {
+    window: Window,
+    shapes: PhantomData<fn(I) -> O>,
+}
+
+/// The mean of the values under each window, channel by channel; padding does not count.
+///
+/// Shapes as for [`MaxPool`]. PyTorch's twin is `AvgPool2d(count_include_pad=False)`. There are no variables.
+#[derive(Debug)]
+pub struct AveragePool<I, O> {
+    window: Window,
+    shapes: PhantomData<fn(I) -> O>,
+}
+
+/// What the shapes do not tell of a pooling layer; pairs are height and width.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// The size of the window.
+    pub kernel: [i64; 2],
+    /// The step of the window.
+    pub stride: [i64; 2],
+    /// The padding on every side, at most half the window.
+    pub padding: [i64; 2],
+}
+
+impl<const C: i64, const H: i64, const W: i64, const G: i64, const V: i64> MaxPool<Image<C, H, W>, Image<C, G, V>> {
+    /// A layer of maxima.
+    pub fn new(settings: Settings) -> Self {
+        Self { window: window("max pooling", settings, [H, W], [G, V]), shapes: PhantomData }
+    }
+}
+
+impl<const C: i64, const H: i64, const W: i64, const G: i64, const V: i64> AveragePool<Image<C, H, W>, Image<C, G, V>> {
+    /// A layer of means.
+    pub fn new(settings: Settings) -> Self {
+        Self { window: window("average pooling", settings, [H, W], [G, V]), shapes: PhantomData }
+    }
+}
+
+impl<I: Shape, O: Shape> Layer<I, O> for MaxPool<I, O> {
+    fn forward(&self, input: &Batch<I>, _train: bool) -> Batch<O> {
+        let Window { kernel, stride, padding } = self.window;
+        input.map(input.tensor().max_pool2d(kernel, stride, padding, [1, 1], false))
+    }
+}
+
+impl<I: Shape, O: Shape> Layer<I, O> for AveragePool<I, O> {
+    fn forward(&self, input: &Batch<I>, _train: bool) -> Batch<O> {
+        let Window { kernel, stride, padding } = self.window;
+        input.map(input.tensor().avg_pool2d(kernel, stride, padding, false, false, None))
+    }
+}
+
+fn window(layer: &str, settings: Settings, from: [i64; 2], to: [i64; 2]) -> Window {
+    let Settings { kernel, stride, padding } = settings;
+    debug_assert!(
+        (0..2).all(|i| 2 * padding[i] <= kernel[i]),
+        "{layer}: the padding {padding:?} is more than half the window {kernel:?}",
+    );
+    let window = Window { kernel, stride, padding };
+    window.connects(layer, from, to);
+    window
+}

@@ -1,0 +1,211 @@
+//! Transformer encoders.
+
+use std::marker::PhantomData;
+
+use tch::nn::{Init, Path};
+use tch::{Kind, Tensor};
+
+use super::{Activation, Affine, Layer, init};
+use crate::Batch;
+use crate::shape::Sequence;
+
+/// A stack of transformer encoder layers (Vaswani et al. 2017).
+///
+/// With [`Order::PostNorm`], each layer is
+/// `x = norm1(x + attention(x))`, `x = norm2(x + linear2(activation(linear1(x))))`;
+/// with [`Order::PreNorm`], `x = x + attention(norm1(x))`, `x = x + linear2(activation(linear1(norm2(x))))`,
+/// and a last normalisation follows the stack.
+/// `[batch, T, F]` → the same. Nothing attends to padding steps; what comes out at them means nothing.
+/// The steps of a sample of nothing but padding attend to all of it evenly.
+///
+/// PyTorch's twin is `TransformerEncoder` over `TransformerEncoderLayer(batch_first=True)`, with the same variables:
+/// `layers.0.self_attn.in_proj_weight`, …, `layers.0.norm2.bias`, …, `norm.weight`.
+/// Parameters are drawn as in `TransformerEncoderLayer`; every layer draws its own, where PyTorch copies the first.
+#[derive(Debug)]
+pub struct Transformer<I, O> {
+    layers: Vec<EncoderLayer>,
+    norm: Option<LayerNorm>,
+    shapes: PhantomData<fn(I) -> O>,
+}
+
+/// What the shapes do not tell of a [`Transformer`].
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// The number of layers.
+    pub layers: i64,
+    /// The number of attention heads, a divisor of the width.
+    pub heads: i64,
+    /// The width between the two linear maps of the feed-forward part.
+    pub feed_forward: i64,
+    /// The probability that training drops an attention weight, a feed-forward value or a value of a residual branch.
+    pub dropout: f64,
+    /// Where the normalisations stand.
+    pub order: Order,
+    /// The activation of the feed-forward part.
+    pub activation: Activation,
+}
+
+/// Where the normalisations of a [`Transformer`] stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// Before attention and feed-forward, inside the residual branches (`norm_first=True`), and once at the end.
+    PreNorm,
+    /// After each residual sum, as in the original.
+    PostNorm,
+}
+
+impl<const T: i64, const F: i64> Transformer<Sequence<T, F>, Sequence<T, F>> {
+    /// Draws an encoder, with its variables under `path`.
+    pub fn new(path: Path<'_>, settings: Settings) -> Self {
+        debug_assert!(F % settings.heads == 0, "{} heads do not divide the width {F}", settings.heads);
+        let layers = &path / "layers";
+        Self {
+            layers: (0..settings.layers).map(|index| EncoderLayer::new(&(&layers / index), F, settings)).collect(),
+            norm: (settings.order == Order::PreNorm).then(|| LayerNorm::new(&(&path / "norm"), F)),
+            shapes: PhantomData,
+        }
+    }
+}
+
+impl<const T: i64, const F: i64> Layer<Sequence<T, F>, Sequence<T, F>> for Transformer<Sequence<T, F>, Sequence<T, F>> {
+    fn forward(&self, input: &Batch<Sequence<T, F>>, train: bool) -> Batch<Sequence<T, F>> {
+        input.map(self.run(input.tensor(), input.mask(), train))
+    }
+}
+
+impl<I, O> Transformer<I, O> {
+    fn run(&self, input: &Tensor, mask: Option<&Tensor>, train: bool) -> Tensor {
+        let size = input.size();
+        let bias = mask.map(|mask| attention_bias(mask, input.kind()));
+        // All but the attention itself goes step by step, so the steps of all samples are rows of one matrix.
+        let mut rows = input.reshape([-1, size[2]]);
+        for layer in &self.layers {
+            rows = layer.forward(&rows, [size[0], size[1]], bias.as_ref(), train);
+        }
+        if let Some(norm) = &self.norm {
+            rows = norm.forward(&rows);
+        }
+        rows.view(size.as_slice())
+    }
+}
+
+/// What is added to the attention scores, `[batch, 1, 1, T]`: zero for real steps.
+///
+/// The penalty of a padding step is finite but far beyond any score, so that its weight is exactly zero next to a
+/// real step, while a sample of nothing but padding gets even weights instead of 0/0.
+fn attention_bias(mask: &Tensor, kind: Kind) -> Tensor {
+    const PENALTY: f64 = -1e9;
+    (mask.logical_not().to_kind(kind) * PENALTY).unsqueeze(1).unsqueeze(1)
+}
+
+#[derive(Debug)]
+struct EncoderLayer {
+    self_attn: Attention,
+    linear1: Affine,
+    linear2: Affine,
+    norm1: LayerNorm,
+    norm2: LayerNorm,
+    dropout: f64,
+    order: Order,
+    activation: Activation,
+}
+
+impl EncoderLayer {
+    fn new(path: &Path<'_>, width: i64, settings: Settings) -> Self {
+        let Settings { heads, feed_forward, dropout, order, activation, .. } = settings;
+        Self {
+            self_attn: Attention::new(&(path / "self_attn"), width, heads, dropout),
+            linear1: Affine::new(&(path / "linear1"), width, feed_forward),
+            linear2: Affine::new(&(path / "linear2"), feed_forward, width),
+            norm1: LayerNorm::new(&(path / "norm1"), width),
+            norm2: LayerNorm::new(&(path / "norm2"), width),
+            dropout,
+            order,
+            activation,
+        }
+    }
+
+    /// `[batch · T, F]` → the same, where `size` is batch and T.
+    fn forward(&self, rows: &Tensor, size: [i64; 2], bias: Option<&Tensor>, train: bool) -> Tensor {
+        match self.order {
+            Order::PreNorm => {
+                let rows = self.attend(&self.norm1.forward(rows), size, bias, train) + rows;
+                self.feed(&self.norm2.forward(&rows), train) + rows
+            }
+            Order::PostNorm => {
+                let rows = self.norm1.forward(&(self.attend(rows, size, bias, train) + rows));
+                self.norm2.forward(&(self.feed(&rows, train) + &rows))
+            }
+        }
+    }
+
+    fn attend(&self, rows: &Tensor, size: [i64; 2], bias: Option<&Tensor>, train: bool) -> Tensor {
+        self.drop(self.self_attn.forward(rows, size, bias, train), train)
+    }
+
+    fn feed(&self, rows: &Tensor, train: bool) -> Tensor {
+        let hidden = self.drop(self.activation.apply(self.linear1.forward(rows)), train);
+        self.drop(self.linear2.forward(&hidden), train)
+    }
+
+    fn drop(&self, tensor: Tensor, train: bool) -> Tensor {
+        if train { tensor.dropout(self.dropout, true) } else { tensor }
+    }
+}
+
+/// Multi-head self-attention: `softmax(Q Kᵀ / √d + bias) V` for each head, then a linear map.
+#[derive(Debug)]
+struct Attention {
+    in_proj_weight: Tensor,
+    in_proj_bias: Tensor,
+    out_weight: Tensor,
+    out_bias: Tensor,
+    heads: i64,
+    dropout: f64,
+}
+
+impl Attention {
+    fn new(path: &Path<'_>, width: i64, heads: i64, dropout: f64) -> Self {
+        let out = path / "out_proj";
+        Self {
+            in_proj_weight: init::xavier(path, "in_proj_weight", [3 * width, width]),
+            in_proj_bias: path.var("in_proj_bias", &[3 * width], Init::Const(0.0)),
+            out_weight: init::fan_in(&out, "weight", &[width, width], width),
+            out_bias: out.var("bias", &[width], Init::Const(0.0)),
+            heads,
+            dropout,
+        }
+    }
+
+    fn forward(&self, rows: &Tensor, [batch, steps]: [i64; 2], bias: Option<&Tensor>, train: bool) -> Tensor {
+        let projected = rows.linear(&self.in_proj_weight, Some(&self.in_proj_bias));
+        let parts = projected.view([batch, steps, 3, self.heads, -1]).permute([2, 0, 3, 1, 4]);
+        let (query, key, value) = (parts.get(0), parts.get(1), parts.get(2));
+        let dropout = if train { self.dropout } else { 0.0 };
+        let attended = Tensor::scaled_dot_product_attention(&query, &key, &value, bias, dropout, false, None, false);
+        let merged = attended.transpose(1, 2).reshape([batch * steps, -1]);
+        merged.linear(&self.out_weight, Some(&self.out_bias))
+    }
+}
+
+#[derive(Debug)]
+struct LayerNorm {
+    weight: Tensor,
+    bias: Tensor,
+    width: i64,
+}
+
+impl LayerNorm {
+    fn new(path: &Path<'_>, width: i64) -> Self {
+        Self {
+            weight: path.var("weight", &[width], Init::Const(1.0)),
+            bias: path.var("bias", &[width], Init::Const(0.0)),
+            width,
+        }
+    }
+
+    fn forward(&self, rows: &Tensor) -> Tensor {
+        const EPSILON: f64 = 1e-5;
+        rows.layer_norm([self.width], Some(&self.weight), Some(&self.bias), EPSILON, true)
+    }
+}

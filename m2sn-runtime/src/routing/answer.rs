@@ -1,0 +1,154 @@
+//! What a prediction brings.
+
+use serde::Serialize;
+use tch::{Device, Tensor};
+
+use super::prediction::{self, Prediction};
+use crate::network::Route;
+use crate::task::Task;
+use crate::{Error, Result};
+
+/// The answer to a batch: logits, the route of each sample, and the time that it took.
+#[derive(Debug)]
+pub struct Answer<R> {
+    /// The logits, `[batch, outputs]`, on the model's device.
+    pub logits: Tensor,
+    /// The route of each sample.
+    pub routes: Vec<R>,
+    /// The wall time from the inputs to the logits, the navigator included, once the device has finished.
+    pub milliseconds: f64,
+    task: Task,
+}
+
+impl<R: Route> Answer<R> {
+    pub(super) fn new(task: Task, logits: Tensor, routes: Vec<R>, milliseconds: f64) -> Self {
+        Self { logits, routes, milliseconds, task }
+    }
+
+    /// The most probable class of each sample.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where the task is no classification.
+    pub fn classes(&self) -> Result<Vec<i64>> {
+        match self.task {
+            Task::Classification { .. } => {
+                Ok(Vec::<i64>::try_from(self.logits.argmax(1, false).to_device(Device::Cpu))?)
+            }
+            _ => Err(self.other_task("classes")),
+        }
+    }
+
+    /// Which labels each sample has: those whose probability exceeds one half.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where the task is not multilabel.
+    pub fn labels(&self) -> Result<Vec<Vec<bool>>> {
+        match self.task {
+            Task::Multilabel { .. } => {
+                let rows = prediction::rows(&self.logits)?;
+                Ok(rows.into_iter().map(|row| row.into_iter().map(|logit| logit > 0.0).collect()).collect())
+            }
+            _ => Err(self.other_task("labels")),
+        }
+    }
+
+    /// The values of each sample.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where the task is no regression.
+    pub fn values(&self) -> Result<Vec<Vec<f64>>> {
+        match self.task {
+            Task::Regression { .. } => prediction::rows(&self.logits),
+            _ => Err(self.other_task("values")),
+        }
+    }
+
+    /// The probabilities, `[batch, outputs]`: of the classes, adding up to one, or of each label.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where the task is a regression.
+    pub fn probabilities(&self) -> Result<Tensor> {
+        match self.task {
+            Task::Regression { .. } => Err(self.other_task("probabilities")),
+            task => Ok(prediction::probabilities(&self.logits, task)),
+        }
+    }
+
+    /// What the logits say of each sample.
+    ///
+    /// # Errors
+    /// [`Error::Torch`] where the logits cannot be read.
+    pub fn predictions(&self) -> Result<Vec<Prediction>> {
+        Prediction::of(self.task, &self.logits)
+    }
+
+    /// The answer without its tensor, to be written as JSON or the like.
+    ///
+    /// # Errors
+    /// As [`Answer::predictions`].
+    pub fn summary(&self) -> Result<Summary> {
+        Ok(Summary {
+            predictions: self.predictions()?,
+            routes: self.routes.iter().map(R::to_string).collect(),
+            milliseconds: self.milliseconds,
+        })
+    }
+
+    fn other_task(&self, asked: &str) -> Error {
+        let (task, fit) = match self.task {
+            Task::Classification { .. } => ("a classification", "classes"),
+            Task::Multilabel { .. } => ("multilabel", "labels"),
+            Task::Regression { .. } => ("a regression", "values"),
+        };
+        Error::invalid(format!("answer: the task is {task} and has no {asked}; ask for its {fit}"))
+    }
+}
+
+/// An [`Answer`] in plain values.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Summary {
+    /// What is said of each sample.
+    pub predictions: Vec<Prediction>,
+    /// The route of each sample.
+    pub routes: Vec<String>,
+    /// The wall time of the batch.
+    pub milliseconds: f64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tiny::TinyRoute;
+
+    fn answer(task: Task) -> Answer<TinyRoute> {
+        let logits = Tensor::from_slice(&[0.0f32, 3f32.ln(), 1.0, -2.0]).view([2, 2]);
+        Answer::new(task, logits, vec![TinyRoute([0, 2]), TinyRoute([1, 1])], 1.5)
+    }
+
+    #[test]
+    fn classes_and_their_probabilities() {
+        let answer = answer(Task::Classification { classes: 2 });
+        assert_eq!(answer.classes().unwrap(), [1, 0]);
+        let probabilities = answer.probabilities().unwrap();
+        assert!((probabilities.double_value(&[0, 1]) - 0.75).abs() < 1e-6);
+        let message = answer.values().unwrap_err().to_string();
+        assert_eq!(message, "answer: the task is a classification and has no values; ask for its classes");
+    }
+
+    #[test]
+    fn labels_and_values() {
+        assert_eq!(answer(Task::Multilabel { labels: 2 }).labels().unwrap(), [[false, true], [true, false]]);
+        let regression = answer(Task::Regression { targets: 2 });
+        assert_eq!(regression.values().unwrap()[1], [1.0, -2.0]);
+        assert!(regression.probabilities().is_err());
+    }
+
+    #[test]
+    fn summary_is_plain() {
+        let summary = answer(Task::Classification { classes: 2 }).summary().unwrap();
+        assert_eq!(summary.routes, ["left: first, right: full", "left: second, right: second"]);
+        let json = serde_json::to_value(&summary).unwrap();
+        assert_eq!(json["milliseconds"], 1.5);
+        assert_eq!(json["predictions"][0]["class"]["class"], 1);
+    }
+}

@@ -1,0 +1,51 @@
+//! All the routes of a network.
+
+use crate::network::{Network, Route};
+
+/// The number of routes: the product of the modalities' numbers of exits.
+pub fn count<N: Network>() -> usize {
+    N::description().modalities.iter().fold(1, |count: usize, modality| count.saturating_mul(modality.exits.len()))
+}
+
+/// All routes, in the order of their exits; the last modality changes fastest.
+///
+/// Their number grows with the power of the modalities, see [`count`]; they are made one by one.
+pub fn all<N: Network>() -> impl Iterator<Item = N::Route> {
+    let modalities = N::description().modalities;
+    (0..count::<N>()).filter_map(move |index| {
+        let mut rest = index;
+        let mut exits: Vec<usize> = modalities
+            .iter()
+            .rev()
+            .map(|modality| {
+                let exit = rest % modality.exits.len();
+                rest /= modality.exits.len();
+                exit
+            })
+            .collect();
+        exits.reverse();
+        N::Route::from_exits(&exits)
+    })
+}
+
+/// The route of late fusion: every encoder to its end.
+pub fn full<N: Network>() -> N::Route {
+    let exits: Vec<usize> = N::description().modalities.iter().map(|modality| modality.exits.len() - 1).collect();
+    N::Route::from_exits(&exits).expect("the exits of the description are those of the route")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tiny::{Tiny, TinyRoute};
+
+    #[test]
+    fn routes_are_all_there_in_order() {
+        let routes: Vec<_> = all::<Tiny>().collect();
+        assert_eq!(routes.len(), 9);
+        assert_eq!(count::<Tiny>(), 9);
+        assert_eq!(routes[..4], [[0, 0], [0, 1], [0, 2], [1, 0]].map(TinyRoute));
+        assert!(routes.is_sorted());
+        assert_eq!(full::<Tiny>(), TinyRoute([2, 2]));
+    }
+}

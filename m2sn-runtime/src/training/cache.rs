@@ -1,0 +1,186 @@
+//! The outputs of frozen parts, computed once: in memory up to a bound, past it in a mapped file.
+
+use std::cell::Cell;
+use std::fs::File;
+use std::ops::Range;
+use std::path::PathBuf;
+
+use tch::{Device, Kind, Tensor};
+
+use crate::batch::Feature;
+use crate::{Error, Result};
+
+/// Hands out room for features, and knows how much of the memory is taken.
+#[derive(Debug)]
+pub(super) struct Cache {
+    /// The bytes that may be held in memory.
+    limit: u64,
+    used: Cell<u64>,
+    /// Where mapped files go.
+    folder: PathBuf,
+    files: Cell<u32>,
+}
+
+/// One feature for each sample of a data set, wherever they lie, to be used on one device.
+#[derive(Debug)]
+pub(super) struct Features<'a> {
+    feature: Feature,
+    device: Device,
+    claim: Option<(&'a Cache, u64)>,
+}
+
+impl Cache {
+    pub(super) fn new(limit: u64, folder: PathBuf) -> Self {
+        Self { limit, used: Cell::new(0), folder, files: Cell::new(0) }
+    }
+
+    /// Keeps what `compute` makes of each range of samples; its results lie on `device`.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the bound is passed and there is no room for a file either.
+    pub(super) fn fill(
+        &self,
+        samples: i64,
+        chunk: i64,
+        device: Device,
+        compute: impl Fn(Range<i64>) -> Feature,
+    ) -> Result<Features<'_>> {
+        let mut store: Option<Features<'_>> = None;
+        for range in chunks(samples, chunk) {
+            let part = tch::no_grad(|| compute(range.clone()));
+            let store = match &mut store {
+                Some(store) => store,
+                None => store.insert(self.room(samples, &part, device)?),
+            };
+            let length = range.end - range.start;
+            store.feature.tensor.narrow(0, range.start, length).f_copy_(&part.tensor)?;
+            if let (Some(mask), Some(part)) = (&store.feature.mask, &part.mask) {
+                mask.narrow(0, range.start, length).f_copy_(part)?;
+            }
+        }
+        store.ok_or_else(|| Error::invalid("data set: there are no samples"))
+    }
+
+    /// Room for `samples` samples like those of `part`.
+    fn room(&self, samples: i64, part: &Feature, device: Device) -> Result<Features<'_>> {
+        let shape = |tensor: &Tensor| -> Vec<i64> {
+            let mut shape = tensor.size();
+            shape[0] = samples;
+            shape
+        };
+        let bytes = |tensor: &Tensor| -> u64 {
+            shape(tensor).iter().product::<i64>().unsigned_abs() * tensor.kind().elt_size_in_bytes() as u64
+        };
+        let total = bytes(&part.tensor) + part.mask.as_ref().map_or(0, bytes);
+        let in_memory = self.used.get() + total <= self.limit;
+        let room = |tensor: &Tensor| -> Result<Tensor> {
+            if in_memory {
+                Ok(Tensor::f_empty(shape(tensor), (tensor.kind(), device))?)
+            } else {
+                self.mapped(&shape(tensor), tensor.kind(), bytes(tensor))
+            }
+        };
+        let tensor = room(&part.tensor)?;
+        let mask = part.mask.as_ref().map(room).transpose()?;
+        let claim = in_memory.then(|| {
+            self.used.set(self.used.get() + total);
+            (self, total)
+        });
+        Ok(Features { feature: Feature { tensor, mask }, device, claim })
+    }
+
+    /// A tensor in a file that is gone as soon as nobody uses the tensor, also where the program is killed.
+    fn mapped(&self, shape: &[i64], kind: Kind, bytes: u64) -> Result<Tensor> {
+        std::fs::create_dir_all(&self.folder).map_err(Error::io(&self.folder))?;
+        let count = self.files.replace(self.files.get() + 1);
+        let path = self.folder.join(format!(".m2sn-cache-{}-{count}", std::process::id()));
+        let name = path.to_str().ok_or_else(|| Error::file(&path, "the path is not Unicode; choose another folder"))?;
+        File::create(&path).and_then(|file| file.set_len(bytes)).map_err(Error::io(&path))?;
+        let tensor = Tensor::f_from_file(name, true, shape.iter().product::<i64>(), (kind, Device::Cpu));
+        // The mapping outlives the name.
+        std::fs::remove_file(&path).map_err(Error::io(&path))?;
+        tracing::debug!(bytes, "cached features go to disk: the bound on memory is reached");
+        Ok(tensor?.view(shape))
+    }
+}
+
+impl<'a> Features<'a> {
+    /// Features that lie somewhere already.
+    pub(super) fn borrowed(feature: Feature, device: Device) -> Self {
+        Self { feature, device, claim: None }
+    }
+
+    /// The samples at `rows`, `[n]` of `i64`, on the device.
+    pub(super) fn rows(&self, rows: &Tensor) -> Feature {
+        self.feature.select(&rows.to_device(self.feature.tensor.device())).to_device(self.device)
+    }
+
+    /// The samples of a range, on the device.
+    pub(super) fn range(&self, range: Range<i64>) -> Feature {
+        self.feature.narrow(range.start, range.end - range.start).to_device(self.device)
+    }
+
+    pub(super) fn len(&self) -> i64 {
+        self.feature.len()
+    }
+}
+
+impl Drop for Features<'_> {
+    fn drop(&mut self) {
+        if let Some((cache, bytes)) = self.claim {
+            cache.used.set(cache.used.get() - bytes);
+        }
+    }
+}
+
+/// The ranges of at most `chunk` samples that make up all of them.
+pub(super) fn chunks(samples: i64, chunk: i64) -> impl Iterator<Item = Range<i64>> {
+    (0..samples).step_by(chunk.max(1) as usize).map(move |start| start..samples.min(start + chunk.max(1)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fill(cache: &Cache) -> Features<'_> {
+        let source = Tensor::arange(21, (Kind::Float, Device::Cpu)).view([7, 3]);
+        let mask = source.gt(4.0);
+        cache
+            .fill(7, 2, Device::Cpu, |range| {
+                let all = Feature { tensor: &source * 2.0, mask: Some(mask.shallow_clone()) };
+                all.narrow(range.start, range.end - range.start)
+            })
+            .unwrap()
+    }
+
+    #[test]
+    fn keeps_the_same_in_memory_and_on_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let memory = Cache::new(1_000, folder.path().join("memory"));
+        let disk = Cache::new(0, folder.path().join("disk"));
+        let (kept, mapped) = (fill(&memory), fill(&disk));
+        let expected = Tensor::arange(21, (Kind::Float, Device::Cpu)).view([7, 3]) * 2.0;
+        let rows = Tensor::from_slice(&[6i64, 0, 3]);
+        for features in [&kept, &mapped] {
+            assert_eq!(features.feature.tensor, expected);
+            assert_eq!(features.rows(&rows).tensor, expected.index_select(0, &rows));
+            let range = features.range(5..7);
+            assert_eq!(range.tensor, expected.narrow(0, 5, 2));
+            assert_eq!(range.mask.unwrap(), expected.narrow(0, 5, 2).gt(8.0));
+        }
+        assert!(!folder.path().join("memory").exists());
+        assert_eq!(std::fs::read_dir(folder.path().join("disk")).unwrap().count(), 0, "the files have no name");
+    }
+
+    #[test]
+    fn gives_memory_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::new(21 * 5, folder.path().into());
+        let first = fill(&cache);
+        assert_eq!((cache.used.get(), cache.files.get()), (105, 0));
+        let second = fill(&cache);
+        assert_eq!((cache.used.get(), cache.files.get()), (105, 2), "tensor and mask");
+        drop((first, second));
+        assert_eq!(cache.used.get(), 0);
+    }
+}

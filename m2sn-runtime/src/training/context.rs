@@ -1,0 +1,147 @@
+//! What every stage reads: the network, the plan, the samples, and the features of its exits.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::PathBuf;
+
+use tch::{Device, Kind, Tensor};
+
+use super::cache::{Cache, Features, chunks};
+use super::fit::Score;
+use super::plan::Plan;
+use crate::Result;
+use crate::data::{Dataset, Splits};
+use crate::network::{Input, Network};
+use crate::task::Task;
+
+/// What every stage reads.
+#[derive(Debug)]
+pub(super) struct Context<'a, N> {
+    pub(super) network: &'a N,
+    pub(super) plan: &'a Plan,
+    pub(super) train: Samples,
+    pub(super) valid: Samples,
+    pub(super) cache: Cache,
+    /// The device of the network; samples are moved there as they are needed.
+    pub(super) device: Device,
+}
+
+/// Inputs and targets, wherever they lie.
+#[derive(Debug)]
+pub(super) struct Samples {
+    pub(super) inputs: Vec<Features<'static>>,
+    target: Features<'static>,
+}
+
+impl<'a, N: Network> Context<'a, N> {
+    pub(super) fn new(network: &'a N, plan: &'a Plan, splits: &Splits<N::Input>, memory: u64, disk: PathBuf) -> Self {
+        let device = network.variables().device();
+        Self {
+            network,
+            plan,
+            train: Samples::new(&splits.train, device),
+            valid: Samples::new(&splits.valid, device),
+            cache: Cache::new(memory, disk),
+            device,
+        }
+    }
+
+    pub(super) fn task(&self) -> Task {
+        N::description().task
+    }
+
+    pub(super) fn modalities(&self) -> Range<usize> {
+        0..N::description().modalities.len()
+    }
+
+    /// The number of exits of a modality, which is also that of its blocks.
+    pub(super) fn exits(&self, modality: usize) -> usize {
+        N::description().modalities[modality].exits.len()
+    }
+
+    /// The features of all exits, from one pass through each encoder: `[samples, exits, feature]` for each modality.
+    ///
+    /// # Errors
+    /// Those of [`Cache::fill`].
+    pub(super) fn exit_features(&self, samples: &Samples, chunk: usize) -> Result<Vec<Features<'_>>> {
+        let of = |modality: usize| {
+            self.cache.fill(samples.len(), chunk as i64, self.device, |range| {
+                let mut input = samples.inputs[modality].range(range);
+                let last = self.exits(modality) - 1;
+                let mut features = Vec::with_capacity(last + 1);
+                for block in 0..last {
+                    input = self.network.block(modality, block, &input, false);
+                    features.push(self.network.shortcut(modality, block, &input, false));
+                }
+                features.push(self.network.block(modality, last, &input, false).tensor);
+                Tensor::stack(&features, 1).into()
+            })
+        };
+        self.modalities().map(of).collect()
+    }
+}
+
+impl Samples {
+    fn new<I: Input>(dataset: &Dataset<I>, device: Device) -> Self {
+        let inputs = dataset.input().features().into_iter();
+        Self {
+            inputs: inputs.map(|feature| Features::borrowed(feature, device)).collect(),
+            target: Features::borrowed(dataset.target().shallow_clone().into(), device),
+        }
+    }
+
+    pub(super) fn len(&self) -> i64 {
+        self.target.len()
+    }
+
+    /// The targets of the samples at `rows`.
+    pub(super) fn target(&self, rows: &Tensor) -> Tensor {
+        self.target.rows(rows).tensor
+    }
+
+    /// Averages over all samples what `measure` says of each range of them.
+    ///
+    /// `measure` gets the range and its targets, and gives means over the range by name; `score` names the one that
+    /// decides which epoch is best.
+    ///
+    /// # Errors
+    /// Those of `measure`.
+    pub(super) fn score(
+        &self,
+        chunk: usize,
+        score: &str,
+        measure: impl Fn(Range<i64>, &Tensor) -> Result<Vec<(String, f64)>>,
+    ) -> Result<Score> {
+        let mut metrics = BTreeMap::<String, f64>::new();
+        for range in chunks(self.len(), chunk as i64) {
+            let share = (range.end - range.start) as f64 / self.len() as f64;
+            let target = self.target.range(range.clone()).tensor;
+            for (name, value) in tch::no_grad(|| measure(range, &target))? {
+                *metrics.entry(name).or_default() += share * value;
+            }
+        }
+        let value = metrics.remove(score).expect("the measure holds the score");
+        Ok(Score { value, metrics })
+    }
+}
+
+/// The loss as a number.
+pub(super) fn loss(task: Task, logits: &Tensor, target: &Tensor) -> f64 {
+    task.loss(logits, target).double_value(&[])
+}
+
+/// The share of samples predicted right: in their class, or in all their labels; real values have none.
+pub(super) fn accuracy(task: Task, logits: &Tensor, target: &Tensor) -> Option<f64> {
+    let right = match task {
+        Task::Classification { .. } => logits.argmax(-1, false).eq_tensor(target),
+        Task::Multilabel { .. } => logits.gt(0).eq_tensor(&target.gt(0.5)).all_dim(-1, false),
+        Task::Regression { .. } => return None,
+    };
+    Some(right.to_kind(Kind::Float).mean(Kind::Float).double_value(&[]))
+}
+
+/// The feature of one exit for each sample: `[batch, exits, feature]` and `[batch]` → `[batch, feature]`.
+pub(super) fn choose(features: &Tensor, exits: &Tensor) -> Tensor {
+    let index = exits.view([-1, 1, 1]).expand([-1, 1, features.size()[2]], false);
+    features.gather(1, &index, false).squeeze_dim(1)
+}

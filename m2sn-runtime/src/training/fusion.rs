@@ -1,0 +1,77 @@
+//! The third stage: fusion and head learn to take the feature of any exit.
+//!
+//! The paper leaves open whether a head that was trained on the deepest features alone fits those of shortcuts.
+//! Here it goes on learning from its pre-trained parameters, each sample by a route drawn at random.
+
+use tch::{Device, Kind, Tensor};
+
+use super::context::{Context, accuracy, choose, loss};
+use super::fit::{Phase, Step, fit, seed};
+use super::run::Run;
+use crate::Result;
+use crate::network::{Network, Part};
+
+/// The share of samples that take the full route; the others draw every modality's exit evenly.
+///
+/// Drawn evenly, the full route would come up once in `exits ^ modalities` samples, and late fusion would pay for the
+/// other routes.
+const FULL_SHARE: f64 = 0.25;
+
+/// Trains fusion and head on cached exit features.
+pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>) -> Result<()> {
+    let (network, task) = (context.network, context.task());
+    let phase = Phase {
+        name: "fusion".into(),
+        parts: vec![Part::Head],
+        stage: &context.plan.fusion,
+        samples: context.train.len(),
+    };
+    let chunk = phase.stage.batch;
+    let train = context.exit_features(&context.train, chunk)?;
+    let valid = context.exit_features(&context.valid, chunk)?;
+    let draw = |samples: i64| -> Vec<Tensor> {
+        let exits =
+            |modality: usize| Tensor::randint(context.exits(modality) as i64, [samples], (Kind::Int64, Device::Cpu));
+        context.modalities().map(exits).collect()
+    };
+    let last = |modality: usize| context.exits(modality) as i64 - 1;
+    let step_loss = |step: &Step| {
+        let samples = step.rows.size()[0];
+        let full = Tensor::rand([samples], (Kind::Float, Device::Cpu)).lt(FULL_SHARE);
+        let features: Vec<_> = draw(samples)
+            .into_iter()
+            .enumerate()
+            .map(|(modality, exits)| {
+                let exits = exits.masked_fill(&full, last(modality)).to_device(context.device);
+                choose(&train[modality].rows(&step.rows).tensor, &exits)
+            })
+            .collect();
+        Ok(task.loss(&network.fuse(&features, true), &context.train.target(&step.rows)))
+    };
+    // The same routes after every epoch, so that the scores can be compared.
+    tch::manual_seed(seed(run.seed, "fusion/validation", 0));
+    let random = draw(context.valid.len());
+    let validate = || {
+        context.valid.score(chunk, "score", |range, target| {
+            let features: Vec<_> = valid.iter().map(|features| features.range(range.clone()).tensor).collect();
+            let full: Vec<_> =
+                features.iter().enumerate().map(|(modality, all)| all.select(1, last(modality))).collect();
+            let drawn = features.iter().zip(&random).map(|(all, exits)| {
+                let exits = exits.narrow(0, range.start, range.end - range.start).to_device(context.device);
+                choose(all, &exits)
+            });
+            let mut found = Vec::new();
+            let mut score = 0.0;
+            for (name, share, features) in [("full", FULL_SHARE, full), ("random", 1.0 - FULL_SHARE, drawn.collect())] {
+                let logits = network.fuse(&features, false);
+                let value = loss(task, &logits, target);
+                score += share * value;
+                found.push((format!("loss/{name}"), value));
+                found.extend(accuracy(task, &logits, target).map(|value| (format!("accuracy/{name}"), value)));
+            }
+            found.push(("score".to_owned(), score));
+            Ok(found)
+        })
+    };
+    fit(network, run, &phase, step_loss, validate)
+}

@@ -1,0 +1,120 @@
+//! The integral method of Section IV-A: block after block, each with its shortcut.
+//!
+//! Block `j` learns together with shortcut `j`, from the pre-trained parameters on. Then the block is frozen, and its
+//! outputs, computed once, are what the next block learns from. What follows the last shortcut learns with the task
+//! head alone.
+
+use std::ops::Range;
+
+use super::cache::Features;
+use super::context::{Context, Samples, accuracy, loss};
+use super::fit::{Phase, Step, fit, has_parameters};
+use super::run::Run;
+use super::shortcuts::shortcut;
+use crate::Result;
+use crate::batch::Feature;
+use crate::network::{Network, Part};
+
+/// Trains the encoders with their shortcuts, one modality after the other.
+pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>) -> Result<()> {
+    for modality in context.modalities() {
+        let mut cached: Option<[Features<'_>; 2]> = None;
+        for blocks in groups(context, modality) {
+            let raw = [&context.train.inputs[modality], &context.valid.inputs[modality]];
+            let [train, valid] = cached.as_ref().map_or(raw, |[train, valid]| [train, valid]);
+            group(context, run, modality, blocks.clone(), train, valid)?;
+            if blocks.end < context.exits(modality) {
+                cached = Some([
+                    advance(context, modality, blocks.clone(), train, &context.train)?,
+                    advance(context, modality, blocks.clone(), valid, &context.valid)?,
+                ]);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The blocks that learn together.
+///
+/// A block without parameters, such as a pooling after the last shortcut, cannot learn by itself:
+/// the block before it answers for its exit as well.
+fn groups<N: Network>(context: &Context<'_, N>, modality: usize) -> Vec<Range<usize>> {
+    let mut groups: Vec<Range<usize>> = Vec::new();
+    for block in 0..context.exits(modality) {
+        match groups.last_mut() {
+            Some(group) if !has_parameters(context.network, &[Part::Block { modality, block }]) => {
+                group.end = block + 1
+            }
+            _ => groups.push(block..block + 1),
+        }
+    }
+    groups
+}
+
+/// Trains some blocks and the shortcuts at their ends on the cached input of the first.
+fn group<N: Network>(
+    context: &Context<'_, N>,
+    run: &mut Run<'_>,
+    modality: usize,
+    blocks: Range<usize>,
+    train: &Features<'_>,
+    valid: &Features<'_>,
+) -> Result<()> {
+    let (network, task) = (context.network, context.task());
+    let description = &N::description().modalities[modality];
+    let name = |exit: usize| description.exits[exit].name;
+    let parts = blocks.clone().map(|block| Part::Block { modality, block });
+    let shortcuts = blocks.clone().filter_map(|exit| shortcut(context, modality, exit));
+    let phase = Phase {
+        name: format!("shortcuts/{}/{}", description.name, name(blocks.start)),
+        parts: parts.chain(shortcuts).collect(),
+        stage: &context.plan.shortcuts.stage,
+        samples: context.train.len(),
+    };
+    // The logits of every exit of the group.
+    let logits = |input: Feature, train: bool| -> Vec<_> {
+        let exits = blocks.clone().scan(input, |input, block| {
+            *input = network.block(modality, block, input, train);
+            let feature = match shortcut(context, modality, block) {
+                Some(_) => network.shortcut(modality, block, input, train),
+                None => input.tensor.shallow_clone(),
+            };
+            Some(network.task_head(modality, &feature))
+        });
+        exits.collect()
+    };
+    let step_loss = |step: &Step| {
+        let target = context.train.target(&step.rows);
+        let losses = logits(train.rows(&step.rows), true).into_iter().map(|logits| task.loss(&logits, &target));
+        Ok(losses.reduce(|sum, loss| sum + loss).expect("a group has a block") / blocks.len() as f64)
+    };
+    let validate = || {
+        context.valid.score(phase.stage.batch, "score", |range, target| {
+            let mut found = Vec::new();
+            let mut score = 0.0;
+            for (logits, exit) in logits(valid.range(range), false).iter().zip(blocks.clone()) {
+                let value = loss(task, logits, target);
+                score += value / blocks.len() as f64;
+                found.push((format!("loss/{}", name(exit)), value));
+                found.extend(accuracy(task, logits, target).map(|value| (format!("accuracy/{}", name(exit)), value)));
+            }
+            found.push(("score".to_owned(), score));
+            Ok(found)
+        })
+    };
+    fit(network, run, &phase, step_loss, validate)
+}
+
+/// The outputs of some blocks, which are frozen from now on.
+fn advance<'c, N: Network>(
+    context: &'c Context<'_, N>,
+    modality: usize,
+    blocks: Range<usize>,
+    input: &Features<'_>,
+    samples: &Samples,
+) -> Result<Features<'c>> {
+    let chunk = context.plan.shortcuts.stage.batch as i64;
+    context.cache.fill(samples.len(), chunk, context.device, |range| {
+        blocks.clone().fold(input.range(range), |input, block| context.network.block(modality, block, &input, false))
+    })
+}

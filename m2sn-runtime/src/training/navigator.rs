@@ -1,0 +1,256 @@
+//! The last stage: the navigator (Section IV-B) learns to trade the task loss against latency.
+//!
+//! Everything else is frozen, so the features of all exits are computed once. A relaxed decision mixes the exits of a
+//! modality by its weights ê, and the loss of Eq. (4) is that of the mixed features plus λ times the latency that
+//! the same weights lead one to expect: Σ_j ê_ij · Latency_ij in place of the arg max, which has no gradient.
+
+use tch::{Kind, Tensor};
+
+use super::cache::{Features, chunks};
+use super::context::{Context, accuracy, choose, loss};
+use super::fit::{Phase, Step, fit};
+use super::gumbel;
+use super::plan::{Encoders, Latency};
+use super::run::Run;
+use crate::latency::Table;
+use crate::network::{Description, Network, Part};
+use crate::task::Task;
+use crate::{Error, Result};
+
+/// How smooth the maximum of [`Encoders::Parallel`] is, as a share of the longest latency.
+const SMOOTHNESS: f64 = 0.05;
+
+/// Trains the navigator on the milliseconds of each modality's exits.
+pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>, table: &Table) -> Result<()> {
+    let (network, task) = (context.network, context.task());
+    let modalities = N::description().modalities;
+    let settings = &context.plan.navigator;
+    let phase = Phase {
+        name: "navigator".into(),
+        parts: vec![Part::Navigator],
+        stage: &settings.stage,
+        samples: context.train.len(),
+    };
+    let chunk = phase.stage.batch;
+    let train = context.exit_features(&context.train, chunk)?;
+    let valid = context.exit_features(&context.valid, chunk)?;
+    let latency = Latencies::new(&milliseconds(table, N::description())?, settings.encoders, context.device);
+    let lambda = match settings.latency {
+        Latency::Weight(lambda) => lambda,
+        Latency::Ratio(ratio) => calibrate(context, &train, &latency, ratio)?,
+    };
+    run.set_lambda(lambda);
+    tracing::info!(lambda, "navigator: λ per millisecond");
+    let step_loss = |step: &Step| {
+        let inputs: Vec<_> = context.train.inputs.iter().map(|input| input.rows(&step.rows)).collect();
+        let temperature = settings.temperature.at(step.share);
+        let decision: Vec<_> =
+            network.navigate(&inputs, true).iter().map(|scores| gumbel::softmax(scores, temperature)).collect();
+        let features = train.iter().zip(&decision).map(|(all, weights)| mix(&all.rows(&step.rows).tensor, weights));
+        let logits = network.fuse(&features.collect::<Vec<_>>(), false);
+        Ok(objective(task, &logits, &context.train.target(&step.rows), &latency.of(&decision), lambda))
+    };
+    let validate = || {
+        context.valid.score(chunk, "score", |range, target| {
+            let inputs: Vec<_> = context.valid.inputs.iter().map(|input| input.range(range.clone())).collect();
+            let exits: Vec<_> =
+                network.navigate(&inputs, false).iter().map(|scores| scores.argmax(-1, false)).collect();
+            let features = valid.iter().zip(&exits).map(|(all, exits)| choose(&all.range(range.clone()).tensor, exits));
+            let logits = network.fuse(&features.collect::<Vec<_>>(), false);
+            let value = loss(task, &logits, target);
+            let decision: Vec<_> = exits
+                .iter()
+                .enumerate()
+                .map(|(modality, exits)| exits.one_hot(context.exits(modality) as i64).to_kind(Kind::Float))
+                .collect();
+            let taken = latency.taken(&decision).mean(Kind::Float).double_value(&[]);
+            let mut found = vec![
+                ("score".to_owned(), value + lambda * taken),
+                ("loss".to_owned(), value),
+                ("latency".to_owned(), taken),
+            ];
+            found.extend(accuracy(task, &logits, target).map(|value| ("accuracy".to_owned(), value)));
+            for (decision, modality) in decision.iter().zip(modalities) {
+                let shares = decision.mean_dim(0, false, Kind::Float);
+                for (index, exit) in modality.exits.iter().enumerate() {
+                    let name = format!("share/{}/{}", modality.name, exit.name);
+                    found.push((name, shares.double_value(&[index as i64])));
+                }
+            }
+            Ok(found)
+        })
+    };
+    fit(network, run, &phase, step_loss, validate)
+}
+
+/// The milliseconds of each modality's exits.
+fn milliseconds(table: &Table, description: &Description) -> Result<Vec<Vec<f64>>> {
+    let found: Vec<_> = table.modalities.iter().map(|modality| modality.blocks.len()).collect();
+    let expected: Vec<_> = description.modalities.iter().map(|modality| modality.exits.len()).collect();
+    if found != expected {
+        return Err(Error::invalid(format!(
+            "latency table: expected {expected:?} exits, modality by modality, found {found:?}; was it measured on \
+             another model?"
+        )));
+    }
+    let exits = |(modality, exits): (usize, usize)| (0..exits).map(|exit| table.exit(modality, exit)).collect();
+    let milliseconds: Vec<Vec<f64>> = expected.into_iter().enumerate().map(exits).collect();
+    match milliseconds.iter().flatten().find(|value| !(value.is_finite() && **value > 0.0)) {
+        Some(wrong) => Err(Error::invalid(format!("latency table: {wrong} ms is not a time; measure anew"))),
+        None => Ok(milliseconds),
+    }
+}
+
+/// Eq. (4): the task loss plus λ times the mean latency; `latency` is `[batch]`.
+fn objective(task: Task, logits: &Tensor, target: &Tensor, latency: &Tensor, lambda: f64) -> Tensor {
+    task.loss(logits, target) + latency.mean(Kind::Float) * lambda
+}
+
+/// λ such that λ times the latency of late fusion is `ratio` times the task loss.
+///
+/// The task loss is that of the frozen task heads, the mean over all exits of all modalities on the training samples:
+/// what an exit costs in quality before fusion evens it out. The loss of the fused features would be the nearer
+/// choice, but on the samples that the encoders were trained on it is next to nothing, and differs from one training
+/// to the other by more than the ratios that one would try.
+fn calibrate<N: Network>(
+    context: &Context<'_, N>,
+    features: &[Features<'_>],
+    latency: &Latencies,
+    ratio: f64,
+) -> Result<f64> {
+    let samples = context.train.len();
+    let rows = Tensor::arange(samples, (Kind::Int64, tch::Device::Cpu));
+    let target = context.train.target(&rows);
+    let (mut task_loss, mut heads) = (0.0, 0.0);
+    for (modality, features) in features.iter().enumerate() {
+        for range in chunks(samples, context.plan.navigator.stage.batch as i64) {
+            let (start, length) = (range.start, range.end - range.start);
+            tch::no_grad(|| {
+                for feature in features.range(range).tensor.unbind(1) {
+                    let logits = context.network.task_head(modality, &feature);
+                    task_loss += loss(context.task(), &logits, &target.narrow(0, start, length)) * length as f64;
+                }
+            });
+        }
+        heads += context.exits(modality) as f64;
+    }
+    let full: Vec<_> = context
+        .modalities()
+        .map(|modality| {
+            let exits = context.exits(modality) as i64;
+            let last = Tensor::from_slice(&[exits - 1]).to_device(context.device);
+            last.one_hot(exits).to_kind(Kind::Float)
+        })
+        .collect();
+    let milliseconds = latency.taken(&full).double_value(&[0]);
+    Ok(ratio * task_loss / (samples as f64 * heads) / milliseconds)
+}
+
+/// Mixes the features of all exits: `[batch, exits, feature]` and `[batch, exits]` → `[batch, feature]`.
+fn mix(features: &Tensor, weights: &Tensor) -> Tensor {
+    weights.unsqueeze(1).bmm(features).squeeze_dim(1)
+}
+
+/// The latencies of all exits, and how those of the modalities add up.
+#[derive(Debug)]
+struct Latencies {
+    /// `[exits]` for each modality, in milliseconds.
+    exits: Vec<Tensor>,
+    encoders: Encoders,
+    /// The width of the smooth maximum, in milliseconds.
+    smoothness: f64,
+}
+
+impl Latencies {
+    fn new(milliseconds: &[Vec<f64>], encoders: Encoders, device: tch::Device) -> Self {
+        let longest = milliseconds.iter().flatten().fold(0.0, |longest: f64, value| longest.max(*value));
+        let exits = milliseconds.iter().map(|exits| Tensor::from_slice(exits).to_kind(Kind::Float).to_device(device));
+        Self { exits: exits.collect(), encoders, smoothness: SMOOTHNESS * longest }
+    }
+
+    /// The expected latency of each sample under relaxed decisions, `[batch, exits]` each → `[batch]`.
+    ///
+    /// For encoders side by side it is a smooth maximum, s · (ln Σ exp(l / s) − ln n) with s = `smoothness`: exact
+    /// where the n modalities are equally slow, and never less than the maximum by more than s · ln n. Unlike the
+    /// maximum itself it also teaches the modality that comes second.
+    fn of(&self, decision: &[Tensor]) -> Tensor {
+        let modalities = self.modalities(decision);
+        match self.encoders {
+            Encoders::Serial => modalities.sum_dim_intlist(0, false, Kind::Float),
+            Encoders::Parallel => {
+                let count = (decision.len() as f64).ln();
+                ((modalities / self.smoothness).logsumexp(0, false) - count) * self.smoothness
+            }
+        }
+    }
+
+    /// The latency of each sample under hard decisions, `[batch, exits]` of one-hot rows each → `[batch]`.
+    fn taken(&self, decision: &[Tensor]) -> Tensor {
+        let modalities = self.modalities(decision);
+        match self.encoders {
+            Encoders::Serial => modalities.sum_dim_intlist(0, false, Kind::Float),
+            Encoders::Parallel => modalities.amax(0, false),
+        }
+    }
+
+    /// The latency of each modality, `[modalities, batch]`.
+    fn modalities(&self, decision: &[Tensor]) -> Tensor {
+        let each = decision.iter().zip(&self.exits).map(|(weights, exits)| weights.mv(exits));
+        Tensor::stack(&each.collect::<Vec<_>>(), 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn latencies(encoders: Encoders) -> Latencies {
+        Latencies::new(&[vec![1.0, 4.0], vec![2.0, 6.0, 10.0]], encoders, tch::Device::Cpu)
+    }
+
+    /// Two samples: (1/2, 1/2) and (0, 1) on the first modality, (1/4, 1/4, 1/2) and (1, 0, 0) on the second.
+    fn decision() -> [Tensor; 2] {
+        [
+            Tensor::from_slice(&[0.5f32, 0.5, 0.0, 1.0]).view([2, 2]),
+            Tensor::from_slice(&[0.25f32, 0.25, 0.5, 1.0, 0.0, 0.0]).view([2, 3]),
+        ]
+    }
+
+    fn values(tensor: &Tensor) -> Vec<f64> {
+        Vec::try_from(tensor.to_kind(Kind::Double)).unwrap()
+    }
+
+    #[test]
+    fn serial_encoders_add_up() {
+        // 2.5 + 7 and 4 + 2.
+        assert_eq!(values(&latencies(Encoders::Serial).of(&decision())), [9.5, 6.0]);
+    }
+
+    #[test]
+    fn parallel_encoders_wait_for_the_slower() {
+        let latencies = latencies(Encoders::Parallel);
+        assert_eq!(values(&latencies.taken(&decision())), [7.0, 4.0]);
+        // s = 0.5: 7 + 0.5 · (ln(1 + e^-9) − ln 2) and 4 + 0.5 · (ln(1 + e^-4) − ln 2).
+        for (found, expected) in values(&latencies.of(&decision())).iter().zip([6.653_488_1, 3.662_501_4]) {
+            assert!((found - expected).abs() < 1e-5, "{found} is not {expected}");
+        }
+    }
+
+    #[test]
+    fn loss_is_equation_four() {
+        // Logits (0, 0) give ln 2 for either class; the mean latency is (9.5 + 6) / 2; λ = 0.1.
+        let logits = Tensor::zeros([2, 2], tch::kind::FLOAT_CPU);
+        let target = Tensor::from_slice(&[0i64, 1]);
+        let latency = latencies(Encoders::Serial).of(&decision());
+        let loss = objective(Task::Classification { classes: 2 }, &logits, &target, &latency, 0.1).double_value(&[]);
+        assert!((loss - (2f64.ln() + 0.775)).abs() < 1e-6, "{loss}");
+    }
+
+    #[test]
+    fn features_are_mixed_by_the_weights() {
+        // Exits (1, 2) and (5, 10), weighed 3/4 and 1/4.
+        let features = Tensor::from_slice(&[1f32, 2.0, 5.0, 10.0]).view([1, 2, 2]);
+        let mixed = mix(&features, &Tensor::from_slice(&[0.75f32, 0.25]).unsqueeze(0));
+        assert_eq!(values(&mixed.flatten(0, -1)), [2.0, 4.0]);
+    }
+}

@@ -1,0 +1,81 @@
+//! The peripheral method of Section IV-A: encoders stay frozen, and shortcuts learn from their cached features.
+//!
+//! Since nothing is shared between them, all shortcuts of a modality learn side by side from one pass.
+
+use super::cache::Features;
+use super::context::{Context, Samples, accuracy, loss};
+use super::fit::{Phase, Step, fit};
+use super::run::Run;
+use super::shortcuts::shortcut;
+use crate::Result;
+use crate::network::Network;
+
+/// Trains the shortcuts, one modality after the other.
+pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>) -> Result<()> {
+    context.modalities().try_for_each(|modality| train_modality(context, run, modality))
+}
+
+fn train_modality<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>, modality: usize) -> Result<()> {
+    let (network, task) = (context.network, context.task());
+    let description = &N::description().modalities[modality];
+    let exits = 0..context.exits(modality) - 1;
+    let phase = Phase {
+        name: format!("shortcuts/{}", description.name),
+        parts: exits.clone().filter_map(|exit| shortcut(context, modality, exit)).collect(),
+        stage: &context.plan.shortcuts.stage,
+        samples: context.train.len(),
+    };
+    if exits.is_empty() || run.has_passed(&phase.name) {
+        return Ok(());
+    }
+    let train = outputs(context, modality, &context.train)?;
+    let valid = outputs(context, modality, &context.valid)?;
+    let step_loss = |step: &Step| {
+        let target = context.train.target(&step.rows);
+        let losses = train.iter().enumerate().map(|(exit, output)| {
+            let feature = network.shortcut(modality, exit, &output.rows(&step.rows), true);
+            task.loss(&network.task_head(modality, &feature), &target)
+        });
+        // The sum, and not the mean: each shortcut learns as if it were alone.
+        Ok(losses.reduce(|sum, loss| sum + loss).expect("there are exits with shortcuts"))
+    };
+    let validate = || {
+        context.valid.score(phase.stage.batch, "score", |range, target| {
+            let mut found = Vec::new();
+            let mut score = 0.0;
+            for (exit, output) in valid.iter().enumerate() {
+                let name = description.exits[exit].name;
+                let feature = network.shortcut(modality, exit, &output.range(range.clone()), false);
+                let logits = network.task_head(modality, &feature);
+                let value = loss(task, &logits, target);
+                score += value;
+                found.push((format!("loss/{name}"), value));
+                found.extend(accuracy(task, &logits, target).map(|value| (format!("accuracy/{name}"), value)));
+            }
+            found.push(("score".to_owned(), score));
+            Ok(found)
+        })
+    };
+    fit(network, run, &phase, step_loss, validate)
+}
+
+/// The output of every block that a shortcut follows.
+fn outputs<'c, N: Network>(
+    context: &'c Context<'_, N>,
+    modality: usize,
+    samples: &Samples,
+) -> Result<Vec<Features<'c>>> {
+    let chunk = context.plan.shortcuts.stage.batch as i64;
+    let mut outputs: Vec<Features<'c>> = Vec::new();
+    for block in 0..context.exits(modality) - 1 {
+        let output = context.cache.fill(samples.len(), chunk, context.device, |range| {
+            let input = match outputs.last() {
+                Some(input) => input.range(range),
+                None => samples.inputs[modality].range(range),
+            };
+            context.network.block(modality, block, &input, false)
+        })?;
+        outputs.push(output);
+    }
+    Ok(outputs)
+}

@@ -1,0 +1,24 @@
+//! The second stage: the shortcuts (Section IV-A), by one of two methods.
+//!
+//! Both teach a shortcut by the task: its feature goes through the pre-trained task head of its modality, which is
+//! frozen. There is one head a modality, so that all exits learn the same feature space and fusion can take any.
+
+use super::context::Context;
+use super::plan::Method;
+use super::run::Run;
+use super::{integral, peripheral};
+use crate::Result;
+use crate::network::{Network, Part};
+
+/// Trains the shortcuts.
+pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>) -> Result<()> {
+    match context.plan.shortcuts.method {
+        Method::Integral => integral::train(context, run),
+        Method::Peripheral => peripheral::train(context, run),
+    }
+}
+
+/// The shortcut of an exit as a part; `full` has none.
+pub(super) fn shortcut<N: Network>(context: &Context<'_, N>, modality: usize, exit: usize) -> Option<Part> {
+    (exit + 1 < context.exits(modality)).then_some(Part::Shortcut { modality, exit })
+}
