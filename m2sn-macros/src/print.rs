@@ -15,8 +15,7 @@ fn space_out(source: &str) -> String {
     let mut text = String::with_capacity(source.len() + source.len() / 32);
     let mut above = "";
     for line in source.lines() {
-        if indentation(above) == indentation(line) && ends_item(above) && begins_item(line) && !both_import(above, line)
-        {
+        if indentation(above) == indentation(line) && ends_item(above) && begins_item(line) && !joins(above, line) {
             text.push('\n');
         }
         text.push_str(line);
@@ -43,8 +42,10 @@ fn begins_item(line: &str) -> bool {
         .any(|start| line.starts_with(start))
 }
 
-fn both_import(above: &str, line: &str) -> bool {
-    [above, line].iter().all(|line| line.trim_start().starts_with("use "))
+/// Whether a line belongs right below the one above: imports, of which the last line may be a brace, and types.
+fn joins(above: &str, line: &str) -> bool {
+    let (above, line) = (above.trim_start(), line.trim_start());
+    line.starts_with("use ") || line.starts_with("type ") && above.starts_with("type ")
 }
 
 #[cfg(test)]
@@ -57,7 +58,7 @@ mod tests {
     fn items_are_apart_and_imports_together() {
         let tokens = quote! {
             use a::b;
-            use c::d;
+            use c::{d, e};
             /// Docs.
             pub struct A { /// One.
                 one: u8, /// Two.
@@ -70,7 +71,7 @@ mod tests {
         };
         let expected = "\
 use a::b;
-use c::d;
+use c::{d, e};
 
 /// Docs.
 pub struct A {

@@ -5,7 +5,7 @@ use crate::report::{Errors, Place, suggest};
 use crate::spec::{self, Named, Point};
 
 /// The most layers of an encoder: more would be a slip, and each is a field of the generated code.
-const MAX_LAYERS: usize = 1024;
+const MAX_LAYERS: usize = 256;
 
 pub(super) fn modality(
     name: &str,

@@ -2,6 +2,8 @@
 
 mod encoder;
 mod heads;
+#[cfg(test)]
+mod mutations;
 mod names;
 mod navigator;
 #[cfg(test)]

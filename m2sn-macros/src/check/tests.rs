@@ -44,6 +44,21 @@ fn a_shortcut_that_saves_nothing_is_warned_of() {
     ");
 }
 
+#[test]
+fn dropout_that_does_nothing_is_warned_of() {
+    let text = small("").replace("{ vector: { size: 4 } }", "{ sequence: { length: 4, features: 4 } }");
+    let text = text.replace("second: { linear: { size: 16 } }", "second: { gru: { hidden: 4, dropout: 0.5 } }");
+    let checked = check(&text, "small.yaml", None).expect("a sound spec");
+    assert_snapshot!(checked.warnings.join("\n"), @r"
+    dropout lies between the layers of a `gru`, and this one has a single layer
+     --> small.yaml:8:46
+      |
+    8 |       - second: { gru: { hidden: 4, dropout: 0.5 } }
+      |                                              ^^^
+      = help: leave it out, or put `dropout` after the `gru`
+    ");
+}
+
 /// What the compiler makes of each spec of the repository: costs, exits, and every default.
 #[test]
 fn sound_specs() {

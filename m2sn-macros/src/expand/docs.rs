@@ -35,7 +35,7 @@ pub(super) fn model(model: &Model, context: &Context) -> TokenStream {
         described(model.head.cost),
         described(model.navigator.cost)
     );
-    let (above, include, fence) = (lines(&text), &context.include, "```");
+    let (above, include, fence) = (lines(&text), &context.include, " ```");
     quote! {
         #above
         #[doc = " ```yaml"]
@@ -97,13 +97,15 @@ fn drawing(model: &Model) -> String {
     };
     // Rows of modalities and of joints take turns, so that there is always one in the middle.
     let (lines, middle) = (2 * rows.len() - 1, rows.len() - 1);
+    if let [row] = rows.as_slice() {
+        return format!("{row} concat ─ head ─ {outputs}\n");
+    }
     let mut text = String::new();
     for line in 0..lines {
         let row = if line % 2 == 0 { rows.get(line / 2) } else { None };
         let (left, filler) = row.map_or(("", ' '), |row| (row.as_str(), '─'));
         let padding: String = std::iter::repeat_n(filler, width - left.chars().count()).collect();
         let joint = match (row.is_some(), line) {
-            _ if lines == 1 => '─',
             (true, 0) => '┐',
             (true, last) if last + 1 == lines => '┘',
             (true, center) if center == middle => '┼',

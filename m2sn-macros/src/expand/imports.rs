@@ -51,7 +51,8 @@ const NAMES: [(&str, &[&str]); 8] = [
 
 /// Imports what `parts` name.
 pub(super) fn expand(parts: &[TokenStream], context: &Context) -> TokenStream {
-    let mut used = BTreeSet::new();
+    // Its method is called wherever a layer is.
+    let mut used = BTreeSet::from(["Layer".to_owned()]);
     for part in parts {
         collect(part.clone(), &mut used);
     }

@@ -19,6 +19,12 @@ pub(super) fn infer(spec: &Gru, site: &mut Site<'_>) -> Option<Inferred> {
     let hidden = site.size("gru", "hidden", *hidden);
     let layers = site.count("gru", "layers", *layers);
     let dropout = site.probability("gru", "dropout", *dropout);
+    if dropout > 0.0 && layers == 1 {
+        let place = site.setting("gru", "dropout");
+        site.errors
+            .warning(&place, "dropout lies between the layers of a `gru`, and this one has a single layer")
+            .help("leave it out, or put `dropout` after the `gru`");
+    }
     let [length, inputs] = site.sequence("gru")?;
     let hidden = hidden?;
     let directions = if *bidirectional { 2 } else { 1 };

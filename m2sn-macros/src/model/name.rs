@@ -12,9 +12,15 @@ pub(crate) struct Name {
 }
 
 impl Name {
-    /// A name that the spec bears in this line.
+    /// A name that the spec bears in this line. Whatever is no letter or digit parts words.
     pub(crate) fn new(text: &str, line: usize) -> Self {
-        Self { text: text.to_owned(), snake: snake(text), pascal: pascal(text), line }
+        let words: String = text.chars().map(|c| if c.is_alphanumeric() { c } else { '_' }).collect();
+        Self { text: text.to_owned(), snake: snake(&words), pascal: pascal(&words), line }
+    }
+
+    /// Whether Rust takes the name, in both casings.
+    pub(crate) fn is_identifier(&self) -> bool {
+        is_identifier(&self.snake) && is_identifier(&self.pascal)
     }
 }
 
@@ -46,9 +52,22 @@ fn pascal(text: &str) -> String {
     pascal
 }
 
+fn is_identifier(text: &str) -> bool {
+    // syn knows the keywords of all editions but the youngest.
+    syn::parse_str::<syn::Ident>(text).is_ok() && text != "gen"
+}
+
 #[cfg(test)]
 mod tests {
     use super::Name;
+
+    #[test]
+    fn keywords_are_no_identifiers() {
+        for keyword in ["match", "type", "self", "Self", "gen", "_", "1st", ""] {
+            assert!(!Name::new(keyword, 1).is_identifier(), "{keyword}");
+        }
+        assert!(Name::new("stage1", 1).is_identifier());
+    }
 
     #[test]
     fn casing() {
@@ -59,6 +78,7 @@ mod tests {
             ("MMImdb", "mm_imdb", "MMImdb"),
             ("Imdb5000", "imdb5000", "Imdb5000"),
             ("audio_2", "audio_2", "Audio2"),
+            ("left-eye", "left_eye", "LeftEye"),
         ] {
             let name = Name::new(text, 1);
             assert_eq!((name.snake.as_str(), name.pascal.as_str()), (snake, pascal));
