@@ -254,6 +254,6 @@ mod tests {
     #[test]
     fn devices_that_do_not_exist_are_refused() {
         let error = variables(Device::Cuda(1000)).unwrap_err().to_string();
-        assert!(error.starts_with("device cuda:1000: there are "), "{error}");
+        assert!(error.contains("cuda:1000"), "{error}");
     }
 }
