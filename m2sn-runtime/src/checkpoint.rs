@@ -132,13 +132,16 @@ pub fn manifest(folder: impl AsRef<Path>) -> Result<Manifest> {
     parse(&path, &Tensors::read(&path)?)
 }
 
-/// Copies each tensor into the variable of its name; the caller has compared names and shapes.
+/// Copies each tensor into the variable of its name.
+///
+/// # Errors
+/// [`Error::Invalid`] names the first tensor that has no variable of its shape.
 pub(crate) fn assign(variables: &VarStore, tensors: &BTreeMap<String, tch::Tensor>) -> Result<()> {
     let mut variables = variables.variables();
     tch::no_grad(|| {
         tensors.iter().try_for_each(|(name, tensor)| match variables.get_mut(name) {
-            Some(variable) => Ok(variable.f_copy_(tensor)?),
-            None => Err(Error::invalid(format!("the model has no variable `{name}`"))),
+            Some(variable) if variable.size() == tensor.size() => Ok(variable.f_copy_(tensor)?),
+            _ => Err(Error::invalid(format!("the model has no variable `{name}` of shape {:?}", tensor.size()))),
         })
     })
 }

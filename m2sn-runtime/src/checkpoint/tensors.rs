@@ -86,12 +86,16 @@ impl Tensors {
     pub(crate) fn read(path: &Path) -> Result<Self> {
         let file = std::fs::read(path).map_err(Error::io(path))?;
         let damaged = |what: &str| {
-            Error::file(path, format!("not a whole safetensors file ({what}); it may be damaged or cut off while copied"))
+            Error::file(
+                path,
+                format!("not a whole safetensors file ({what}); it may be damaged or cut off while copied"),
+            )
         };
         let (length, rest) = file.split_first_chunk::<8>().ok_or_else(|| damaged("it is shorter than its header"))?;
         let length = usize::try_from(u64::from_le_bytes(*length)).unwrap_or(usize::MAX);
         let (header, data) = rest.split_at_checked(length).ok_or_else(|| damaged("it is shorter than its header"))?;
-        let header: Header = serde_json::from_slice(header).map_err(|error| damaged(&format!("its header: {error}")))?;
+        let header: Header =
+            serde_json::from_slice(header).map_err(|error| damaged(&format!("its header: {error}")))?;
         let mut tensors = BTreeMap::new();
         for (name, Entry { dtype, shape, data_offsets: [start, end] }) in header.entries {
             let (_, kind) = KINDS

@@ -34,13 +34,7 @@ pub(super) struct Samples {
 }
 
 impl<'a, N: Network> Context<'a, N> {
-    pub(super) fn new(
-        network: &'a N,
-        plan: &'a Plan,
-        splits: &Splits<N::Input>,
-        memory: u64,
-        disk: PathBuf,
-    ) -> Self {
+    pub(super) fn new(network: &'a N, plan: &'a Plan, splits: &Splits<N::Input>, memory: u64, disk: PathBuf) -> Self {
         let device = network.variables().device();
         Self {
             network,

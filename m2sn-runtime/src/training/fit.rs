@@ -124,7 +124,11 @@ pub(super) fn fit<N: Network>(
         run.record(
             network.variables(),
             epoch,
-            Moment { steps: optimizer.steps(), optimizer: optimizer.state().into_iter().collect(), best: clones(&best) },
+            Moment {
+                steps: optimizer.steps(),
+                optimizer: optimizer.state().into_iter().collect(),
+                best: clones(&best),
+            },
         )?;
     }
     assign(network.variables(), &best)

@@ -30,9 +30,8 @@ pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>) -> 
     let train = context.exit_features(&context.train, chunk)?;
     let valid = context.exit_features(&context.valid, chunk)?;
     let draw = |samples: i64| -> Vec<Tensor> {
-        let exits = |modality: usize| {
-            Tensor::randint(context.exits(modality) as i64, [samples], (Kind::Int64, Device::Cpu))
-        };
+        let exits =
+            |modality: usize| Tensor::randint(context.exits(modality) as i64, [samples], (Kind::Int64, Device::Cpu));
         context.modalities().map(exits).collect()
     };
     let last = |modality: usize| context.exits(modality) as i64 - 1;

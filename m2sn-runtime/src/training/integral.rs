@@ -42,7 +42,9 @@ fn groups<N: Network>(context: &Context<'_, N>, modality: usize) -> Vec<Range<us
     let mut groups: Vec<Range<usize>> = Vec::new();
     for block in 0..context.exits(modality) {
         match groups.last_mut() {
-            Some(group) if !has_parameters(context.network, &[Part::Block { modality, block }]) => group.end = block + 1,
+            Some(group) if !has_parameters(context.network, &[Part::Block { modality, block }]) => {
+                group.end = block + 1
+            }
             _ => groups.push(block..block + 1),
         }
     }

@@ -24,6 +24,8 @@ mod run;
 mod schedule;
 mod shortcuts;
 mod tensorboard;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 

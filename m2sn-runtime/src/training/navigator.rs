@@ -20,11 +20,7 @@ use crate::task::Task;
 const SMOOTHNESS: f64 = 0.05;
 
 /// Trains the navigator on the milliseconds of each modality's exits.
-pub(super) fn train<N: Network>(
-    context: &Context<'_, N>,
-    run: &mut Run<'_>,
-    milliseconds: &[Vec<f64>],
-) -> Result<()> {
+pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>, milliseconds: &[Vec<f64>]) -> Result<()> {
     let (network, task) = (context.network, context.task());
     let modalities = N::description().modalities;
     let settings = &context.plan.navigator;

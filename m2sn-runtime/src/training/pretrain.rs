@@ -16,9 +16,9 @@ const UNIMODAL_WEIGHT: f64 = 0.5;
 pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>) -> Result<()> {
     let (network, task) = (context.network, context.task());
     let modalities = N::description().modalities;
-    let blocks = context.modalities().flat_map(|modality| {
-        (0..context.exits(modality)).map(move |block| Part::Block { modality, block })
-    });
+    let blocks = context
+        .modalities()
+        .flat_map(|modality| (0..context.exits(modality)).map(move |block| Part::Block { modality, block }));
     let task_heads = context.modalities().map(|modality| Part::TaskHead { modality });
     let phase = Phase {
         name: "pretrain".into(),
@@ -42,7 +42,8 @@ pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>) -> 
     let validate = || {
         context.valid.score(phase.stage.batch, "score", |range, target| {
             let inputs = context.valid.inputs.iter().map(|input| input.range(range.clone()));
-            let features: Vec<_> = inputs.enumerate().map(|(modality, input)| deepest(modality, input, false)).collect();
+            let features: Vec<_> =
+                inputs.enumerate().map(|(modality, input)| deepest(modality, input, false)).collect();
             let logits = network.fuse(&features, false);
             let mut score = loss(task, &logits, target);
             let mut found = vec![("loss".to_owned(), score)];

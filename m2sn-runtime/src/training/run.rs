@@ -215,12 +215,7 @@ impl Folder {
     ///
     /// # Errors
     /// [`Error::File`] with the differences where it is that of another run.
-    pub(super) fn open<N: Network>(
-        path: &Path,
-        network: &N,
-        plan: &Plan,
-        splits: &Splits<N::Input>,
-    ) -> Result<Self> {
+    pub(super) fn open<N: Network>(path: &Path, network: &N, plan: &Plan, splits: &Splits<N::Input>) -> Result<Self> {
         std::fs::create_dir_all(path).map_err(Error::io(path))?;
         let folder = Self { path: path.into() };
         folder.claim("spec.yaml", N::description().resolved_spec, lines_that_differ)?;
@@ -291,10 +286,9 @@ impl Folder {
     /// Writes the stage in the making.
     fn keep(&self, variables: &VarStore, report: &StageReport, moment: &Moment) -> Result<()> {
         let model = variables.variables();
-        let parts = [("model", model.iter().collect::<Vec<_>>())].into_iter().chain([
-            ("optimizer", moment.optimizer.iter().collect()),
-            ("best", moment.best.iter().collect()),
-        ]);
+        let parts = [("model", model.iter().collect::<Vec<_>>())]
+            .into_iter()
+            .chain([("optimizer", moment.optimizer.iter().collect()), ("best", moment.best.iter().collect())]);
         let tensors = parts.flat_map(|(part, tensors)| {
             tensors.into_iter().map(move |(name, tensor)| (format!("{part}/{name}"), tensor.shallow_clone()))
         });

@@ -76,9 +76,10 @@ mod tests {
     #[test]
     fn step_drops_after_whole_epochs() {
         let schedule = Schedule::Step { epochs: 2, gamma: 0.1 };
-        assert_close((0..10).map(|step| schedule.factor(step, 10, 2)), &[
-            1.0, 1.0, 1.0, 1.0, 0.1, 0.1, 0.1, 0.1, 0.01, 0.01,
-        ]);
+        assert_close(
+            (0..10).map(|step| schedule.factor(step, 10, 2)),
+            &[1.0, 1.0, 1.0, 1.0, 0.1, 0.1, 0.1, 0.1, 0.01, 0.01],
+        );
     }
 
     #[test]

@@ -1,0 +1,455 @@
+//! The stages on a small network, and whole trainings interrupted and resumed.
+//!
+//! LibTorch has one random generator a process. A test that depends on what is drawn runs [`alone`].
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::rc::Rc;
+
+use tch::Tensor;
+use tch::nn::VarStore;
+
+use super::*;
+use crate::batch::Feature;
+use crate::checkpoint;
+use crate::network::{Description, Exit, Modality};
+use crate::tiny::{Tiny, TinyInput, TinyRoute, samples};
+use crate::{Device, checkpoint::tensors::Tensors};
+
+type Values = BTreeMap<String, Tensor>;
+
+fn network(seed: i64) -> Tiny {
+    tch::manual_seed(seed);
+    Tiny::new(Device::Cpu).unwrap()
+}
+
+fn data() -> Splits<TinyInput> {
+    samples(192, 64).unwrap()
+}
+
+fn milliseconds() -> Vec<Vec<f64>> {
+    vec![vec![1.0, 2.0, 3.0], vec![2.0, 4.0, 6.0]]
+}
+
+fn trainer(plan: Plan) -> Trainer {
+    Trainer::new(plan).latency(milliseconds())
+}
+
+fn values(network: &impl Network) -> Values {
+    network.variables().variables().into_iter().map(|(name, tensor)| (name, tensor.detach().copy())).collect()
+}
+
+/// Runs the body of a test in a process of its own, where no other test draws random numbers.
+fn alone(test: &str, body: impl FnOnce()) {
+    const ALONE: &str = "M2SN_TEST_ALONE";
+    if std::env::var_os(ALONE).is_some() {
+        return body();
+    }
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args([&format!("training::tests::{test}"), "--exact", "--nocapture"])
+        .envs([(ALONE, "1"), ("OMP_NUM_THREADS", "1")])
+        .output()
+        .unwrap();
+    let [stdout, stderr] = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text));
+    assert!(output.status.success() && stdout.contains("1 passed"), "{stdout}{stderr}");
+}
+
+/// The names of the variables that differ, cut to two components.
+fn changed(before: &Values, after: &Values) -> Vec<String> {
+    let mut names: Vec<_> = before
+        .iter()
+        .filter(|(name, value)| after[*name] != **value)
+        .map(|(name, _)| name.split('.').take(2).collect::<Vec<_>>().join("."))
+        .collect();
+    names.dedup();
+    names
+}
+
+/// The losses of the first and the last epoch of a phase.
+fn losses(phase: &PhaseReport) -> (f64, f64) {
+    (phase.epochs.first().unwrap().loss, phase.epochs.last().unwrap().loss)
+}
+
+#[test]
+fn every_stage_teaches_its_own_parts_and_leaves_the_others() {
+    alone("every_stage_teaches_its_own_parts_and_leaves_the_others", || {
+        for method in [Method::Integral, Method::Peripheral] {
+            let mut plan = Tiny::plan();
+            plan.shortcuts.method = method;
+            let (trainer, data, mut network) = (trainer(plan), data(), network(1));
+            let mut progress = Progress::silent();
+
+            let start = values(&network);
+            let report = trainer.pretrain(&mut network, &data, &mut progress).unwrap();
+            let pretrained = values(&network);
+            let learnt = ["encoders.left", "encoders.right", "head.bias", "head.weight", "task_heads.left"];
+            assert_eq!(changed(&start, &pretrained)[..5], learnt);
+            assert_eq!(changed(&start, &pretrained)[5..], ["task_heads.right"]);
+            let (first, last) = losses(&report.phases[0]);
+            assert!(last < 0.7 * first, "{first} to {last}");
+
+            let report = trainer.shortcuts(&mut network, &data, &mut progress).unwrap();
+            let shortcut = values(&network);
+            match method {
+                Method::Integral => {
+                    let learnt = ["encoders.left", "encoders.right", "shortcuts.left", "shortcuts.right"];
+                    assert_eq!(changed(&pretrained, &shortcut), learnt);
+                    let names: Vec<_> = report.phases.iter().map(|phase| phase.phase.as_str()).collect();
+                    assert_eq!(names[..3], ["shortcuts/left/first", "shortcuts/left/second", "shortcuts/left/full"]);
+                    assert_eq!(names[3..], ["shortcuts/right/first", "shortcuts/right/second", "shortcuts/right/full"]);
+                }
+                Method::Peripheral => {
+                    assert_eq!(changed(&pretrained, &shortcut), ["shortcuts.left", "shortcuts.right"]);
+                    let names: Vec<_> = report.phases.iter().map(|phase| phase.phase.as_str()).collect();
+                    assert_eq!(names, ["shortcuts/left", "shortcuts/right"]);
+                }
+            }
+            for phase in report.phases.iter().filter(|phase| !phase.phase.ends_with("full")) {
+                let (first, last) = losses(phase);
+                assert!(last < first, "{}: {first} to {last}", phase.phase);
+            }
+
+            let report = trainer.fusion(&mut network, &data, &mut progress).unwrap();
+            let fused = values(&network);
+            assert_eq!(changed(&shortcut, &fused), ["head.bias", "head.weight"]);
+            let (first, last) = losses(&report.phases[0]);
+            assert!(last < first, "{first} to {last}");
+
+            let report = trainer.navigator(&mut network, &data, &mut progress).unwrap();
+            assert_eq!(changed(&fused, &values(&network)), ["navigator.bias", "navigator.weight"]);
+            let scores: Vec<_> = report.phases[0].epochs.iter().map(|epoch| epoch.score).collect();
+            assert!(scores.iter().fold(f64::MAX, |best, score| best.min(*score)) < scores[0], "{scores:?}");
+        }
+    });
+}
+
+#[test]
+fn integral_blocks_are_frozen_one_after_the_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, mut network) = (data(), network(1));
+    let trainer = trainer(Tiny::plan()).folder(folder.path());
+    let stop = |epoch: &Epoch| match epoch.phase.as_str() {
+        "shortcuts/left/second" => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    };
+    trainer.pretrain(&mut network, &data, &mut Progress::silent()).unwrap();
+    let pretrained = values(&network);
+    let error = trainer.shortcuts(&mut network, &data, &mut Progress::silent().observed(stop)).unwrap_err();
+    assert_eq!(error.to_string(), "training was stopped after epoch 1 of `shortcuts/left/second`");
+    let stopped = values(&network);
+    trainer.shortcuts(&mut network, &data, &mut Progress::silent()).unwrap();
+    let done = values(&network);
+    for (name, was_frozen) in [("layer0", true), ("layer1", false), ("layer2", false)] {
+        let name = format!("encoders.left.{name}.weight");
+        assert_ne!(pretrained[&name], done[&name], "{name} learns from the pre-trained values on");
+        assert_eq!(stopped[&name] == done[&name], was_frozen, "{name}");
+    }
+    assert_eq!(stopped["encoders.right.layer0.weight"], pretrained["encoders.right.layer0.weight"]);
+}
+
+#[test]
+fn the_best_epoch_is_kept_and_patience_ends_a_phase() {
+    alone("the_best_epoch_is_kept_and_patience_ends_a_phase", || {
+        let mut plan = Tiny::plan();
+        plan.pretrain.epochs = 30;
+        plan.pretrain.patience = Some(2);
+        // So high a rate spoils the network before long.
+        plan.pretrain.optimizer = Optimizer::Sgd { lr: 1.0, momentum: 0.9, weight_decay: 0.0 };
+        plan.pretrain.schedule = Schedule::Constant;
+        let (data, mut network) = (data(), network(1));
+        let folder = tempfile::tempdir().unwrap();
+        let best = Rc::new(Cell::new(f64::MAX));
+        let seen = Rc::clone(&best);
+        let path = folder.path().to_path_buf();
+        let mut progress = Progress::silent().observed(move |epoch: &Epoch| {
+            assert_eq!(epoch.best, epoch.score < seen.get());
+            if epoch.best {
+                seen.set(epoch.score);
+                std::fs::copy(path.join("current.safetensors"), path.join("best")).unwrap();
+            }
+            ControlFlow::Continue(())
+        });
+        let report = trainer(plan).folder(folder.path()).pretrain(&mut network, &data, &mut progress).unwrap();
+        let phase = &report.phases[0];
+        assert_eq!(phase.best().unwrap().score, best.get());
+        assert!(phase.epochs.len() < 30);
+        assert_eq!(phase.best().unwrap().epoch + 2, phase.epochs.len());
+        let kept = Tensors::read(&folder.path().join("best")).unwrap().tensors;
+        for (name, value) in values(&network) {
+            assert_eq!(kept[&format!("model/{name}")], value, "{name}");
+        }
+    });
+}
+
+/// What the navigator's best epoch measured.
+fn navigate(latency: Latency, encoders: Encoders) -> (Epoch, Option<f64>) {
+    thread_local! {
+        static PREPARED: tempfile::TempDir = {
+            let folder = tempfile::tempdir().unwrap();
+            let (trainer, data, mut network) = (trainer(Tiny::plan()), data(), network(1));
+            trainer.pretrain(&mut network, &data, &mut Progress::silent()).unwrap();
+            trainer.shortcuts(&mut network, &data, &mut Progress::silent()).unwrap();
+            trainer.fusion(&mut network, &data, &mut Progress::silent()).unwrap();
+            checkpoint::save(&network, folder.path()).unwrap();
+            folder
+        };
+    }
+    let mut plan = Tiny::plan();
+    plan.navigator.latency = latency;
+    plan.navigator.encoders = encoders;
+    plan.navigator.stage.epochs = 25;
+    plan.navigator.stage.optimizer = Optimizer::AdamW { lr: 0.05, weight_decay: 0.0 };
+    let mut network = network(2);
+    PREPARED.with(|folder| checkpoint::load(&mut network, folder.path())).unwrap();
+    let report = trainer(plan).navigator(&mut network, &data(), &mut Progress::silent()).unwrap();
+    (report.phases[0].best().unwrap().clone(), report.lambda)
+}
+
+#[test]
+fn a_large_weight_makes_the_navigator_take_the_cheapest_exits() {
+    alone("a_large_weight_makes_the_navigator_take_the_cheapest_exits", || {
+        for encoders in [Encoders::Serial, Encoders::Parallel] {
+            let (dear, lambda) = navigate(Latency::Weight(100.0), encoders);
+            assert_eq!(lambda, Some(100.0));
+            assert!(dear.metrics["share/right/first"] > 0.95, "{encoders:?}: {:?}", dear.metrics);
+            let cheapest = if encoders == Encoders::Serial { 3.0 } else { 2.0 };
+            assert!(dear.metrics["latency"] < 1.05 * cheapest, "{encoders:?}: {:?}", dear.metrics);
+            let (free, _) = navigate(Latency::Weight(0.0), encoders);
+            assert!(free.metrics["latency"] > cheapest + 0.5, "{:?}", free.metrics);
+            assert!((free.score - free.metrics["loss"]).abs() < 1e-9);
+        }
+    });
+}
+
+#[test]
+fn a_ratio_is_calibrated_in_proportion() {
+    alone("a_ratio_is_calibrated_in_proportion", || {
+        let (_, small) = navigate(Latency::Ratio(0.1), Encoders::Serial);
+        let (_, large) = navigate(Latency::Ratio(0.4), Encoders::Serial);
+        assert!((large.unwrap() / small.unwrap() - 4.0).abs() < 1e-9);
+        // Uniform decisions take 2 + 4 ms, and the task loss lies between none and that of a guess among three classes.
+        assert!(small.unwrap() > 0.0 && small.unwrap() < 0.1 * 3f64.ln() / 6.0, "{small:?}");
+    });
+}
+
+/// Trains in `folder`, interrupted after every `every` epochs and gone on with by another network each time.
+fn interrupted(trainer: &Trainer, data: &Splits<TinyInput>, every: usize, spoil: impl Fn()) -> (Values, Report) {
+    for attempt in 0.. {
+        let mut network = network(if attempt == 0 { 1 } else { 100 + attempt });
+        let mut epochs = 0;
+        let mut progress = Progress::silent().observed(move |_: &Epoch| {
+            epochs += 1;
+            if epochs == every { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        match trainer.train(&mut network, data, &mut progress) {
+            Ok(report) => return (values(&network), report),
+            Err(Error::Stopped { .. }) => spoil(),
+            Err(error) => panic!("{error}"),
+        }
+    }
+    unreachable!()
+}
+
+fn without_seconds(mut report: Report) -> Report {
+    for stage in &mut report.stages {
+        stage.seconds = 0.0;
+        stage.phases.iter_mut().flat_map(|phase| &mut phase.epochs).for_each(|epoch| epoch.seconds = 0.0);
+    }
+    report
+}
+
+#[test]
+fn an_interrupted_training_ends_as_an_uninterrupted_one() {
+    alone("an_interrupted_training_ends_as_an_uninterrupted_one", || {
+        for (method, patience, every) in
+            [(Method::Integral, None, 1), (Method::Integral, Some(1), 3), (Method::Peripheral, None, 2)]
+        {
+            let mut plan = Tiny::plan();
+            plan.shortcuts.method = method;
+            plan.shortcuts.stage.patience = patience;
+            for stage in [&mut plan.pretrain, &mut plan.shortcuts.stage, &mut plan.fusion, &mut plan.navigator.stage] {
+                stage.epochs = 3;
+            }
+            let data = data();
+            let mut straight = network(1);
+            let report = trainer(plan.clone()).train(&mut straight, &data, &mut Progress::silent()).unwrap();
+
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path();
+            let resumed = trainer(plan).folder(path);
+            // What a program that is killed while it writes leaves behind.
+            let spoil = || {
+                std::fs::write(path.join("current.safetensors.partial"), "half").unwrap();
+                std::fs::write(path.join("metrics.jsonl"), "{\"phase\":\"pre").unwrap();
+                for stage in STAGES.iter().map(|stage| path.join(stage)).filter(|stage| !stage.exists()) {
+                    std::fs::create_dir_all(&stage).unwrap();
+                    std::fs::write(stage.join("report.json"), "{").unwrap();
+                    std::fs::write(stage.join("model.safetensors.partial"), "half").unwrap();
+                }
+            };
+            let (found, found_report) = interrupted(&resumed, &data, every, spoil);
+            assert_eq!(found, values(&straight), "{method:?}, stopped after every {every} epochs");
+            assert_eq!(without_seconds(found_report.clone()), without_seconds(report));
+
+            let lines = std::fs::read_to_string(path.join("metrics.jsonl")).unwrap();
+            let epochs: Vec<Epoch> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+            let expected = found_report.stages.iter().flat_map(|stage| &stage.phases).flat_map(|phase| &phase.epochs);
+            assert_eq!(epochs, expected.cloned().collect::<Vec<_>>());
+
+            // A run that is done is only read.
+            let mut again = network(9);
+            let report = resumed.train(&mut again, &data, &mut Progress::silent()).unwrap();
+            assert_eq!((values(&again), report), (found, found_report));
+        }
+    });
+}
+
+#[test]
+fn caches_on_disk_change_nothing() {
+    alone("caches_on_disk_change_nothing", || {
+        let data = data();
+        let [memory, disk] = [u64::MAX, 0].map(|bytes| {
+            let mut network = network(1);
+            let folder = tempfile::tempdir().unwrap();
+            let trainer = trainer(Tiny::plan()).memory(bytes).folder(folder.path());
+            trainer.train(&mut network, &data, &mut Progress::silent()).unwrap();
+            let names = std::fs::read_dir(folder.path()).unwrap();
+            let names: Vec<_> = names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+            assert!(!names.iter().any(|name| name.contains("cache") || name.contains("current")), "{names:?}");
+            values(&network)
+        });
+        assert_eq!(memory, disk);
+    });
+}
+
+#[test]
+fn the_folder_of_another_run_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = Plan { seed: 7, ..Tiny::plan() };
+    let short = |mut plan: Plan| {
+        plan.pretrain.epochs = 1;
+        trainer(plan).folder(folder.path())
+    };
+    let pretrain = |trainer: &Trainer, data: &Splits<TinyInput>| {
+        trainer.pretrain(&mut network(1), data, &mut Progress::silent()).map(|_| ())
+    };
+    pretrain(&short(plan.clone()), &data()).unwrap();
+    pretrain(&short(plan.clone()), &data()).unwrap();
+    let mut other = plan.clone();
+    other.seed = 8;
+    other.navigator.latency = Latency::Weight(0.5);
+    let errors = [pretrain(&short(other), &data()), pretrain(&short(plan.clone()), &samples(100, 64).unwrap()), {
+        std::fs::write(folder.path().join("spec.yaml"), "model: Huge\n").unwrap();
+        pretrain(&short(plan), &data())
+    }];
+    let texts: Vec<_> = errors.into_iter().map(|error| error.unwrap_err().to_string()).collect();
+    let texts = texts.join("\n").replace(&folder.path().display().to_string(), "folder");
+    let hide = |word: &str| if word.len() > 64 { "[sha256]".to_owned() } else { word.to_owned() };
+    insta::assert_snapshot!(texts.split(' ').map(hide).collect::<Vec<_>>().join(" "));
+}
+
+#[test]
+fn a_loss_that_is_not_finite_stops_the_training() {
+    let mut plan = Tiny::plan();
+    plan.pretrain.optimizer = Optimizer::Sgd { lr: 1e30, momentum: 0.0, weight_decay: 0.0 };
+    plan.pretrain.schedule = Schedule::Constant;
+    let error = trainer(plan).pretrain(&mut network(1), &data(), &mut Progress::silent()).unwrap_err();
+    insta::assert_snapshot!(error);
+}
+
+#[test]
+fn latencies_must_fit_the_network() {
+    let train =
+        |trainer: Trainer| trainer.train(&mut network(1), &data(), &mut Progress::silent()).unwrap_err().to_string();
+    let plan = Tiny::plan();
+    let texts = [
+        train(Trainer::new(plan.clone())),
+        train(Trainer::new(plan.clone()).latency(vec![vec![1.0, 2.0], vec![1.0, 2.0, 3.0]])),
+        train(Trainer::new(plan).latency(vec![vec![1.0, f64::NAN, 3.0], vec![1.0, 2.0, 3.0]])),
+    ];
+    insta::assert_snapshot!(texts.join("\n"));
+}
+
+#[test]
+fn a_run_keeps_the_latencies_that_it_began_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let read = |folder: &Path| std::fs::read_to_string(folder.join("latency.json")).unwrap();
+    let trainer = trainer(Tiny::plan()).folder(folder.path());
+    let stop = |_: &Epoch| ControlFlow::Break(());
+    let _ = trainer.navigator(&mut network(1), &data(), &mut Progress::silent().observed(stop)).unwrap_err();
+    let before = read(folder.path());
+    let slower = trainer.latency(vec![vec![5.0, 6.0, 7.0], vec![5.0, 6.0, 7.0]]);
+    slower.navigator(&mut network(1), &data(), &mut Progress::silent()).unwrap();
+    assert_eq!(read(folder.path()), before);
+}
+
+/// [`Tiny`], with its last blocks replaced by one that has nothing to learn.
+#[derive(Debug)]
+struct Pooled(Tiny);
+
+impl Network for Pooled {
+    type Input = TinyInput;
+    type Route = TinyRoute;
+
+    fn new(device: Device) -> Result<Self> {
+        Tiny::new(device).map(Self)
+    }
+
+    fn description() -> &'static Description {
+        let of = |modality: &Modality| {
+            let mut exits = modality.exits.to_vec();
+            exits[2] = Exit { layers: &["pool"], ..exits[2] };
+            Modality { exits: Vec::leak(exits), ..*modality }
+        };
+        let description = Tiny::description();
+        let modalities = Vec::leak(description.modalities.iter().map(of).collect());
+        Box::leak(Box::new(Description { modalities, ..*description }))
+    }
+
+    fn plan() -> Plan {
+        Tiny::plan()
+    }
+
+    fn variables(&self) -> &VarStore {
+        self.0.variables()
+    }
+
+    fn block(&self, modality: usize, block: usize, input: &Feature, train: bool) -> Feature {
+        match block {
+            2 => input.tensor.narrow(1, 0, 8).into(),
+            _ => self.0.block(modality, block, input, train),
+        }
+    }
+
+    fn shortcut(&self, modality: usize, exit: usize, input: &Feature, train: bool) -> Tensor {
+        self.0.shortcut(modality, exit, input, train)
+    }
+
+    fn task_head(&self, modality: usize, feature: &Tensor) -> Tensor {
+        self.0.task_head(modality, feature)
+    }
+
+    fn fuse(&self, features: &[Tensor], train: bool) -> Tensor {
+        self.0.fuse(features, train)
+    }
+
+    fn navigate(&self, inputs: &[Feature], train: bool) -> Vec<Tensor> {
+        self.0.navigate(inputs, train)
+    }
+}
+
+#[test]
+fn a_block_without_parameters_is_answered_for_by_the_one_before() {
+    tch::manual_seed(1);
+    let mut network = Pooled::new(Device::Cpu).unwrap();
+    let trainer = trainer(Tiny::plan());
+    trainer.pretrain(&mut network, &data(), &mut Progress::silent()).unwrap();
+    let report = trainer.shortcuts(&mut network, &data(), &mut Progress::silent()).unwrap();
+    let phases: Vec<_> = report.phases.iter().map(|phase| phase.phase.as_str()).collect();
+    let expected = ["shortcuts/left/first", "shortcuts/left/second", "shortcuts/right/first", "shortcuts/right/second"];
+    assert_eq!(phases, expected);
+    let metrics: Vec<_> = report.phases[1].epochs[0].metrics.keys().map(String::as_str).collect();
+    assert_eq!(metrics, ["accuracy/full", "accuracy/second", "loss/full", "loss/second"]);
+}
