@@ -7,7 +7,7 @@ use crate::shape::Vector;
 
 /// The features side by side: `[batch, A]`, `[batch, B]`, … → `[batch, A + B + …]`.
 ///
-/// That the widths add up is checked when the program is built.
+/// That the widths add up is checked when the program is built (`cargo check` alone does not see it).
 ///
 /// ```
 /// use m2sn_runtime::{Batch, fusion, shape::Vector, tch::{Device, Kind, Tensor}};
@@ -23,7 +23,7 @@ pub fn concat<P: Parts, const C: i64>(parts: P) -> Batch<Vector<C>> {
     Batch::trusted(parts.join().into())
 }
 
-/// The features that [`concat`] takes: tuples of 1 to 12 of `&Batch<Vector<_>>`.
+/// The features that [`concat()`] takes: tuples of 1 to 12 of `&Batch<Vector<_>>`.
 pub trait Parts {
     /// The sum of the widths.
     const WIDTH: i64;

@@ -20,3 +20,17 @@ pub fn split(logits: &Tensor, exits: &[i64]) -> Vec<Tensor> {
 pub fn decide(scores: &[Tensor]) -> Vec<Tensor> {
     scores.iter().map(|scores| scores.argmax(1, false)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_modality_decides_among_its_own_exits() {
+        let logits = Tensor::from_slice(&[0.1f32, 0.7, -3.0, -1.0, -2.0, 2.0, 1.0, 0.0, 0.5, 0.9]).view([2, 5]);
+        let scores = split(&logits, &[2, 3]);
+        assert_eq!(scores[1], Tensor::from_slice(&[-3f32, -1.0, -2.0, 0.0, 0.5, 0.9]).view([2, 3]));
+        let decision = decide(&scores);
+        assert_eq!(decision, [Tensor::from_slice(&[1i64, 0]), Tensor::from_slice(&[1i64, 2])]);
+    }
+}

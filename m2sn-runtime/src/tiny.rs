@@ -35,6 +35,8 @@ impl Network for Tiny {
     type Route = TinyRoute;
 
     fn new(device: Device) -> Result<Self> {
+        // Tests run side by side, and threads of LibTorch that wait for each other would take the cores from them.
+        tch::set_num_threads(1);
         let variables = VarStore::new(device.into());
         let root = variables.root();
         let each = |build: &dyn Fn(usize, usize) -> nn::Linear, exits: usize| -> Vec<Vec<nn::Linear>> {

@@ -16,7 +16,7 @@ use crate::shape::{Sequence, Tokens};
 /// Where [`Settings::padding`] is set and the batch carries no mask yet, the steps with that id become padding.
 /// The row of the padding id is zero and stays so: it receives no gradient.
 ///
-/// Token ids lie between 0 and the vocabulary's size; LibTorch refuses any other.
+/// Token ids are expected in `0..vocabulary`: check them where data enters, since LibTorch panics over any other.
 ///
 /// PyTorch's twin is `Embedding(padding_idx=…)`. Variables: `weight` and, for learned positions, `positions`,
 /// both drawn from the standard normal distribution.
@@ -101,4 +101,45 @@ fn sinusoids(steps: i64, features: i64, device: Device) -> Tensor {
     // The cosine is the sine a quarter turn on.
     let quarter_turns = columns.remainder(2) * std::f64::consts::FRAC_PI_2;
     (angles + quarter_turns).sin().to_kind(Kind::Float)
+}
+
+#[cfg(test)]
+mod tests {
+    use tch::nn::VarStore;
+
+    use super::*;
+
+    fn build(store: &VarStore) -> Embedding<Tokens<3>, Sequence<3, 4>> {
+        let settings = Settings { vocabulary: 5, padding: Some(2), positions: Positions::None, dropout: 0.0 };
+        Embedding::new(store.root(), settings)
+    }
+
+    fn tokens() -> Tensor {
+        Tensor::from_slice(&[1i64, 2, 4, 3, 2, 2]).view([2, 3])
+    }
+
+    #[test]
+    fn the_padding_id_marks_padding_where_the_batch_does_not() {
+        let store = VarStore::new(Device::Cpu);
+        let embedding = build(&store);
+        let found = embedding.forward(&Batch::new(tokens()).unwrap(), false);
+        let expected = Tensor::from_slice(&[true, false, true, true, false, false]).view([2, 3]);
+        assert_eq!(found.mask(), Some(&expected));
+
+        let given = Batch::with_lengths(tokens(), &Tensor::from_slice(&[2i64, 3])).unwrap();
+        let found = embedding.forward(&given, false);
+        assert_eq!(found.mask(), given.mask());
+    }
+
+    #[test]
+    fn the_padding_row_is_zero_and_learns_nothing() {
+        let store = VarStore::new(Device::Cpu);
+        let output = build(&store).forward(&Batch::new(tokens()).unwrap(), true);
+        output.tensor().sum(Kind::Float).backward();
+        let table = &store.variables()["weight"];
+        let zeros = Tensor::zeros([4], (Kind::Float, Device::Cpu));
+        assert_eq!(table.get(2), zeros);
+        assert_eq!(table.grad().get(2), zeros);
+        assert_eq!(table.grad().get(1), zeros.ones_like());
+    }
 }

@@ -9,7 +9,7 @@ use crate::shape::{Image, Sequence, Shape, Vector};
 /// All values of a sample side by side, the last dimension running fastest.
 ///
 /// `[batch, C, H, W]` → `[batch, C·H·W]`, or `[batch, T, F]` → `[batch, T·F]` with zeros at padding steps.
-/// That the sizes agree is checked when the program is compiled.
+/// That the sizes agree is checked when the program is built (`cargo check` alone does not see it).
 /// PyTorch's twin is `Flatten`. There are no variables.
 #[derive(Debug)]
 pub struct Flatten<I, O> {
@@ -49,5 +49,21 @@ impl<const T: i64, const F: i64, const N: i64> Layer<Sequence<T, F>, Vector<N>> 
             None => input.tensor().flatten(1, -1),
         };
         Batch::trusted(flat.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tch::Tensor;
+
+    use super::*;
+
+    #[test]
+    fn padding_steps_become_zeros_and_the_mask_ends() {
+        let steps = Tensor::from_slice(&[1f32, 2.0, 3.0, 4.0, 5.0, f32::NAN]).view([1, 3, 2]);
+        let input = Batch::<Sequence<3, 2>>::with_lengths(steps, &Tensor::from_slice(&[2i64])).unwrap();
+        let output = Flatten::<Sequence<3, 2>, Vector<6>>::new().forward(&input, false);
+        assert_eq!(output.tensor(), &Tensor::from_slice(&[1f32, 2.0, 3.0, 4.0, 0.0, 0.0]).view([1, 6]));
+        assert!(output.mask().is_none());
     }
 }

@@ -50,3 +50,15 @@ pub(crate) fn mean_over_steps(tensor: &Tensor, mask: Option<&Tensor>) -> Tensor 
     let count = mask.sum_dim_intlist([1].as_slice(), true, tensor.kind()).clamp_min(1.0);
     real.sum_dim_intlist([1].as_slice(), false, None) / count
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn padding_counts_for_nothing() {
+        let steps = Tensor::from_slice(&[1f32, 3.0, f32::NAN, f32::INFINITY, 5.0, 7.0]).view([2, 3, 1]);
+        let mask = Tensor::from_slice(&[true, true, false, false, false, false]).view([2, 3]);
+        assert_eq!(mean_over_steps(&steps, Some(&mask)), Tensor::from_slice(&[2f32, 0.0]).view([2, 1]));
+    }
+}

@@ -124,3 +124,44 @@ fn lengths(mask: &Tensor) -> Tensor {
     let ends = Tensor::arange_start(1, mask.size()[1] + 1, (Kind::Int64, mask.device()));
     (mask * ends).amax([1].as_slice(), false).clamp_min(1).to_device(Device::Cpu)
 }
+
+#[cfg(test)]
+mod tests {
+    use tch::nn::VarStore;
+
+    use super::*;
+    use crate::batch::Feature;
+
+    const BOTH: Settings = Settings { layers: 2, bidirectional: true, dropout: 0.0 };
+
+    fn input(tensor: &Tensor, mask: &[bool]) -> Batch<Sequence<4, 3>> {
+        let mask = Tensor::from_slice(mask).view([-1, 4]);
+        Batch::trusted(Feature { tensor: tensor.shallow_clone(), mask: Some(mask) })
+    }
+
+    #[test]
+    fn padding_gives_zeros() {
+        let store = VarStore::new(Device::Cpu);
+        let all = Gru::<Sequence<4, 3>, Sequence<4, 10>>::new(store.root() / "all", BOTH);
+        let last = Gru::<Sequence<4, 3>, Vector<10>>::new(store.root() / "last", BOTH);
+        let tensor = Tensor::randn([2, 4, 3], (Kind::Float, Device::Cpu));
+        let input = input(&tensor, &[false, false, false, false, true, false, true, false]);
+        let states = all.forward(&input, false);
+        let zero = states.tensor().eq(0.0).all_dim(2, false);
+        assert_eq!(zero, input.mask().expect("a mask").logical_not());
+        let last = last.forward(&input, false);
+        assert!(bool::try_from(last.tensor().get(0).eq(0.0).all()).unwrap());
+        assert!(bool::try_from(last.tensor().get(1).ne(0.0).all()).unwrap());
+        assert!(last.mask().is_none());
+    }
+
+    #[test]
+    fn padding_before_the_last_real_step_is_run_like_any_step() {
+        let store = VarStore::new(Device::Cpu);
+        let last = Gru::<Sequence<4, 3>, Vector<10>>::new(store.root(), BOTH);
+        let tensor = Tensor::randn([1, 4, 3], (Kind::Float, Device::Cpu));
+        let hole = last.forward(&input(&tensor, &[true, false, true, false]), false);
+        let prefix = last.forward(&input(&tensor, &[true, true, true, false]), false);
+        assert_eq!(hole.tensor(), prefix.tensor());
+    }
+}

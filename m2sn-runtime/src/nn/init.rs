@@ -29,3 +29,113 @@ pub(super) fn uniform(path: &Path<'_>, name: &str, dims: &[i64], bound: f64) -> 
 pub(super) fn normal(path: &Path<'_>, name: &str, dims: &[i64]) -> Tensor {
     path.var(name, dims, Init::Randn { mean: 0.0, stdev: 1.0 })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use tch::nn::VarStore;
+    use tch::{Device, Kind, Tensor};
+
+    use crate::nn::*;
+    use crate::shape::{Image, Sequence, Tokens, Vector};
+
+    /// How PyTorch draws a parameter.
+    #[derive(Debug)]
+    enum Law {
+        Uniform(f64),
+        Normal,
+        Constant(f64),
+    }
+
+    use Law::{Constant, Normal, Uniform};
+
+    #[test]
+    fn parameters_are_drawn_as_pytorch_draws_them() {
+        let conv = |norm| conv::Settings { kernel: [3, 3], stride: [1, 1], padding: [1, 1], norm, activation: None };
+        check(
+            |path| Box::new(Conv::<Image<10, 5, 5>, Image<200, 5, 5>>::new(path, conv(None))),
+            &[("bias", Uniform(90f64.sqrt().recip())), ("weight", Uniform(90f64.sqrt().recip()))],
+        );
+        check(
+            |path| Box::new(Conv::<Image<10, 5, 5>, Image<200, 5, 5>>::new(path, conv(Some(Norm::Batch)))),
+            &[
+                ("norm.bias", Constant(0.0)),
+                ("norm.running_mean", Constant(0.0)),
+                ("norm.running_var", Constant(1.0)),
+                ("norm.weight", Constant(1.0)),
+                ("weight", Uniform(90f64.sqrt().recip())),
+            ],
+        );
+        check(
+            |path| Box::new(Linear::<Vector<64>, Vector<300>>::new(path, None)),
+            &[("bias", Uniform(0.125)), ("weight", Uniform(0.125))],
+        );
+        let gru = gru::Settings { layers: 1, bidirectional: false, dropout: 0.0 };
+        check(
+            |path| Box::new(Gru::<Sequence<5, 9>, Vector<100>>::new(path, gru)),
+            &[
+                ("bias_hh_l0", Uniform(0.1)),
+                ("bias_ih_l0", Uniform(0.1)),
+                ("weight_hh_l0", Uniform(0.1)),
+                ("weight_ih_l0", Uniform(0.1)),
+            ],
+        );
+        let embedding =
+            embedding::Settings { vocabulary: 100, padding: None, positions: Positions::Learned, dropout: 0.0 };
+        check(
+            |path| Box::new(Embedding::<Tokens<80>, Sequence<80, 30>>::new(path, embedding)),
+            &[("positions", Normal), ("weight", Normal)],
+        );
+        let transformer = transformer::Settings {
+            layers: 1,
+            heads: 4,
+            feed_forward: 400,
+            dropout: 0.0,
+            order: Order::PostNorm,
+            activation: Activation::Relu,
+        };
+        check(
+            |path| Box::new(Transformer::<Sequence<5, 100>, Sequence<5, 100>>::new(path, transformer)),
+            &[
+                ("layers.0.linear1.bias", Uniform(0.1)),
+                ("layers.0.linear1.weight", Uniform(0.1)),
+                ("layers.0.linear2.bias", Uniform(0.05)),
+                ("layers.0.linear2.weight", Uniform(0.05)),
+                ("layers.0.norm1.bias", Constant(0.0)),
+                ("layers.0.norm1.weight", Constant(1.0)),
+                ("layers.0.norm2.bias", Constant(0.0)),
+                ("layers.0.norm2.weight", Constant(1.0)),
+                ("layers.0.self_attn.in_proj_bias", Constant(0.0)),
+                ("layers.0.self_attn.in_proj_weight", Uniform((6.0f64 / 400.0).sqrt())),
+                ("layers.0.self_attn.out_proj.bias", Constant(0.0)),
+                ("layers.0.self_attn.out_proj.weight", Uniform(0.1)),
+            ],
+        );
+    }
+
+    fn check<I: Shape, O: Shape>(build: impl FnOnce(Path<'_>) -> Box<dyn Layer<I, O>>, laws: &[(&str, Law)]) {
+        let store = VarStore::new(Device::Cpu);
+        build(store.root());
+        let variables: BTreeMap<String, Tensor> = store.variables().into_iter().collect();
+        let names: Vec<_> = laws.iter().map(|(name, _)| *name).collect();
+        assert_eq!(Vec::from_iter(variables.keys()), names);
+        for (name, law) in laws {
+            let values = variables[*name].to_kind(Kind::Double);
+            let spread = values.square().mean(Kind::Double).sqrt().double_value(&[]);
+            let largest = values.abs().max().double_value(&[]);
+            let fits = match law {
+                // The smallest of these tensors holds 100 values: 20 % are more than four standard errors.
+                Uniform(bound) => {
+                    (0.9 * bound..=1.000001 * bound).contains(&largest)
+                        && (0.8..1.2).contains(&(spread * 3f64.sqrt() / bound))
+                }
+                Normal => (0.9..1.1).contains(&spread) && largest > 2.0,
+                Constant(value) => {
+                    values.eq_tensor(&Tensor::from(*value).expand_as(&values)).all().int64_value(&[]) == 1
+                }
+            };
+            assert!(fits, "{name}: {law:?}, but the spread is {spread} and the largest value {largest}");
+        }
+    }
+}

@@ -73,3 +73,21 @@ fn values_a_channel(input: &Tensor) -> i64 {
     let size = input.size();
     size[0] * size[2..].iter().product::<i64>()
 }
+
+#[cfg(test)]
+mod tests {
+    use tch::nn::VarStore;
+    use tch::{Device, Tensor};
+
+    use super::*;
+
+    #[test]
+    fn a_single_value_a_channel_is_normalised_by_the_running_averages() {
+        let store = VarStore::new(Device::Cpu);
+        let norm = Normalization::new(&store.root(), 2, Norm::Batch);
+        let input = Tensor::from_slice(&[3f32, -1.0]).view([1, 2, 1, 1]);
+        assert_eq!(norm.forward(&input, true), norm.forward(&input, false));
+        assert_eq!(store.variables()["running_mean"], Tensor::from_slice(&[0f32, 0.0]));
+        assert_eq!(store.variables()["running_var"], Tensor::from_slice(&[1f32, 1.0]));
+    }
+}

@@ -154,7 +154,7 @@ fn matches<I: Shape, O: Shape, L: Layer<I, O>>(case: &str, build: impl FnOnce(Pa
     tch::no_grad(|| {
         for (name, variable) in &variables {
             assert_eq!(variable.size(), expected[name].size(), "{case}: {name}");
-            variable.shallow_clone().copy_(&expected[name]);
+            variable.shallow_clone().copy_(expected[name]);
         }
     });
     for (mode, train) in [("eval", false), ("train", true)] {

@@ -2,6 +2,8 @@
 
 use std::marker::PhantomData;
 
+use tch::{Device, Tensor};
+
 use super::{Layer, Window};
 use crate::Batch;
 use crate::shape::{Image, Shape};
@@ -53,7 +55,11 @@ impl<const C: i64, const H: i64, const W: i64, const G: i64, const V: i64> Avera
 impl<I: Shape, O: Shape> Layer<I, O> for MaxPool<I, O> {
     fn forward(&self, input: &Batch<I>, _train: bool) -> Batch<O> {
         let Window { kernel, stride, padding } = self.window;
-        input.map(input.tensor().max_pool2d(kernel, stride, padding, [1, 1], false))
+        let pool = |image: &Tensor| image.max_pool2d(kernel, stride, padding, [1, 1], false);
+        input.map(match input.tensor().device() {
+            Device::Cpu => pool(&channels_last(input.tensor())).contiguous(),
+            _ => pool(input.tensor()),
+        })
     }
 }
 
@@ -62,6 +68,13 @@ impl<I: Shape, O: Shape> Layer<I, O> for AveragePool<I, O> {
         let Window { kernel, stride, padding } = self.window;
         input.map(input.tensor().avg_pool2d(kernel, stride, padding, false, false, None))
     }
+}
+
+/// The same image with the channels of each pixel side by side in memory.
+///
+/// LibTorch's maxima on the processor are vectorised in this layout alone: several times faster, copying included.
+fn channels_last(image: &Tensor) -> Tensor {
+    image.permute([0, 2, 3, 1]).contiguous().permute([0, 3, 1, 2])
 }
 
 fn window(layer: &str, settings: Settings, from: [i64; 2], to: [i64; 2]) -> Window {

@@ -209,3 +209,35 @@ impl LayerNorm {
         rows.layer_norm([self.width], Some(&self.weight), Some(&self.bias), EPSILON, true)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tch::Device;
+    use tch::nn::VarStore;
+
+    use super::*;
+    use crate::batch::Feature;
+
+    #[test]
+    fn a_sample_of_nothing_but_padding_is_no_nan() {
+        for order in [Order::PreNorm, Order::PostNorm] {
+            let store = VarStore::new(Device::Cpu);
+            let activation = Activation::Gelu;
+            let settings = Settings { layers: 2, heads: 2, feed_forward: 8, dropout: 0.0, order, activation };
+            let encoder = Transformer::<Sequence<3, 4>, Sequence<3, 4>>::new(store.root(), settings);
+            let tensor = Tensor::randn([2, 3, 4], (Kind::Float, Device::Cpu)).set_requires_grad(true);
+            let mask = Tensor::from_slice(&[true, true, false, false, false, false]).view([2, 3]);
+            let input = Batch::trusted(Feature { tensor: tensor.shallow_clone(), mask: Some(mask) });
+            let output = encoder.forward(&input, true);
+            assert!(finite(output.tensor()));
+
+            output.tensor().square().sum(Kind::Float).backward();
+            assert!(finite(&tensor.grad()));
+            assert!(store.trainable_variables().iter().all(|variable| finite(&variable.grad())));
+        }
+    }
+
+    fn finite(tensor: &Tensor) -> bool {
+        bool::try_from(tensor.isfinite().all()).unwrap()
+    }
+}

@@ -21,3 +21,22 @@ impl Window {
         debug_assert!(found == to, "{layer}: {self:?} leads from {from:?} to {found:?}, but its type says {to:?}");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_counted_as_pytorch_counts_them() {
+        let window = Window { kernel: [3, 2], stride: [2, 1], padding: [1, 0] };
+        assert_eq!(window.places([7, 6]), [4, 5]);
+        assert_eq!(window.places([8, 2]), [4, 1]);
+    }
+
+    #[test]
+    #[cfg(debug_assertions)]
+    #[should_panic(expected = "leads from [8, 8] to [4, 4], but its type says [3, 3]")]
+    fn settings_that_contradict_the_types_are_named() {
+        Window { kernel: [2, 2], stride: [2, 2], padding: [0, 0] }.connects("pooling", [8, 8], [3, 3]);
+    }
+}

@@ -197,3 +197,6 @@ impl Trainer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
