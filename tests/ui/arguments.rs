@@ -15,5 +15,5 @@ pub struct NoSuchArgument;
 pub struct Empty;
 
 fn main() {
-    println!(m2sn_source!("./unknown_key.yaml"));
+    let _source: &str = m2sn_source!("./unknown_key.yaml");
 }

@@ -51,8 +51,7 @@ const NAMES: [(&str, &[&str]); 8] = [
 
 /// Imports what `parts` name.
 pub(super) fn expand(parts: &[TokenStream], context: &Context) -> TokenStream {
-    // Its method is called wherever a layer is.
-    let mut used = BTreeSet::from(["Layer".to_owned()]);
+    let mut used = BTreeSet::new();
     for part in parts {
         collect(part.clone(), &mut used);
     }

@@ -93,6 +93,11 @@ pub trait Layer<I: Shape, O: Shape>: Debug + Send {
 ///
 /// Implement it for exactly the shapes that the layer can take;
 /// the compiler compares them with the shapes that the spec implies.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no layer from `{I}` to `{O}`",
+    label = "the spec implies these shapes",
+    note = "implement `Layer` and `Custom` for them, or change the layer before it or its `output` in the spec"
+)]
 pub trait Custom<I: Shape, O: Shape>: Layer<I, O> + Sized {
     /// Builds the layer, with its variables under `path`.
     fn new(path: Path<'_>) -> Self;
