@@ -37,7 +37,7 @@ impl Size {
     /// All that the recorded data set has.
     pub(crate) const FULL: Self = Self { train: 9600, valid: 1200, test: 1500 };
     /// Enough to see that all works.
-    pub(crate) const QUICK: Self = Self { train: 1200, valid: 300, test: 300 };
+    pub(crate) const QUICK: Self = Self { train: 2400, valid: 300, test: 300 };
 }
 
 impl Splits {

@@ -93,7 +93,7 @@ fn plan(seed: u64, quick: bool) -> Plan {
     if quick {
         let Plan { pretrain, shortcuts, fusion, navigator, .. } = &mut plan;
         for stage in [pretrain, &mut shortcuts.stage, fusion, &mut navigator.stage] {
-            stage.epochs = stage.epochs.min(2);
+            stage.epochs = stage.epochs.min(3);
         }
     }
     plan
