@@ -115,7 +115,7 @@ fn typed_parts_and_erased_parts_agree() -> m2sn::Result<()> {
     let model = Sentiment::new(Device::Cpu)?;
     let input = random::<Sentiment>()?;
     for route in [
-        sentiment::Route { language: LanguageExit::Words, vision: VisionExit::Motion, audio: AudioExit::Summary },
+        sentiment::Route { language: LanguageExit::Words, vision: VisionExit::Motion, audio: AudioExit::Frames },
         sentiment::Route { language: LanguageExit::Context, vision: VisionExit::Full, audio: AudioExit::Frames },
         sentiment::Route { language: LanguageExit::Full, vision: VisionExit::Full, audio: AudioExit::Full },
     ] {

@@ -35,12 +35,13 @@ pub(super) fn model(model: &Model, context: &Context) -> TokenStream {
         described(model.head.cost),
         described(model.navigator.cost)
     );
-    let (above, include, fence) = (lines(&text), &context.include, " ```");
+    let (above, include) = (lines(&text), &context.include);
+    // The fences stand where the lines of the file do, at the margin, or Markdown would unindent the file.
     quote! {
         #above
-        #[doc = " ```yaml"]
+        #[doc = "```yaml"]
         #[doc = #include]
-        #[doc = #fence]
+        #[doc = "```"]
     }
 }
 
