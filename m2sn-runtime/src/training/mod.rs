@@ -84,9 +84,9 @@ impl Trainer {
     /// Samples may lie on another device than the model: each mini-batch is moved there.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where the plan or the latencies cannot be used, or where a loss is no longer finite, with
-    /// stage, epoch and step; [`Error::File`] where the run folder holds another run; [`Error::Io`] where it cannot
-    /// be written; [`Error::Stopped`] by the observer of `progress`.
+    /// [`crate::Error::Invalid`] where the plan or the latencies cannot be used, or where a loss is no longer finite,
+    /// with stage, epoch and step; [`crate::Error::File`] where the run folder holds another run;
+    /// [`crate::Error::Io`] where it cannot be written; [`crate::Error::Stopped`] by the observer of `progress`.
     pub fn train<N: Network>(
         &self,
         network: &mut N,

@@ -196,6 +196,27 @@ fn the_best_epoch_is_kept_and_patience_ends_a_phase() {
     });
 }
 
+#[test]
+fn a_trained_network_reads_what_an_untrained_one_does_not() {
+    alone("a_trained_network_reads_what_an_untrained_one_does_not", || {
+        let (mut network, data) = (network(1), data());
+        let mut plan = Tiny::plan();
+        for stage in [&mut plan.pretrain, &mut plan.shortcuts.stage, &mut plan.fusion] {
+            stage.epochs = 20;
+        }
+        let accuracy = |network: &Tiny| {
+            let logits = crate::routing::predict(network, data.valid.input()).unwrap().logits;
+            let right = logits.argmax(1, false).eq_tensor(data.valid.target());
+            right.to_kind(tch::Kind::Float).mean(tch::Kind::Float).double_value(&[])
+        };
+        let before = accuracy(&network);
+        trainer(plan).train(&mut network, &data, &mut Progress::silent()).unwrap();
+        // Chance is a third; in half of the samples one modality alone tells the class.
+        let after = accuracy(&network);
+        assert!(after > 0.8 && before < 0.6, "{before} before, {after} after");
+    });
+}
+
 /// What the navigator's best epoch measured.
 fn navigate(latency: Latency, encoders: Encoders) -> (Epoch, Option<f64>) {
     thread_local! {
