@@ -122,6 +122,8 @@ pub struct Modality {
     pub input: &'static str,
     /// The dimensions of one input sample.
     pub dims: &'static [i64],
+    /// The number of token ids, from 0 on, where the input is of tokens.
+    pub vocabulary: Option<i64>,
     /// The width of the deepest feature, which every exit produces.
     pub feature: i64,
     /// The exits from the shallowest to `full`.
@@ -143,6 +145,28 @@ pub struct Exit {
     pub block: Cost,
     /// The shortcut; zero for `full`.
     pub shortcut: Cost,
+}
+
+impl Modality {
+    /// Checks that inputs of this modality hold no token id that its vocabulary lacks.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with the first row that holds one.
+    pub(crate) fn check_tokens(&self, input: &Tensor) -> Result<()> {
+        let Some(vocabulary) = self.vocabulary else { return Ok(()) };
+        let unknown = input.lt(0).logical_or(&input.ge(vocabulary));
+        if !bool::try_from(unknown.any())? {
+            return Ok(());
+        }
+        let place = Vec::<i64>::try_from(unknown.nonzero().get(0))?;
+        let id = input.int64_value(&place);
+        Err(Error::invalid(format!(
+            "modality `{}`: row {} holds the token id {id}, expected 0 to {}, the vocabulary of its spec",
+            self.name,
+            place[0],
+            vocabulary - 1
+        )))
+    }
 }
 
 /// What a part of a network costs: for a layer of the user's own, what its `custom` entry declares.

@@ -142,6 +142,19 @@ fn navigator_decides_among_the_exits() -> m2sn::Result<()> {
 }
 
 #[test]
+fn token_ids_beyond_the_vocabulary_are_refused() -> m2sn::Result<()> {
+    let model = Sentiment::new(Device::Cpu)?;
+    let features = random::<Sentiment>()?.features();
+    let _ = features[0].tensor.get(2).get(1).fill_(500);
+    let error = model.predict(&sentiment::Input::from_features(features)?).expect_err("the id is not known");
+    assert_eq!(
+        error.to_string(),
+        "modality `language`: row 2 holds the token id 500, expected 0 to 499, the vocabulary of its spec"
+    );
+    Ok(())
+}
+
+#[test]
 fn routes_and_inputs_survive_erasure() -> m2sn::Result<()> {
     use av_digits::{AudioExit, ImageExit};
 

@@ -39,9 +39,10 @@ pub(super) fn modality(
             .help("end it with `- feature: global_average_pool`, `- feature: flatten` or a `gru`");
         return None;
     };
+    let vocabulary = tokens(spec.input).map(|(vocabulary, _)| vocabulary);
     let exits = exits(&layers, &points?, feature, place, context, errors)?;
     let task_head = heads::task_head(feature, place, context, errors)?;
-    Some(Modality { name: name?, input: input?, layers, exits, feature, task_head })
+    Some(Modality { name: name?, input: input?, vocabulary, layers, exits, feature, task_head })
 }
 
 /// The shape of an input.

@@ -64,6 +64,10 @@ fn without_name(layer: &Layer) -> String {
 fn modality(modality: &Modality) -> TokenStream {
     let (name, input) = (&modality.name.text, modality.input.to_string());
     let (dims, feature) = (dims(modality.input), Literal::u64_unsuffixed(modality.feature));
+    let vocabulary = match modality.vocabulary.map(Literal::u64_unsuffixed) {
+        Some(vocabulary) => quote!(Some(#vocabulary)),
+        None => quote!(None),
+    };
     let exits = modality.exits.iter().map(|exit| self::exit(exit, modality));
     let task_head = cost(modality.task_head.cost);
     quote! {
@@ -71,6 +75,7 @@ fn modality(modality: &Modality) -> TokenStream {
             name: #name,
             input: #input,
             dims: #dims,
+            vocabulary: #vocabulary,
             feature: #feature,
             exits: &[#(#exits),*],
             task_head: #task_head,

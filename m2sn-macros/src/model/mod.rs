@@ -44,6 +44,8 @@ pub(crate) enum Task {
 pub(crate) struct Modality {
     pub(crate) name: Name,
     pub(crate) input: Shape,
+    /// The number of token ids, where the input is of tokens.
+    pub(crate) vocabulary: Option<u64>,
     /// The encoder's layers, in order; the last one yields [`Shape::Vector`].
     pub(crate) layers: Vec<Layer>,
     /// The exits from the shallowest to `full`; block `j` leads from exit `j - 1` (or the input) to exit `j`.

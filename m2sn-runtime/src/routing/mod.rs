@@ -121,6 +121,7 @@ pub(crate) fn check_inputs<N: Network>(network: &N, inputs: &[Feature]) -> Resul
                 found: format!("{size:?}"),
             });
         }
+        modality.check_tokens(&input.tensor)?;
         if input.tensor.device() != device {
             return Err(Error::invalid(format!(
                 "modality `{}`: expected a tensor on {}, where the model is, found one on {}; move it by `to_device`",

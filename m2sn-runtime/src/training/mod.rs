@@ -173,6 +173,10 @@ impl Trainer {
         train: impl FnOnce(&Context<'_, N>, &mut Run<'_>, Option<&Folder>) -> Result<()>,
     ) -> Result<StageReport> {
         self.plan.check()?;
+        for data in [&splits.train, &splits.valid] {
+            let modalities = N::description().modalities.iter().zip(data.input().features());
+            modalities.into_iter().try_for_each(|(modality, input)| modality.check_tokens(&input.tensor))?;
+        }
         let folder = self.folder.as_ref().map(|path| Folder::open(path, network, &self.plan, splits)).transpose()?;
         match Run::begin(name, network, self.plan.seed, folder.as_ref(), progress)? {
             Begin::Done(report) => Ok(report),
