@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tch::nn::VarStore;
 
+use crate::file;
 use crate::network::{Description, Network};
 use crate::{Error, Result};
 
@@ -91,7 +92,7 @@ pub(crate) fn save_stage<N: Network>(
     let text = serde_json::to_string_pretty(&manifest).expect("strings and numbers are always JSON") + "\n";
     std::fs::create_dir_all(folder).map_err(Error::io(folder))?;
     Tensors { tensors, metadata: [("manifest".into(), text.clone())].into() }.write(&folder.join(MODEL))?;
-    tensors::atomically(&folder.join(MANIFEST), |file| file.write_all(text.as_bytes()))
+    file::write(&folder.join(MANIFEST), &text)
 }
 
 /// Reads the variables of `network` from a folder that [`save`] has written.

@@ -3,6 +3,7 @@
 //! Users depend on the package `m2sn`, which re-exports this one.
 
 mod error;
+mod file;
 
 pub mod shape;
 

@@ -3,13 +3,12 @@
 //! `tch` writes the format as well, but neither its metadata nor atomically.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
+use crate::file::atomically;
 use crate::{Error, Result};
 
 /// What a file holds: tensors by name, and texts by key.
@@ -111,28 +110,6 @@ impl Tensors {
         }
         Ok(Self { tensors, metadata: header.metadata })
     }
-}
-
-/// Writes a file beside `path`, makes sure that it has reached the disk, and lets it take the name.
-///
-/// # Errors
-/// [`Error::Io`] where one of the steps is refused.
-pub(crate) fn atomically(path: &Path, write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".partial");
-    let partial = path.with_file_name(name);
-    let attempt = || {
-        let mut file = BufWriter::new(File::create(&partial)?);
-        write(&mut file)?;
-        file.into_inner()?.sync_all()?;
-        std::fs::rename(&partial, path)?;
-        // The new name itself is only safe once its folder is.
-        match path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            Some(folder) if cfg!(unix) => File::open(folder)?.sync_all(),
-            _ => Ok(()),
-        }
-    };
-    attempt().map_err(Error::io(path))
 }
 
 fn bytes(tensor: &Tensor) -> usize {

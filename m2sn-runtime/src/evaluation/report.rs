@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::statistics::Interval;
 use super::{Scores, table};
-use crate::latency::{Fingerprint, write_atomically};
+use crate::file;
+use crate::latency::Fingerprint;
 use crate::{Error, Result};
 
 /// The outcome of a [`super::study()`].
@@ -118,8 +119,8 @@ impl Report {
 pub(super) fn save(folder: &Path, name: &str, report: &(impl Serialize + fmt::Display)) -> Result<()> {
     let (json, markdown) = (folder.join(name).with_extension("json"), folder.join(name).with_extension("md"));
     let text = serde_json::to_string_pretty(report).map_err(|error| Error::file(&json, error.to_string()))?;
-    write_atomically(&json, &text)?;
-    write_atomically(&markdown, &report.to_string())
+    file::write(&json, &text)?;
+    file::write(&markdown, &report.to_string())
 }
 
 impl fmt::Display for Report {

@@ -5,7 +5,6 @@
 
 mod bar;
 mod estimate;
-mod file;
 mod fingerprint;
 mod measure;
 mod stopwatch;
@@ -17,5 +16,4 @@ pub use measure::{Settings, measure};
 pub use table::{Modality, Table};
 
 pub(crate) use bar::Bar;
-pub(crate) use file::write_atomically;
 pub(crate) use stopwatch::Stopwatch;

@@ -6,7 +6,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Estimate, Fingerprint, write_atomically};
+use super::{Estimate, Fingerprint};
+use crate::file;
 use crate::network::Network;
 use crate::{Error, Result};
 
@@ -75,7 +76,7 @@ impl Table {
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
         let text = serde_json::to_string_pretty(self).map_err(|error| Error::file(path, error.to_string()))?;
-        write_atomically(path, &text)
+        file::write(path, &text)
     }
 
     /// Reads a table that was measured for this network on this device.

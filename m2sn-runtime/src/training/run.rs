@@ -22,9 +22,10 @@ use tch::nn::VarStore;
 use super::progress::Progress;
 use super::report::{Epoch, PhaseReport, StageReport};
 use super::tensorboard;
-use crate::checkpoint::tensors::{Tensors, atomically};
+use crate::checkpoint::tensors::Tensors;
 use crate::checkpoint::{self, Versions, assign, sha256};
 use crate::data::{Dataset, Splits};
+use crate::file;
 use crate::latency::Table;
 use crate::network::{Input, Network};
 use crate::training::Plan;
@@ -342,7 +343,7 @@ impl Folder {
     }
 
     fn write(&self, name: &str, text: &str) -> Result<()> {
-        atomically(&self.path.join(name), |file| file.write_all(text.as_bytes()))
+        file::write(&self.path.join(name), text)
     }
 
     fn parse<T: for<'de> Deserialize<'de>>(&self, name: &str, text: &str) -> Result<T> {

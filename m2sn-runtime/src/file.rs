@@ -1,0 +1,43 @@
+//! Files that appear whole or not at all.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+use crate::{Error, Result};
+
+/// Writes a text file as [`atomically`] does.
+///
+/// # Errors
+/// [`Error::Io`] where one of the steps is refused.
+pub(crate) fn write(path: &Path, text: &str) -> Result<()> {
+    atomically(path, |file| file.write_all(text.as_bytes()))
+}
+
+/// Writes a file beside `path`, makes sure that it has reached the disk, and lets it take the name.
+///
+/// The folder is made where it is missing. An interruption leaves the old file, and at worst a partial one beside it.
+///
+/// # Errors
+/// [`Error::Io`] where one of the steps is refused.
+pub(crate) fn atomically(path: &Path, write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if let Some(folder) = folder {
+        std::fs::create_dir_all(folder).map_err(Error::io(folder))?;
+    }
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".partial");
+    let partial = path.with_file_name(name);
+    let attempt = || {
+        let mut file = BufWriter::new(File::create(&partial)?);
+        write(&mut file)?;
+        file.into_inner()?.sync_all()?;
+        std::fs::rename(&partial, path)?;
+        // The new name itself is only safe once its folder is.
+        match folder {
+            Some(folder) if cfg!(unix) => File::open(folder)?.sync_all(),
+            _ => Ok(()),
+        }
+    };
+    attempt().map_err(Error::io(path))
+}
