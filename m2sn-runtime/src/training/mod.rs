@@ -47,6 +47,9 @@ const MEMORY: u64 = 4 << 30;
 /// Trains a model by a plan.
 ///
 /// The stages can be run at once by [`Trainer::train`], or one by one where a study looks at the model in between.
+///
+/// A training is reproducible as long as nothing else draws random numbers from LibTorch while it runs: the library
+/// has one generator a process.
 #[derive(Debug, Clone)]
 pub struct Trainer {
     plan: Plan,
