@@ -22,7 +22,7 @@ pub(crate) use executor::{encode, encode_all};
 use crate::batch::Feature;
 use crate::latency::Stopwatch;
 use crate::network::{Input, Network, Route};
-use crate::{Error, Result};
+use crate::{Error, Result, navigator};
 
 /// Predicts each sample by the route that the navigator decides on, Eq. (3).
 ///
@@ -142,14 +142,14 @@ fn name(device: Device) -> String {
     }
 }
 
-/// Runs the navigator and decides by Eq. (3); the softmax before the arg max is left out, because it keeps the order.
+/// Runs the navigator and decides by Eq. (3).
 fn navigate<N: Network>(network: &N, inputs: &[Feature]) -> Result<Vec<Chosen>> {
-    let scores = network.navigate(inputs, false);
-    let decide = |scores: &tch::Tensor| -> Result<Chosen> {
-        let chosen = Vec::<i64>::try_from(scores.argmax(1, false))?;
-        Ok(chosen.into_iter().map(|exit| exit as usize).collect::<Vec<_>>().into())
+    let decided = navigator::decide(&network.navigate(inputs, false)).into_iter();
+    let chosen = |exits| -> Result<Chosen> {
+        let exits = Vec::<i64>::try_from(exits)?;
+        Ok(exits.into_iter().map(|exit| exit as usize).collect::<Vec<_>>().into())
     };
-    scores.iter().map(decide).collect()
+    decided.map(chosen).collect()
 }
 
 fn routes<N: Network>(exits: &[Chosen], samples: i64) -> Result<Vec<N::Route>> {
