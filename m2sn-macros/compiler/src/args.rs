@@ -5,11 +5,12 @@ use syn::parse::{Parse, ParseStream};
 use syn::{LitStr, Path, Result, Token, parse_quote};
 
 /// `"specs/x.yaml"`, or `"specs/x.yaml", crate = ::renamed`.
-pub(crate) struct Args {
+#[derive(Clone)]
+pub struct Args {
     /// The spec file, as the user wrote its path.
-    pub(crate) spec: LitStr,
+    pub spec: LitStr,
     /// The facade package as generated code names it.
-    pub(crate) krate: Path,
+    pub krate: Path,
 }
 
 impl Parse for Args {

@@ -6,11 +6,12 @@ use crate::report::nearest;
 
 /// A spec file that has been read.
 #[derive(Debug)]
-pub(crate) struct Source {
+pub struct Source {
     /// The path as the user wrote it.
-    pub(crate) path: String,
+    pub path: String,
     pub(crate) base: Base,
-    pub(crate) text: String,
+    /// What the file holds.
+    pub text: String,
 }
 
 /// What a path is relative to.
@@ -27,7 +28,7 @@ impl Source {
     ///
     /// # Errors
     /// A message for the user where the path is absolute, or the file cannot be read.
-    pub(crate) fn read(path: &str, package: &Path, caller: Option<&Path>) -> Result<Self, String> {
+    pub fn read(path: &str, package: &Path, caller: Option<&Path>) -> Result<Self, String> {
         let (base, file) = resolve(path, package, caller)?;
         let bytes = std::fs::read(&file).map_err(|error| unreadable(path, &file, &error))?;
         let text = String::from_utf8(bytes).map_err(|error| {

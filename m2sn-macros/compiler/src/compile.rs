@@ -1,0 +1,134 @@
+//! The whole way of a spec: from the arguments of a macro to the code of a model, or to what stands in for it.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::DeriveInput;
+
+use crate::args::Args;
+use crate::check::{Checked, check};
+use crate::expand::{Context, Sketch, expand, stub};
+use crate::print::print;
+use crate::source::{Base, Source};
+
+/// Writes the model on an item; where something is wrong, the faults and what stands in for the model.
+pub fn generate(args: &Args, source: Result<Source, String>, item: TokenStream) -> TokenStream {
+    const USAGE: &str = "`m2sn_model` goes on a struct without fields, such as `pub struct AvDigits;`";
+    let span = args.spec.span();
+    let item: DeriveInput = match syn::parse2(item.clone()) {
+        Ok(item) => item,
+        Err(_) => return [error(USAGE, Span::call_site()), item].into_iter().collect(),
+    };
+    let strukt = item.ident.to_string();
+    let misplaced = (!is_unit(&item)).then(|| error(USAGE, item.ident.span()));
+    let source = match source {
+        Ok(source) => source,
+        Err(fault) => {
+            let stub = stub(&Sketch::default(), &context(args, None, item));
+            return [misplaced.unwrap_or_else(|| error(&fault, span)), stub].into_iter().collect();
+        }
+    };
+    let context = context(args, Some(&source), item);
+    let sketch = || stub(&Sketch::read(&source.text), &context);
+    match check(&source.text, &source.path, Some(&strukt)) {
+        _ if misplaced.is_some() => misplaced.into_iter().chain([sketch()]).collect(),
+        Ok(Checked { model, warnings }) => {
+            let warnings = warnings.iter().map(|text| warning(text, span));
+            warnings.chain([expand(&model, &context)]).collect()
+        }
+        Err(faults) => faults.iter().map(|fault| error(fault, span)).chain([sketch()]).collect(),
+    }
+}
+
+/// The code that [`generate`] would write, as an expression that holds its text.
+pub fn embed(args: &Args, source: Result<Source, String>) -> TokenStream {
+    let text = source.map_err(|fault| vec![fault]).and_then(|source| Ok((text(args, &source)?, source)));
+    match text {
+        Ok((text, source)) => {
+            let include = include(&source);
+            // The inclusion makes cargo build anew when the spec changes.
+            quote!({ const _: &str = #include; #text })
+        }
+        Err(faults) => {
+            let errors = faults.iter().map(|fault| error(fault, args.spec.span()));
+            quote!({ #(#errors)* "" })
+        }
+    }
+}
+
+/// The source text of a model, on a struct that bears its name.
+///
+/// # Errors
+/// Every fault of the spec, rendered, in the order of the file.
+pub fn text(args: &Args, source: &Source) -> Result<String, Vec<String>> {
+    let Checked { model, .. } = check(&source.text, &source.path, None)?;
+    let name = proc_macro2::Ident::new(&model.name.text, Span::call_site());
+    let item = syn::parse_quote!(pub struct #name;);
+    Ok(print(expand(&model, &context(args, Some(source), item))))
+}
+
+fn context(args: &Args, source: Option<&Source>, item: DeriveInput) -> Context {
+    Context {
+        item,
+        krate: args.krate.clone(),
+        spec_path: args.spec.value(),
+        include: source.map(include).unwrap_or_default(),
+        // The literal's place, for editors; generated code all the same, for lints.
+        span: Span::call_site().located_at(args.spec.span()),
+    }
+}
+
+/// The text of the spec as the compiler sees it, by a path that is the same on every machine.
+fn include(source: &Source) -> TokenStream {
+    match source.base {
+        Base::Package => {
+            let path = format!("/{}", source.path);
+            quote!(include_str!(concat!(env!("CARGO_MANIFEST_DIR"), #path)))
+        }
+        Base::Caller => {
+            let path = &source.path;
+            quote!(include_str!(#path))
+        }
+    }
+}
+
+fn is_unit(item: &DeriveInput) -> bool {
+    let unit = matches!(&item.data, syn::Data::Struct(data) if matches!(data.fields, syn::Fields::Unit));
+    unit && item.generics.params.is_empty()
+}
+
+fn error(text: &str, span: Span) -> TokenStream {
+    quote_spanned!(span=> ::core::compile_error!(#text);)
+}
+
+/// The use of something deprecated is the one warning that a macro can give.
+fn warning(text: &str, span: Span) -> TokenStream {
+    quote_spanned! {span=>
+        const _: () = {
+            #[deprecated(note = #text)]
+            const SPEC: () = ();
+            SPEC
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use syn::parse_quote;
+
+    use super::{Args, Source, text};
+
+    #[test]
+    fn source_of_every_spec() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        insta::with_settings!({ omit_expression => true, prepend_module_to_snapshot => false }, {
+            insta::glob!("../../../specs", "*.yaml", |file| {
+                let path = format!("specs/{}", file.file_name().unwrap_or_default().display());
+                let args = Args { spec: parse_quote!(#path), krate: parse_quote!(::m2sn) };
+                let source = Source::read(&path, &root, None).expect("the spec is there");
+                insta::assert_snapshot!("source", text(&args, &source).unwrap_or_else(|faults| faults.join("\n")));
+            });
+        });
+    }
+}

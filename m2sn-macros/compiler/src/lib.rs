@@ -1,0 +1,24 @@
+//! The compiler of m2sn: from a YAML spec to a checked model to Rust source.
+//!
+//! The way of a spec is read, parse, check, infer, expand, print; each is a module or a function below.
+//! This package never links LibTorch and knows no `proc_macro`; what it writes names the facade package `m2sn` alone.
+
+mod args;
+mod source;
+
+mod document;
+mod spec;
+
+mod check;
+mod layer;
+mod model;
+mod report;
+
+mod expand;
+mod print;
+
+mod compile;
+
+pub use args::Args;
+pub use compile::{embed, generate, text};
+pub use source::Source;
