@@ -56,8 +56,7 @@ pub struct Versions {
 impl Versions {
     /// Those of this program.
     pub fn current() -> Self {
-        // `tch` 0.24.0 builds with no other release of LibTorch, and offers no call that tells the version.
-        Self { m2sn: env!("CARGO_PKG_VERSION").into(), libtorch: "2.11.0".into() }
+        Self { m2sn: env!("CARGO_PKG_VERSION").into(), libtorch: m2sn_libtorch::VERSION.into() }
     }
 }
 
