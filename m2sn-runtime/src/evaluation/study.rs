@@ -60,13 +60,14 @@ pub fn study<N: Network>(
     let outcomes = outcomes(candidates, &local)?;
     let timings = timing::measure(candidates, &local, settings)?;
 
+    let timed = "the timings are those of the candidates, each of at least one sample";
     let rows = candidates.iter().zip(&outcomes).enumerate().map(|(index, (candidate, outcome))| Row {
         name: candidate.name.clone(),
         way: candidate.describe(),
         adaptive: candidate.way == Way::Navigator,
         scores: outcome.scores,
-        milliseconds: timings.mean(index),
-        ratio: timings.ratio(index, baseline),
+        milliseconds: timings.mean(index).expect(timed),
+        ratio: timings.ratio(index, baseline).expect(timed),
         exits: exit_shares(candidate, &outcome.routes),
         routes: route_shares(&outcome.routes),
     });
@@ -167,7 +168,7 @@ fn comparisons<N: Network>(
             let pairs = outcomes[index].errors.iter().zip(&outcomes[adaptive].errors);
             let differences: Vec<f64> = pairs.map(|(fixed, navigator)| fixed - navigator).collect();
             let error = mean_interval(&differences).expect("a data set has at least one sample");
-            let ratio = timings.ratio(index, adaptive);
+            let ratio = timings.ratio(index, adaptive).expect("both candidates were timed");
             comparisons.push(Comparison {
                 navigator: navigator.name.clone(),
                 fixed: fixed.name.clone(),
