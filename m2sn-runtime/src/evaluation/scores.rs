@@ -44,12 +44,13 @@ impl Scores {
     /// Scores logits, `[samples, outputs]`, against targets as [`Task`] has them.
     ///
     /// # Errors
-    /// [`crate::Error::Shape`] or [`crate::Error::Invalid`] where the targets do not fit the task or the logits.
+    /// [`crate::Error::Shape`] or [`crate::Error::Invalid`] where the targets do not fit the task or the logits, or
+    /// there is no sample; else as [`Task::decide`], whose rule this is.
     pub fn of(task: Task, logits: &Tensor, target: &Tensor) -> Result<Self> {
-        task.check(target, logits.size()[0])?;
+        let decided = decide(task, logits, target)?;
         let score = match task {
             Task::Classification { .. } => {
-                let predicted = Vec::<i64>::try_from(logits.argmax(1, false).to_device(Device::Cpu))?;
+                let predicted = Vec::<i64>::try_from(decided.to_device(Device::Cpu))?;
                 let target = Vec::<i64>::try_from(target.to_device(Device::Cpu))?;
                 Self::Classification {
                     accuracy: metrics::accuracy(&predicted, &target)?,
@@ -58,7 +59,7 @@ impl Scores {
                 }
             }
             Task::Multilabel { .. } => {
-                let (predicted, target) = (bools(&logits.gt(0.0))?, bools(&target.gt(0.5))?);
+                let (predicted, target) = (bools(&decided)?, bools(&target.ne(0))?);
                 Self::Multilabel {
                     micro_f1: metrics::multilabel_f1(&predicted, &target, Average::Micro)?,
                     macro_f1: metrics::multilabel_f1(&predicted, &target, Average::Macro)?,
@@ -66,7 +67,7 @@ impl Scores {
                 }
             }
             Task::Regression { .. } => {
-                let (predicted, target) = (values(logits)?, values(target)?);
+                let (predicted, target) = (values(&decided)?, values(target)?);
                 Self::Regression {
                     mean_absolute_error: metrics::mean_absolute_error(&predicted, &target)?,
                     binary_accuracy: metrics::binary_accuracy(&predicted, &target, Zeros::Include)?,
@@ -106,14 +107,20 @@ impl Scores {
 /// What each sample's prediction lacks, `[samples]` of `f64`: 1 for a wrong class, the share of wrong labels,
 /// or the mean absolute difference.
 pub(super) fn errors(task: Task, logits: &Tensor, target: &Tensor) -> Result<Vec<f64>> {
+    let decided = decide(task, logits, target)?;
     let wrong = match task {
-        Task::Classification { .. } => logits.argmax(1, false).ne_tensor(target),
-        Task::Multilabel { .. } => {
-            logits.gt(0.0).ne_tensor(&target.gt(0.5)).to_kind(Kind::Double).mean_dim(1, false, Kind::Double)
-        }
-        Task::Regression { .. } => (logits - target).abs().mean_dim(1, false, Kind::Double),
+        Task::Classification { .. } => decided.ne_tensor(target),
+        Task::Multilabel { .. } => decided.ne_tensor(target).to_kind(Kind::Double).mean_dim(1, false, Kind::Double),
+        Task::Regression { .. } => (decided - target).abs().mean_dim(1, false, Kind::Double),
     };
     values(&wrong)
+}
+
+/// What logits decide, once it is sure that the targets are of the same samples.
+fn decide(task: Task, logits: &Tensor, target: &Tensor) -> Result<Tensor> {
+    let decided = task.decide(logits)?;
+    task.check(target, decided.size()[0])?;
+    Ok(decided.to_device(target.device()))
 }
 
 fn values(tensor: &Tensor) -> Result<Vec<f64>> {

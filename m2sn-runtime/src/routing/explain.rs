@@ -11,7 +11,7 @@ use super::{check_inputs, routes};
 use crate::batch::Feature;
 use crate::latency::{Stopwatch, Table};
 use crate::network::{Input, Network, Route};
-use crate::{Error, Result};
+use crate::{Error, Result, navigator};
 
 /// The most routes whose predictions are listed.
 const MOST_ROUTES: usize = 64;
@@ -182,9 +182,7 @@ impl Trace {
         let mut part = Stopwatch::start(device);
 
         let scores = network.navigate(inputs, false);
-        let decide =
-            |scores: &Tensor| -> Result<usize> { Ok(i64::try_from(scores.argmax(1, false).view(()))? as usize) };
-        let exits = scores.iter().map(decide).collect::<Result<Vec<_>>>()?;
+        let exits: Vec<usize> = navigator::decide(&scores)?.concat();
         let navigator = part.lap();
 
         let mut choices = Vec::new();

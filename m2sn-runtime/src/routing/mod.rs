@@ -9,7 +9,7 @@ mod explain;
 mod prediction;
 mod routes;
 
-use tch::Device;
+use tch::{Device, Kind};
 
 pub use answer::{Answer, Summary};
 pub use explain::{Choice, ExplainedExit, ExplainedModality, ExplainedRoute, Explanation, explain};
@@ -30,8 +30,8 @@ use crate::{Error, Result, navigator};
 /// beyond it, and the others leave through their shortcut.
 ///
 /// # Errors
-/// [`Error::Invalid`] for an empty batch and for inputs on another device than the model,
-/// [`Error::Shape`] where modalities differ in their number of samples.
+/// [`Error::Invalid`] for an empty batch, for inputs on another device than the model, and where the navigator's scores
+/// are not finite; [`Error::Shape`] where modalities differ in their number of samples.
 pub fn predict<N: Network>(network: &N, input: &N::Input) -> Result<Answer<N::Route>> {
     let inputs = input.features();
     check_inputs(network, &inputs)?;
@@ -107,19 +107,31 @@ pub(crate) fn check_inputs<N: Network>(network: &N, inputs: &[Feature]) -> Resul
             found: inputs.len().to_string(),
         });
     }
-    let samples = inputs.first().map_or(0, Feature::len);
-    if samples == 0 {
-        return Err(Error::invalid(format!("inputs of `{}`: the batch is empty, expected a sample", description.name)));
-    }
+    let mut samples = None;
     for (input, modality) in inputs.iter().zip(description.modalities) {
+        let wrong =
+            |expected, found| Err(Error::Shape { what: format!("modality `{}`", modality.name), expected, found });
+        let dims: String = modality.dims.iter().map(|dim| format!(", {dim}")).collect();
+        let kind = if modality.vocabulary.is_some() { Kind::Int64 } else { Kind::Float };
+        let expected = format!("[batch{dims}] of {kind:?}");
+        if !input.tensor.defined() {
+            return wrong(expected, "an undefined tensor".into());
+        }
         let size = input.tensor.size();
-        if size.split_first() != Some((&samples, modality.dims)) {
-            let dims: String = modality.dims.iter().map(|dim| format!(", {dim}")).collect();
-            return Err(Error::Shape {
-                what: format!("modality `{}`", modality.name),
-                expected: format!("[{samples}{dims}]"),
-                found: format!("{size:?}"),
-            });
+        let found = match size.split_first() {
+            Some((found, dims)) if dims == modality.dims && input.tensor.kind() == kind => *found,
+            _ => return wrong(expected, format!("{size:?} of {:?}", input.tensor.kind())),
+        };
+        let (first, samples) = *samples.get_or_insert((modality.name, found));
+        if found != samples {
+            let expected = format!("{samples} samples, as in modality `{first}`");
+            return wrong(expected, format!("{found} samples"));
+        }
+        if samples == 0 {
+            return Err(Error::invalid(format!(
+                "inputs of `{}`: the batch is empty, expected a sample",
+                description.name
+            )));
         }
         modality.check_tokens(&input.tensor)?;
         if input.tensor.device() != device {
@@ -131,7 +143,7 @@ pub(crate) fn check_inputs<N: Network>(network: &N, inputs: &[Feature]) -> Resul
             )));
         }
     }
-    Ok(samples)
+    Ok(samples.map_or(0, |(_, samples)| samples))
 }
 
 fn name(device: Device) -> String {
@@ -144,12 +156,8 @@ fn name(device: Device) -> String {
 
 /// Runs the navigator and decides by Eq. (3).
 fn navigate<N: Network>(network: &N, inputs: &[Feature]) -> Result<Vec<Chosen>> {
-    let decided = navigator::decide(&network.navigate(inputs, false)).into_iter();
-    let chosen = |exits| -> Result<Chosen> {
-        let exits = Vec::<i64>::try_from(exits)?;
-        Ok(exits.into_iter().map(|exit| exit as usize).collect::<Vec<_>>().into())
-    };
-    decided.map(chosen).collect()
+    let decided = navigator::decide(&network.navigate(inputs, false))?;
+    Ok(decided.into_iter().map(Chosen::from).collect())
 }
 
 fn routes<N: Network>(exits: &[Chosen], samples: i64) -> Result<Vec<N::Route>> {

@@ -227,7 +227,10 @@ fn unusable_inputs_are_errors() {
 
     let [left, right] = <[Feature; 2]>::try_from(input.features()).unwrap();
     let uneven = TinyInput::from_features(vec![left, right.narrow(0, 2)]).unwrap();
-    assert_eq!(message(predict(&network, &uneven)), "modality `right`: expected [3, 5], found [2, 5]");
+    assert_eq!(
+        message(predict(&network, &uneven)),
+        "modality `right`: expected 3 samples, as in modality `left`, found 2 samples"
+    );
 
     assert_eq!(
         message(predict_as(&network, &input, &[TinyRoute([0, 0])])),
@@ -240,6 +243,27 @@ fn unusable_inputs_are_errors() {
         "modality `left`: expected a tensor on cuda:0, where the model is, found one on cpu; move it by `to_device`"
     );
     assert_eq!(network.take(), []);
+}
+
+#[test]
+fn a_sample_that_is_not_a_number_has_no_answer() {
+    let network = Tiny::new(crate::Device::Cpu).unwrap();
+    let [left, right] = <[Feature; 2]>::try_from(numbered(3).features()).unwrap();
+    let _ = left.tensor.get(1).select(0, 2).fill_(f64::NAN);
+    let input = TinyInput::from_features(vec![left, right]).unwrap();
+    let route = TinyRoute([0, 0]);
+    let errors = [
+        predict(&network, &input).map(|_| ()).unwrap_err(),
+        decide(&network, &input).map(|_| ()).unwrap_err(),
+        predict_by(&network, &input, route).unwrap().classes().map(|_| ()).unwrap_err(),
+        predict_as(&network, &input, &[route; 3]).unwrap().predictions().map(|_| ()).unwrap_err(),
+        explain(&network, &sample(&input, 1), None).map(|_| ()).unwrap_err(),
+    ];
+    for (error, row) in errors.iter().zip([1, 1, 1, 1, 0]) {
+        let message = error.to_string();
+        assert!(message.contains(&format!("row {row} ")) && message.contains("NaN"), "{message}");
+    }
+    assert_eq!(predict_by(&network, &sample(&input, 2), route).unwrap().classes().unwrap().len(), 1);
 }
 
 #[test]
