@@ -120,6 +120,7 @@ mod tests {
                 routes: Vec::new(),
             }],
             comparisons: Vec::new(),
+            warnings: Vec::new(),
         }
     }
 

@@ -21,16 +21,17 @@ use crate::{Error, Result};
 /// Each network runs over the data set once, however many candidates use it.
 ///
 /// ```no_run
-/// # use m2sn_runtime::{Result, data::Dataset, evaluation::{Candidate, Way, study, Exits}, latency::Table, network::Network};
+/// # use m2sn_runtime::{Result, data::Dataset, evaluation::{Candidate, Way, study, Exits}, network::Network};
+/// # use m2sn_runtime::latency::{self, Table};
 /// # fn example<N: Network>(model: &N, valid: &Dataset<N::Input>, test: &Dataset<N::Input>, table: &Table) -> Result<()> {
-/// let exits = Exits::of(model, valid)?;
-/// let shortcut = exits.best_fixed(table, exits.expected_milliseconds(table)?)?;
-///
 /// let mut candidates = Candidate::alone(model);
 /// candidates.push(Candidate::new("late fusion", model, Way::LateFusion));
-/// candidates.push(Candidate::new("best fixed shortcut", model, Way::Fixed(shortcut)));
+/// if let Some(route) = Exits::of(model, valid)?.rival(table)? {
+///     candidates.push(Candidate::new("best fixed shortcut", model, Way::Fixed(route)));
+/// }
 /// candidates.push(Candidate::new("M²SN", model, Way::Navigator));
-/// let report = study(&candidates, test, &Default::default())?;
+/// let mut report = study(&candidates, test, &Default::default())?;
+/// report.warnings = latency::unpaid::<N>(table)?;
 /// println!("{report}");
 /// report.save("runs/first")
 /// # }
@@ -78,6 +79,7 @@ pub fn study<N: Network>(
         repetitions: settings.repetitions,
         rows: rows.collect(),
         comparisons: comparisons(candidates, &outcomes, &timings),
+        warnings: Vec::new(),
     })
 }
 
@@ -114,7 +116,7 @@ fn of_way<N: Network>(way: Way<N::Route>, exits: &Exits<'_, N>) -> Result<Outcom
     let (logits, routes): (Tensor, Vec<N::Route>) = match way {
         Way::Alone { modality } => {
             let full = N::description().modalities[modality].exits.len() - 1;
-            (exits.alone(modality, full), Vec::new())
+            (exits.alone(modality, full)?, Vec::new())
         }
         Way::LateFusion => (exits.by(routing::full::<N>()), everywhere(routing::full::<N>())),
         Way::Fixed(route) => (exits.by(route), everywhere(route)),

@@ -350,6 +350,7 @@ fn an_explanation_prints_readably() {
                 expected: Some(4.25),
             },
         ],
+        warnings: vec!["left: leaving at second takes no less than going on to full".into()],
     };
     assert_eq!(explanation.parts(), 4.0);
     insta::assert_snapshot!(explanation);
