@@ -219,8 +219,9 @@ fn row_remarks(row: &Row, late_fusion: Option<&Row>) -> Vec<String> {
     match &row.routes[..] {
         _ if row.is_fixed() => {
             let late_fusion =
-                late_fusion.map_or(String::new(), |row| format!(", late fusion {:.3} ms", row.milliseconds));
-            remarks.push(format!("{name} is {}: {:.3} ms{late_fusion}.", row.way, row.milliseconds));
+                late_fusion.map_or(String::new(), |row| format!("; {} takes {:.3} ms", row.name, row.milliseconds));
+            remarks
+                .push(format!("{name} sends every sample by {}, in {:.3} ms{late_fusion}.", row.way, row.milliseconds));
         }
         _ if !row.adaptive => return remarks,
         [(route, _)] => remarks.push(format!(

@@ -87,7 +87,7 @@ impl Scores {
         }
     }
 
-    /// The scores with their names, the most telling first.
+    /// The scores with their names, the most telling first; one that does not exist is left out.
     pub fn named(&self) -> Vec<(&'static str, f64)> {
         match *self {
             Self::Classification { accuracy, weighted_f1, macro_f1 } => {
@@ -97,8 +97,9 @@ impl Scores {
                 vec![("micro F1", micro_f1), ("macro F1", macro_f1), ("subset accuracy", subset_accuracy)]
             }
             Self::Regression { mean_absolute_error, binary_accuracy, binary_accuracy_without_zeros } => {
-                let without = binary_accuracy_without_zeros.unwrap_or(f64::NAN);
-                vec![("MAE", mean_absolute_error), ("binary accuracy", binary_accuracy), ("… without zeros", without)]
+                let mut named = vec![("MAE", mean_absolute_error), ("binary accuracy", binary_accuracy)];
+                named.extend(binary_accuracy_without_zeros.map(|accuracy| ("… without zeros", accuracy)));
+                named
             }
         }
     }
@@ -170,5 +171,43 @@ mod tests {
             }
         );
         assert_eq!(errors(task, &logits, &values).unwrap(), [1.0, 1.0, 2.0]);
+    }
+
+    #[test]
+    fn unusable_logits_and_targets_are_errors() {
+        let float = (Kind::Float, Device::Cpu);
+        let task = Task::Classification { classes: 2 };
+        let (logits, target) = (Tensor::zeros([3, 2], float), Tensor::from_slice(&[0i64, 1, 1]));
+        let broken = [
+            (Tensor::new(), target.shallow_clone()),
+            (Tensor::zeros([3], float), target.shallow_clone()),
+            (Tensor::zeros([3, 5], float), target.shallow_clone()),
+            (Tensor::zeros([2, 2], float), target.shallow_clone()),
+            (Tensor::full([3, 2], f64::NAN, float), target.shallow_clone()),
+            (logits.shallow_clone(), Tensor::new()),
+            (logits.shallow_clone(), Tensor::from_slice(&[0i64, 1, 2])),
+            (logits.shallow_clone(), Tensor::zeros([3], float)),
+        ];
+        for (logits, target) in broken {
+            assert!(Scores::of(task, &logits, &target).is_err());
+            assert!(errors(task, &logits, &target).is_err());
+        }
+        let (none, targets) = (Tensor::zeros([0, 2], float), Tensor::zeros([0], (Kind::Int64, Device::Cpu)));
+        assert_eq!(Scores::of(task, &none, &targets).unwrap_err().to_string(), "metrics: there are no samples");
+    }
+
+    #[test]
+    fn a_score_that_does_not_exist_is_left_out() {
+        let float = (Kind::Float, Device::Cpu);
+        let zeros = Tensor::zeros([2, 1], float);
+        let scores = Scores::of(Task::Regression { targets: 1 }, &zeros, &zeros).unwrap();
+        assert_eq!(scores.named(), [("MAE", 0.0), ("binary accuracy", 1.0)]);
+    }
+
+    #[test]
+    fn one_sample_of_one_class_has_scores() {
+        let logits = Tensor::from_slice(&[0.0f32, 1.0]).view([1, 2]);
+        let scores = Scores::of(Task::Classification { classes: 2 }, &logits, &Tensor::from_slice(&[1i64])).unwrap();
+        assert_eq!(scores, Scores::Classification { accuracy: 1.0, weighted_f1: 1.0, macro_f1: 1.0 });
     }
 }

@@ -16,12 +16,12 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// The spread of at least one value; `None` of none.
+    /// The spread of at least one value; `None` of none, and where it is not finite.
     pub fn of(values: &[f64]) -> Option<Self> {
         let mean = mean(values)?;
         let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
         let deviation = if values.len() < 2 { 0.0 } else { (squares / (values.len() - 1) as f64).sqrt() };
-        Some(Self { mean, deviation })
+        deviation.is_finite().then_some(Self { mean, deviation })
     }
 }
 
@@ -50,9 +50,10 @@ impl fmt::Display for Interval {
     }
 }
 
-/// The mean of at least one value; `None` of none.
+/// The mean of at least one value; `None` of none, and where it is not finite.
 pub fn mean(values: &[f64]) -> Option<f64> {
-    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+    // No value at all gives 0 / 0.
+    Some(values.iter().sum::<f64>() / values.len() as f64).filter(|mean| mean.is_finite())
 }
 
 /// The percentile bootstrap of a statistic over samples, from 1000 resamples.
@@ -60,7 +61,9 @@ pub fn mean(values: &[f64]) -> Option<f64> {
 /// The statistic is given the indices of the resampled samples, so that what belongs to a sample stays together:
 /// a ratio of two means over the same samples is paired by that. It is drawn the same way each time.
 ///
-/// `None` where there are no samples.
+/// Of few samples, the interval is too narrow, and that of a single one has no width at all.
+///
+/// `None` where there are no samples, or the statistic is not finite.
 pub fn bootstrap(samples: usize, statistic: impl Fn(&[usize]) -> f64) -> Option<Interval> {
     const RESAMPLES: usize = 1000;
     if samples == 0 {
@@ -77,7 +80,8 @@ pub fn bootstrap(samples: usize, statistic: impl Fn(&[usize]) -> f64) -> Option<
         .collect();
     values.sort_by(f64::total_cmp);
     let outside = RESAMPLES / 40;
-    Some(Interval { value: statistic(&all), low: values[outside], high: values[RESAMPLES - 1 - outside] })
+    let interval = Interval { value: statistic(&all), low: values[outside], high: values[RESAMPLES - 1 - outside] };
+    [interval.value, interval.low, interval.high].iter().all(|end| end.is_finite()).then_some(interval)
 }
 
 /// The mean of each of the samples' values, by the bootstrap.
@@ -87,9 +91,9 @@ pub fn mean_interval(values: &[f64]) -> Option<Interval> {
 
 /// The ratio of two means over the same samples, paired by sample, by the bootstrap.
 ///
-/// `None` where there are no samples, or not as many of each.
+/// `None` where there are no samples, not as many of each, or a reference that is not above zero.
 pub fn ratio_interval(values: &[f64], reference: &[f64]) -> Option<Interval> {
-    if values.len() != reference.len() {
+    if values.len() != reference.len() || !reference.iter().all(|value| *value > 0.0) {
         return None;
     }
     bootstrap(values.len(), |drawn| total(values, drawn) / total(reference, drawn))
@@ -134,5 +138,27 @@ mod tests {
         }
         assert_eq!(ratio_interval(&values, &reference[1..]), None);
         assert_eq!(ratio_interval(&[], &[]), None);
+    }
+
+    #[test]
+    fn what_is_not_finite_has_no_statistics() {
+        for wrong in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, f64::MAX] {
+            let values = [1.0, wrong, wrong];
+            assert_eq!(mean(&values), None);
+            assert_eq!(Spread::of(&values), None);
+            assert_eq!(mean_interval(&values), None);
+            assert_eq!(ratio_interval(&values, &[1.0; 3]), None);
+        }
+        for reference in [[0.0, 0.0], [1.0, 0.0], [1.0, -1.0], [1.0, f64::NAN]] {
+            assert_eq!(ratio_interval(&[1.0, 2.0], &reference), None);
+        }
+        assert_eq!(bootstrap(3, |_| f64::NAN), None);
+        assert_eq!(bootstrap(0, |_| 1.0), None);
+    }
+
+    #[test]
+    fn one_sample_has_an_interval_without_width() {
+        assert_eq!(mean_interval(&[2.0]), Some(Interval { value: 2.0, low: 2.0, high: 2.0 }));
+        assert_eq!(ratio_interval(&[2.0], &[4.0]), Some(Interval { value: 0.5, low: 0.5, high: 0.5 }));
     }
 }

@@ -29,6 +29,10 @@ fn every_candidate_is_timed_on_every_sample() {
     assert_eq!(all.samples(), 12);
     let message = measure(&candidates, &data, &Settings { samples: 0, ..Default::default() }).unwrap_err().to_string();
     assert_eq!(message, "timing: 0 samples, 5 repetitions and 5 candidates, expected at least one of each");
+    let none = measure::<Tiny>(&[], &data, &Settings::default()).unwrap_err().to_string();
+    assert_eq!(none, "timing: 12 samples, 5 repetitions and 0 candidates, expected at least one of each");
+    let one = measure(&candidates[..1], &data, &Settings { samples: 1, repetitions: 1, warm_up: 0 }).unwrap();
+    assert_eq!(one.samples(), 1);
 }
 
 #[test]
