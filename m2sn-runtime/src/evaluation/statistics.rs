@@ -140,6 +140,36 @@ mod tests {
         assert_eq!(ratio_interval(&[], &[]), None);
     }
 
+    #[derive(Deserialize)]
+    struct Case {
+        name: String,
+        values: Vec<f64>,
+        reference: Vec<f64>,
+        mean: f64,
+        deviation: f64,
+        mean_interval: Interval,
+        ratio_interval: Interval,
+    }
+
+    #[test]
+    fn spreads_and_intervals_equal_those_of_numpy_and_scipy() {
+        let cases: Vec<Case> = serde_json::from_str(include_str!("../../tests/fixtures/intervals.json")).unwrap();
+        assert!(cases.len() >= 4);
+        for Case { name, values, reference, mean, deviation, mean_interval: of_mean, ratio_interval: of_ratio } in cases
+        {
+            let spread = Spread::of(&values).unwrap();
+            assert!((spread.mean - mean).abs() < 1e-12 && (spread.deviation - deviation).abs() < 1e-12, "{name}");
+            let found = [mean_interval(&values).unwrap(), ratio_interval(&values, &reference).unwrap()];
+            for (found, expected) in found.into_iter().zip([of_mean, of_ratio]) {
+                assert!((found.value - expected.value).abs() < 1e-12, "{name}");
+                // A thousand resamples place an end with a standard error of 4 % of half the interval.
+                let close = 0.12 * (expected.high - expected.low) / 2.0;
+                let (low, high) = ((found.low - expected.low).abs(), (found.high - expected.high).abs());
+                assert!(low < close && high < close, "{name}: expected {expected:.4}, found {found:.4}");
+            }
+        }
+    }
+
     #[test]
     fn what_is_not_finite_has_no_statistics() {
         for wrong in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, f64::MAX] {
