@@ -2,6 +2,50 @@
 //!
 //! Whatever chooses a route, what follows is the same, so a policy needs no more than to yield routes:
 //! [`predict`] takes them from the navigator, [`predict_by`] a fixed one, [`predict_as`] any others.
+//!
+//! # Sharing a model between threads
+//!
+//! A model is [`Send`] and not [`Sync`], as LibTorch's tensors are: it may move to another thread, but no two threads
+//! may use it at once. A server either lets its threads take turns with one model, or gives each worker a model of its
+//! own, which is loaded in its thread. The first takes the memory of one model, the second answers as many requests at
+//! once as there are workers.
+//!
+//! ```
+//! use std::path::Path;
+//! use std::sync::mpsc::{Receiver, Sender};
+//! use std::sync::{Mutex, PoisonError};
+//!
+//! use m2sn_runtime::network::Network;
+//! use m2sn_runtime::{Device, Result, checkpoint, routing};
+//!
+//! /// Called from any thread, with one model for all.
+//! fn answer<N: Network>(model: &Mutex<N>, request: &N::Input) -> Result<Vec<i64>> {
+//!     // A thread that has panicked leaves the model as it was: predictions do not change it.
+//!     let model = model.lock().unwrap_or_else(PoisonError::into_inner);
+//!     routing::predict(&*model, request)?.classes()
+//! }
+//!
+//! /// A request, and where its answer goes.
+//! type Request<N> = (<N as Network>::Input, Sender<Result<Vec<i64>>>);
+//!
+//! /// What each worker thread runs, until no more requests can come.
+//! fn work<N: Network>(folder: &Path, requests: &Mutex<Receiver<Request<N>>>) -> Result<()> {
+//!     let mut model = N::new(Device::Cpu)?;
+//!     checkpoint::load(&mut model, folder)?;
+//!     let next = || requests.lock().unwrap_or_else(PoisonError::into_inner).recv();
+//!     while let Ok((request, reply)) = next() {
+//!         // Whoever has asked may have gone.
+//!         let _ = reply.send(routing::predict(&model, &request).and_then(|answer| answer.classes()));
+//!     }
+//!     Ok(())
+//! }
+//!
+//! /// That both may be shared is checked when this compiles.
+//! fn share<N: Network + 'static>(model: Mutex<N>, requests: Mutex<Receiver<Request<N>>>) {
+//!     fn between_threads(_: impl Send + Sync) {}
+//!     between_threads((model, requests));
+//! }
+//! ```
 
 mod answer;
 mod executor;
@@ -117,6 +161,9 @@ pub(crate) fn check_inputs<N: Network>(network: &N, inputs: &[Feature]) -> Resul
         if !input.tensor.defined() {
             return wrong(expected, "an undefined tensor".into());
         }
+        if input.tensor.is_sparse() {
+            return wrong(expected, "a sparse tensor; make it dense by `to_dense`".into());
+        }
         let size = input.tensor.size();
         let found = match size.split_first() {
             Some((found, dims)) if dims == modality.dims && input.tensor.kind() == kind => *found,
@@ -141,6 +188,13 @@ pub(crate) fn check_inputs<N: Network>(network: &N, inputs: &[Feature]) -> Resul
                 name(device),
                 name(input.tensor.device()),
             )));
+        }
+        if let Some(mask) = &input.mask {
+            let steps = [samples, modality.dims.first().copied().unwrap_or(0)];
+            if !mask.defined() || mask.kind() != Kind::Bool || mask.size() != steps || mask.device() != device {
+                let found = if mask.defined() { format!("{mask:?}") } else { "an undefined tensor".into() };
+                return wrong(format!("a mask {steps:?} of Bool on {}", name(device)), found);
+            }
         }
     }
     Ok(samples.map_or(0, |(_, samples)| samples))
