@@ -7,7 +7,7 @@ use tch::Tensor;
 use super::{Scores, scores};
 use crate::data::Dataset;
 use crate::latency::{self, Table, cheapest};
-use crate::network::{Input, Network, Route};
+use crate::network::{Description, Input, Network, Route};
 use crate::routing::{self, encode_all};
 use crate::task::Task;
 use crate::{Error, Result};
@@ -61,7 +61,9 @@ impl<'a, N: Network> Exits<'a, N> {
             let batch = data.narrow(start, BATCH.min(data.len() - start))?;
             let inputs = batch.input().features().iter().map(|input| input.to_device(device)).collect();
             let input = N::Input::from_features(inputs)?;
-            routes.extend(routing::decide(network, &input)?);
+            let decided = routing::decide(network, &input)
+                .map_err(|error| Error::invalid(format!("samples from {start} on, counted from there: {error}")))?;
+            routes.extend(decided);
             for (modality, (input, pieces)) in input.features().iter().zip(&mut pieces).enumerate() {
                 for (feature, pieces) in encode_all(network, modality, input).into_iter().zip(pieces) {
                     pieces.push(feature);
@@ -260,8 +262,18 @@ impl<'a, N: Network> Exits<'a, N> {
 }
 
 /// Checks that a table is of this network and that its figures can be compared, wherever they come from.
+///
+/// It may be of another device: one can choose here for there.
 fn check<N: Network>(table: &Table) -> Result<()> {
     table.check::<N>()?;
+    let Description { name, architecture, .. } = N::description();
+    let found = &table.fingerprint;
+    if found.model != *name || found.architecture != *architecture {
+        return Err(Error::invalid(format!(
+            "latency table: expected one of `{name}` as it is now, found one of {}; measure anew with `latency::measure`",
+            if found.model == *name { "other layers".into() } else { format!("`{}`", found.model) }
+        )));
+    }
     let parts = table.modalities.iter().flat_map(|modality| modality.blocks.iter().chain(&modality.shortcuts));
     match parts.chain([&table.head, &table.navigator]).find(|part| !part.median.is_finite() || part.median < 0.0) {
         Some(part) => Err(Error::invalid(format!(
@@ -291,7 +303,7 @@ fn mean_latency<R: Route>(routes: &[R], table: &Table) -> f64 {
 mod tests {
     use super::*;
     use crate::Device;
-    use crate::latency::{Estimate, Modality};
+    use crate::latency::{Estimate, Fingerprint, Modality};
     use crate::tiny::{Tiny, TinyRoute, samples};
 
     /// Blocks of 1, 2 and 4 ms on the left, ten times that on the right; shortcuts of half a millisecond.
@@ -303,7 +315,10 @@ mod tests {
             blocks: [1.0, 2.0, 4.0].map(|block| estimate(factor * block)).into(),
             shortcuts: [0.5, 0.5].map(estimate).into(),
         };
+        let Description { name, architecture, .. } = Tiny::description();
+        let architecture = architecture.iter().map(|line| line.to_string()).collect();
         Table {
+            fingerprint: Fingerprint { model: name.to_string(), architecture, ..Default::default() },
             batch: 1,
             rounds: 1,
             modalities: vec![modality("left", 1.0), modality("right", 10.0)],
@@ -423,6 +438,13 @@ mod tests {
                 }
             }
         }
+        let mut other = table();
+        other.fingerprint.architecture.pop();
+        let message = exits.best_fixed(&other, 50.0).unwrap_err().to_string();
+        assert!(message.contains("expected one of `Tiny` as it is now, found one of other layers"), "{message}");
+        other.fingerprint.model = "Other".into();
+        let message = exits.oracle(&other).unwrap_err().to_string();
+        assert!(message.contains("found one of `Other`"), "{message}");
         assert!(exits.best_fixed(&Table::default(), 50.0).is_err());
         assert!(exits.rival(&Table::default()).is_err());
         assert!(exits.oracle(&Table::default()).is_err());
@@ -435,6 +457,16 @@ mod tests {
         let exits = Exits::of(&network, &samples(1, 1).unwrap().train).unwrap();
         assert_eq!(exits.oracle(&table()).unwrap().routes.len(), 1);
         assert!(exits.rival(&table()).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_sample_that_is_not_a_number_is_named() {
+        let network = Tiny::new(Device::Cpu).unwrap();
+        let data = samples(300, 1).unwrap().train;
+        let _ = data.input().left.tensor().get(257).fill_(f64::NAN);
+        let message = Exits::of(&network, &data).unwrap_err().to_string();
+        let expected = "samples from 256 on, counted from there: navigator: row 1 has the score NaN for modality 0";
+        assert!(message.starts_with(expected), "{message}");
     }
 
     #[test]

@@ -113,11 +113,12 @@ impl Report {
         }
         remarks.extend(self.comparisons.iter().filter_map(comparison_remark));
         remarks.extend(self.warnings.iter().map(|warning| format!("By the latency table, {warning}.")));
-        if self.timed_samples < FEW {
-            remarks.push(format!(
-                "Times are of {} samples, and intervals of so few are too narrow: time at least {FEW}.",
-                self.timed_samples
-            ));
+        for (what, samples) in [("Scores", self.samples), ("Times", self.timed_samples)] {
+            if samples < FEW {
+                remarks.push(format!(
+                    "{what} are of {samples} samples, and intervals of so few are too narrow: take at least {FEW}."
+                ));
+            }
         }
         remarks
     }

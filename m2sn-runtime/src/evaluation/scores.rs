@@ -112,7 +112,8 @@ pub(super) fn errors(task: Task, logits: &Tensor, target: &Tensor) -> Result<Vec
     let wrong = match task {
         Task::Classification { .. } => decided.ne_tensor(target),
         Task::Multilabel { .. } => decided.ne_tensor(target).to_kind(Kind::Double).mean_dim(1, false, Kind::Double),
-        Task::Regression { .. } => (decided - target).abs().mean_dim(1, false, Kind::Double),
+        // Two numbers may be finite where their difference is not.
+        Task::Regression { .. } => (decided.to_kind(Kind::Double) - target).abs().mean_dim(1, false, Kind::Double),
     };
     values(&wrong)
 }
@@ -202,6 +203,14 @@ mod tests {
         let zeros = Tensor::zeros([2, 1], float);
         let scores = Scores::of(Task::Regression { targets: 1 }, &zeros, &zeros).unwrap();
         assert_eq!(scores.named(), [("MAE", 0.0), ("binary accuracy", 1.0)]);
+    }
+
+    #[test]
+    fn errors_of_finite_values_are_finite() {
+        let (logits, target) =
+            (Tensor::from_slice(&[3e38f32]).view([1, 1]), Tensor::from_slice(&[-3e38f32]).view([1, 1]));
+        let errors = errors(Task::Regression { targets: 1 }, &logits, &target).unwrap();
+        assert!((errors[0] / 6e38 - 1.0).abs() < 1e-6, "{errors:?}");
     }
 
     #[test]

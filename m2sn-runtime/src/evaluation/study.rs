@@ -61,24 +61,25 @@ pub fn study<N: Network>(
     let outcomes = outcomes(candidates, &local)?;
     let timings = timing::measure(candidates, &local, settings)?;
 
-    let timed = "the timings are those of the candidates, each of at least one sample";
-    let rows = candidates.iter().zip(&outcomes).enumerate().map(|(index, (candidate, outcome))| Row {
-        name: candidate.name.clone(),
-        way: candidate.describe(),
-        adaptive: candidate.way == Way::Navigator,
-        scores: outcome.scores,
-        milliseconds: timings.mean(index).expect(timed),
-        ratio: timings.ratio(index, baseline).expect(timed),
-        exits: exit_shares(candidate, &outcome.routes),
-        routes: route_shares(&outcome.routes),
+    let rows = candidates.iter().zip(&outcomes).enumerate().map(|(index, (candidate, outcome))| {
+        Ok(Row {
+            name: candidate.name.clone(),
+            way: candidate.describe(),
+            adaptive: candidate.way == Way::Navigator,
+            scores: outcome.scores,
+            milliseconds: timings.mean(index).ok_or_else(no_time)?,
+            ratio: timings.ratio(index, baseline).ok_or_else(no_time)?,
+            exits: exit_shares(candidate, &outcome.routes),
+            routes: route_shares(&outcome.routes),
+        })
     });
     Ok(Report {
         fingerprint: Fingerprint::of(candidates[baseline].network),
         samples: data.len() as usize,
         timed_samples: timings.samples(),
         repetitions: settings.repetitions,
-        rows: rows.collect(),
-        comparisons: comparisons(candidates, &outcomes, &timings),
+        rows: rows.collect::<Result<_>>()?,
+        comparisons: comparisons(candidates, &outcomes, &timings)?,
         warnings: Vec::new(),
     })
 }
@@ -162,15 +163,20 @@ fn comparisons<N: Network>(
     candidates: &[Candidate<'_, N>],
     outcomes: &[Outcome<N::Route>],
     timings: &Timings,
-) -> Vec<Comparison> {
+) -> Result<Vec<Comparison>> {
     let ways = || candidates.iter().enumerate();
     let mut comparisons = Vec::new();
     for (adaptive, navigator) in ways().filter(|(_, candidate)| candidate.way == Way::Navigator) {
         for (index, fixed) in ways().filter(|(_, candidate)| matches!(candidate.way, Way::Fixed(_))) {
             let pairs = outcomes[index].errors.iter().zip(&outcomes[adaptive].errors);
             let differences: Vec<f64> = pairs.map(|(fixed, navigator)| fixed - navigator).collect();
-            let error = mean_interval(&differences).expect("a data set has at least one sample");
-            let ratio = timings.ratio(index, adaptive).expect("both candidates were timed");
+            let error = mean_interval(&differences).ok_or_else(|| {
+                Error::invalid(format!(
+                    "study: the errors of `{}` and `{}` are too large to add up",
+                    fixed.name, navigator.name
+                ))
+            })?;
+            let ratio = timings.ratio(index, adaptive).ok_or_else(no_time)?;
             comparisons.push(Comparison {
                 navigator: navigator.name.clone(),
                 fixed: fixed.name.clone(),
@@ -180,7 +186,12 @@ fn comparisons<N: Network>(
             });
         }
     }
-    comparisons
+    Ok(comparisons)
+}
+
+/// For a clock too coarse to divide by what it shows.
+fn no_time() -> Error {
+    Error::invalid("study: an answer took no time by the clock of this machine, and times cannot be compared")
 }
 
 #[cfg(test)]

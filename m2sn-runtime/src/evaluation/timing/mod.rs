@@ -91,8 +91,8 @@ pub fn measure<N: Network>(
 
 /// The samples that a candidate answers in one turn.
 const TURN: usize = 4;
-/// The answers at the beginning of a turn that do not count: after one of them caches are still half those of the
-/// candidate before, after four they are the candidate's own.
+/// The answers at the beginning of a turn that do not count: after one of them the caches still hold much of what the
+/// candidate before has left there, after four they are the candidate's own.
 const UNCOUNTED: usize = 4;
 
 /// Times each sample with each candidate by `time`, which is given the candidate and the sample.
