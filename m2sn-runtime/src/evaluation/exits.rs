@@ -324,7 +324,6 @@ mod tests {
             modalities: vec![modality("left", 1.0), modality("right", 10.0)],
             head: estimate(0.25),
             navigator: estimate(0.125),
-            ..Default::default()
         }
     }
 

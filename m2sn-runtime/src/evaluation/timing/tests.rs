@@ -113,7 +113,7 @@ impl Machine {
         self.warmth[network] += share * missing;
         self.warmth[1 - network] *= 1.0 - share;
         // Now and then, something else uses the machine for a while.
-        let disturbed = if self.answers / 50 % 7 == 0 { 1.4 } else { 1.0 };
+        let disturbed = if (self.answers / 50).is_multiple_of(7) { 1.4 } else { 1.0 };
         milliseconds * (1.0 + 0.3 * missing) * disturbed
     }
 }
