@@ -39,6 +39,9 @@ impl Task {
     /// The mean loss over a batch: cross-entropy, binary cross-entropy with logits, or mean absolute error.
     ///
     /// `logits` is `[batch, outputs]`, `target` as the variant says; the result is a scalar.
+    ///
+    /// # Panics
+    /// Where the two do not fit, see [`Task::check`].
     pub fn loss(self, logits: &Tensor, target: &Tensor) -> Tensor {
         match self {
             Self::Classification { .. } => {
@@ -51,6 +54,52 @@ impl Task {
         }
     }
 
+    /// What logits decide: the class of each sample, `[samples]` of `i64`; whether it has each label,
+    /// `[samples, labels]` of `bool`; or the values as they are.
+    ///
+    /// This is the one rule, on which predictions, scores and validation rest. The class is that of the highest logit,
+    /// of equals the first. A label is there where its logit is above zero: where its probability is above one half,
+    /// although rounding may show just that half.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] where the logits are not `[samples, outputs]` of floating-point numbers, [`Error::Invalid`] with
+    /// the first row that holds a number that is not finite: it decides nothing.
+    pub fn decide(self, logits: &Tensor) -> Result<Tensor> {
+        self.check_logits(logits)?;
+        Ok(match self {
+            Self::Classification { .. } => logits.f_argmax(-1, false)?,
+            Self::Multilabel { .. } => logits.f_gt(0.0)?,
+            Self::Regression { .. } => logits.shallow_clone(),
+        })
+    }
+
+    /// Checks that logits decide something, as [`Task::decide`] has it.
+    pub(crate) fn check_logits(self, logits: &Tensor) -> Result<()> {
+        let fits = logits.defined()
+            && !logits.is_sparse()
+            && matches!(logits.kind(), Kind::Float | Kind::Double | Kind::Half | Kind::BFloat16)
+            && matches!(logits.size()[..], [_, outputs] if outputs == self.outputs());
+        if !fits {
+            return Err(Error::Shape {
+                what: "logits".into(),
+                expected: format!("[samples, {}] of Float", self.outputs()),
+                found: describe(logits),
+            });
+        }
+        let wrong = logits.f_isfinite()?.f_logical_not()?.f_nonzero()?;
+        if wrong.size()[0] > 0 {
+            let place = [wrong.int64_value(&[0, 0]), wrong.int64_value(&[0, 1])];
+            return Err(Error::invalid(format!(
+                "logits: row {} holds {} for output {}, expected finite numbers; look for values that are not finite in \
+                 the inputs of that sample, and else in the parameters",
+                place[0],
+                logits.double_value(&place),
+                place[1],
+            )));
+        }
+        Ok(())
+    }
+
     /// Checks that `target` has one row for each of `samples` and values in range.
     ///
     /// # Errors
@@ -61,11 +110,11 @@ impl Task {
             Self::Multilabel { labels } => (vec![samples, labels], Kind::Float),
             Self::Regression { targets } => (vec![samples, targets], Kind::Float),
         };
-        if target.size() != size || target.kind() != kind {
+        if !target.defined() || target.is_sparse() || target.size() != size || target.kind() != kind {
             return Err(Error::Shape {
                 what: "target".into(),
                 expected: format!("{size:?} of {kind:?}"),
-                found: format!("{:?} of {:?}", target.size(), target.kind()),
+                found: describe(target),
             });
         }
         let (wrong, range) = match self {
@@ -81,5 +130,72 @@ impl Task {
             return Err(Error::invalid(format!("target: row {row} is out of range, expected {range}")));
         }
         Ok(())
+    }
+}
+
+/// What a tensor is, whatever it is.
+fn describe(tensor: &Tensor) -> String {
+    if !tensor.defined() {
+        return "an undefined tensor".into();
+    }
+    let layout = if tensor.is_sparse() { ", sparse" } else { "" };
+    format!("{:?} of {:?}{layout}", tensor.size(), tensor.kind())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TASKS: [Task; 3] =
+        [Task::Classification { classes: 2 }, Task::Multilabel { labels: 2 }, Task::Regression { targets: 2 }];
+
+    fn logits(values: &[f32]) -> Tensor {
+        Tensor::from_slice(values).view([-1, 2])
+    }
+
+    #[test]
+    fn logits_decide_by_task() {
+        let logits = logits(&[0.0, 1e-9, -0.0, 0.0, 2.0, -2.0]);
+        let decide = |task: Task| task.decide(&logits).unwrap();
+        assert_eq!(Vec::<i64>::try_from(decide(TASKS[0])).unwrap(), [1, 0, 0]);
+        assert_eq!(Vec::<bool>::try_from(decide(TASKS[1]).view(-1)).unwrap(), [false, true, false, false, true, false]);
+        assert_eq!(decide(TASKS[2]), logits);
+    }
+
+    #[test]
+    fn logits_that_are_not_finite_decide_nothing() {
+        for (value, name) in [(f32::NAN, "NaN"), (f32::INFINITY, "inf"), (f32::NEG_INFINITY, "-inf")] {
+            for task in TASKS {
+                let message = task.decide(&logits(&[0.0, 1.0, 0.0, value, value, 0.0])).unwrap_err().to_string();
+                assert!(
+                    message.starts_with(&format!("logits: row 1 holds {name} for output 1, expected")),
+                    "{message}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn no_tensor_ends_the_program() {
+        let sparse = logits(&[0.0, 1.0]).to_sparse_sparse_dim(2);
+        let cases = [
+            (Tensor::new(), "an undefined tensor"),
+            (sparse, "[1, 2] of Float, sparse"),
+            (Tensor::from(1.0f32), "[] of Float"),
+            (logits(&[0.0, 1.0]).to_kind(Kind::Int64), "[1, 2] of Int64"),
+            (Tensor::zeros([3, 1], (Kind::Float, tch::Device::Cpu)), "[3, 1] of Float"),
+        ];
+        for (tensor, found) in cases {
+            for task in TASKS {
+                let message = task.decide(&tensor).unwrap_err().to_string();
+                assert_eq!(message, format!("logits: expected [samples, 2] of Float, found {found}"));
+                let message = task.check(&tensor, 7).unwrap_err().to_string();
+                assert!(message.starts_with("target: expected [7") && message.ends_with(found), "{message}");
+            }
+        }
+        let none = Tensor::zeros([0, 2], (Kind::Float, tch::Device::Cpu));
+        assert!(TASKS.iter().all(|task| task.decide(&none).unwrap().size()[0] == 0));
+        let nothing = Task::Classification { classes: 0 };
+        assert!(nothing.decide(&Tensor::zeros([3, 0], (Kind::Float, tch::Device::Cpu))).is_err());
     }
 }

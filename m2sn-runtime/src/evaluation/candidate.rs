@@ -1,5 +1,6 @@
 //! What a study compares.
 
+use super::report::LATE_FUSION;
 use crate::latency::Stopwatch;
 use crate::network::{Description, Input, Network};
 use crate::routing::{self, check_inputs, encode};
@@ -80,7 +81,7 @@ impl<'a, N: Network> Candidate<'a, N> {
     pub(super) fn describe(&self) -> String {
         match self.way {
             Way::Alone { modality } => format!("{} alone", N::description().modalities[modality].name),
-            Way::LateFusion => "late fusion".into(),
+            Way::LateFusion => LATE_FUSION.into(),
             Way::Fixed(route) => route.to_string(),
             Way::Navigator => "navigator".into(),
         }

@@ -6,8 +6,8 @@ use tch::Tensor;
 
 use super::{Scores, scores};
 use crate::data::Dataset;
-use crate::latency::Table;
-use crate::network::{Input, Network, Route};
+use crate::latency::{self, Table, cheapest};
+use crate::network::{Description, Input, Network, Route};
 use crate::routing::{self, encode_all};
 use crate::task::Task;
 use crate::{Error, Result};
@@ -44,8 +44,13 @@ impl<'a, N: Network> Exits<'a, N> {
     /// Runs the network over a data set, in batches on the network's device.
     ///
     /// # Errors
-    /// As [`routing::predict`].
+    /// [`Error::Invalid`] or [`Error::Shape`] where there is no sample or the targets are those of another task; else as
+    /// [`routing::predict`].
     pub fn of(network: &'a N, data: &Dataset<N::Input>) -> Result<Self> {
+        if data.is_empty() {
+            return Err(Error::invalid("exits: the data set holds no sample"));
+        }
+        N::description().task.check(data.target(), data.len())?;
         let device = network.variables().device();
         let _no_grad = tch::no_grad_guard();
         let modalities = N::description().modalities;
@@ -56,7 +61,9 @@ impl<'a, N: Network> Exits<'a, N> {
             let batch = data.narrow(start, BATCH.min(data.len() - start))?;
             let inputs = batch.input().features().iter().map(|input| input.to_device(device)).collect();
             let input = N::Input::from_features(inputs)?;
-            routes.extend(routing::decide(network, &input)?);
+            let decided = routing::decide(network, &input)
+                .map_err(|error| Error::invalid(format!("samples from {start} on, counted from there: {error}")))?;
+            routes.extend(decided);
             for (modality, (input, pieces)) in input.features().iter().zip(&mut pieces).enumerate() {
                 for (feature, pieces) in encode_all(network, modality, input).into_iter().zip(pieces) {
                     pieces.push(feature);
@@ -89,10 +96,16 @@ impl<'a, N: Network> Exits<'a, N> {
 
     /// The logits of one modality alone at one of its exits, `[samples, outputs]`.
     ///
-    /// # Panics
-    /// Where the network has no such modality or exit.
-    pub fn alone(&self, modality: usize, exit: usize) -> Tensor {
-        tch::no_grad(|| self.network.task_head(modality, &self.features[modality][exit]))
+    /// # Errors
+    /// [`Error::Invalid`] where the network has no such modality or exit.
+    pub fn alone(&self, modality: usize, exit: usize) -> Result<Tensor> {
+        let feature = self.features.get(modality).and_then(|exits| exits.get(exit)).ok_or_else(|| {
+            Error::invalid(format!(
+                "exits of `{}`: there is no exit {exit} of a modality {modality}",
+                N::description().name
+            ))
+        })?;
+        Ok(tch::no_grad(|| self.network.task_head(modality, feature)))
     }
 
     /// The logits of all samples by one route, `[samples, outputs]`.
@@ -144,44 +157,76 @@ impl<'a, N: Network> Exits<'a, N> {
     /// # Errors
     /// [`Error::Invalid`] where the table is of another network.
     pub fn expected_milliseconds(&self, table: &Table) -> Result<f64> {
-        table.check::<N>()?;
+        check::<N>(table)?;
         Ok(mean_latency(&self.routes, table) + table.navigator.median)
     }
 
-    /// The best fixed shortcut: of all routes that cost at most `bound` milliseconds by the table, the one of the
-    /// highest [`Scores::quality`], and of equals the cheapest.
+    /// The best fixed shortcut: of all routes that are faster than late fusion and cost at most `bound` milliseconds
+    /// by the table, the one of the highest [`Scores::quality`], and of equals the cheapest.
     ///
-    /// Late fusion itself is no shortcut and left out. Choose on validation samples, not on those of the test.
+    /// Choose on validation samples, not on those of the test.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where no route is that cheap, there are too many to try, or the table is of another network.
+    /// [`Error::Invalid`] where no route is that cheap, the bound is not finite or below zero, there are too many routes
+    /// to try, or the table is of another network.
     pub fn best_fixed(&self, table: &Table, bound: f64) -> Result<N::Route> {
-        table.check::<N>()?;
+        check::<N>(table)?;
+        if !bound.is_finite() || bound < 0.0 {
+            return Err(Error::invalid(format!(
+                "best fixed shortcut: the bound is {bound} ms, expected a finite number that is not below zero"
+            )));
+        }
+        let (cheapest, late_fusion) = (cheapest(table), table.late_fusion());
+        if cheapest >= late_fusion {
+            return Err(Error::invalid(format!(
+                "best fixed shortcut: no route is faster than late fusion, which takes {late_fusion:.3} ms; \
+                 `latency::unpaid` says of each shortcut why"
+            )));
+        }
+        self.best_within(table, bound)?.ok_or_else(|| {
+            Error::invalid(format!(
+                "best fixed shortcut: none takes at most {bound:.3} ms, the cheapest takes {cheapest:.3} ms; raise the \
+                 bound"
+            ))
+        })
+    }
+
+    /// The fixed shortcut that the navigator has to beat: the best that takes no longer than the navigator and its
+    /// routes, or the cheapest where there is none; `None` where no route is faster than late fusion.
+    ///
+    /// What does not pay by the table, see [`latency::unpaid`], is logged as a warning.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where there are too many routes to try, or the table is of another network.
+    pub fn rival(&self, table: &Table) -> Result<Option<N::Route>> {
+        check::<N>(table)?;
+        for warning in latency::unpaid::<N>(table)? {
+            tracing::warn!("{warning}");
+        }
+        self.best_within(table, self.expected_milliseconds(table)?.max(cheapest(table)))
+    }
+
+    /// The best of the routes that are faster than late fusion and within the bound.
+    fn best_within(&self, table: &Table, bound: f64) -> Result<Option<N::Route>> {
         few_routes::<N>()?;
-        let full = routing::full::<N>();
+        let late_fusion = table.late_fusion();
         let mut best: Option<(f64, f64, N::Route)> = None;
-        let mut least = f64::INFINITY;
-        for route in routing::all::<N>().filter(|route| *route != full) {
+        for route in routing::all::<N>() {
             let cost = table.route(&route.exits());
-            least = least.min(cost);
-            if cost > bound {
+            if cost > bound || cost >= late_fusion {
                 continue;
             }
             let quality = self.score(&self.by(route))?.quality();
-            let better = best.is_none_or(|(best, cheapest, _)| match quality.total_cmp(&best) {
+            let better = best.is_none_or(|(best, least, _)| match quality.total_cmp(&best) {
                 Ordering::Greater => true,
-                Ordering::Equal => cost < cheapest,
+                Ordering::Equal => cost < least,
                 Ordering::Less => false,
             });
             if better {
                 best = Some((quality, cost, route));
             }
         }
-        best.map(|(_, _, route)| route).ok_or_else(|| {
-            Error::invalid(format!(
-                "best fixed shortcut: none takes at most {bound:.3} ms, the cheapest takes {least:.3} ms; raise the bound"
-            ))
-        })
+        Ok(best.map(|(_, _, route)| route))
     }
 
     /// What knowing the answers would achieve: a bound that no policy reaches.
@@ -192,7 +237,7 @@ impl<'a, N: Network> Exits<'a, N> {
     /// # Errors
     /// [`Error::Invalid`] where there are too many routes to try, or the table is of another network.
     pub fn oracle(&self, table: &Table) -> Result<Oracle<N::Route>> {
-        table.check::<N>()?;
+        check::<N>(table)?;
         few_routes::<N>()?;
         let task = N::description().task;
         let mut by_cost: Vec<(f64, N::Route)> =
@@ -216,6 +261,29 @@ impl<'a, N: Network> Exits<'a, N> {
     }
 }
 
+/// Checks that a table is of this network and that its figures can be compared, wherever they come from.
+///
+/// It may be of another device: one can choose here for there.
+fn check<N: Network>(table: &Table) -> Result<()> {
+    table.check::<N>()?;
+    let Description { name, architecture, .. } = N::description();
+    let found = &table.fingerprint;
+    if found.model != *name || found.architecture != *architecture {
+        return Err(Error::invalid(format!(
+            "latency table: expected one of `{name}` as it is now, found one of {}; measure anew with `latency::measure`",
+            if found.model == *name { "other layers".into() } else { format!("`{}`", found.model) }
+        )));
+    }
+    let parts = table.modalities.iter().flat_map(|modality| modality.blocks.iter().chain(&modality.shortcuts));
+    match parts.chain([&table.head, &table.navigator]).find(|part| !part.median.is_finite() || part.median < 0.0) {
+        Some(part) => Err(Error::invalid(format!(
+            "latency table: {} ms is not a time; measure anew with `latency::measure`",
+            part.median
+        ))),
+        None => Ok(()),
+    }
+}
+
 fn few_routes<N: Network>() -> Result<()> {
     let count = routing::count::<N>();
     if count > MOST_ROUTES {
@@ -235,22 +303,27 @@ fn mean_latency<R: Route>(routes: &[R], table: &Table) -> f64 {
 mod tests {
     use super::*;
     use crate::Device;
-    use crate::latency::{Estimate, Modality};
+    use crate::latency::{Estimate, Fingerprint, Modality};
     use crate::tiny::{Tiny, TinyRoute, samples};
 
     /// Blocks of 1, 2 and 4 ms on the left, ten times that on the right; shortcuts of half a millisecond.
     fn table() -> Table {
         let estimate = |median: f64| Estimate { median, low: median, high: median };
-        let modality = |factor: f64| Modality {
+        let modality = |name: &str, factor: f64| Modality {
+            name: name.into(),
+            exits: ["first", "second", "full"].map(String::from).into(),
             blocks: [1.0, 2.0, 4.0].map(|block| estimate(factor * block)).into(),
             shortcuts: [0.5, 0.5].map(estimate).into(),
-            ..Default::default()
         };
+        let Description { name, architecture, .. } = Tiny::description();
+        let architecture = architecture.iter().map(|line| line.to_string()).collect();
         Table {
-            modalities: vec![modality(1.0), modality(10.0)],
+            fingerprint: Fingerprint { model: name.to_string(), architecture, ..Default::default() },
+            batch: 1,
+            rounds: 1,
+            modalities: vec![modality("left", 1.0), modality("right", 10.0)],
             head: estimate(0.25),
             navigator: estimate(0.125),
-            ..Default::default()
         }
     }
 
@@ -302,6 +375,107 @@ mod tests {
             message,
             "best fixed shortcut: none takes at most 11.500 ms, the cheapest takes 12.250 ms; raise the bound"
         );
+    }
+
+    #[test]
+    fn a_shortcut_that_is_slower_than_late_fusion_is_none() {
+        let network = Tiny::new(Device::Cpu).unwrap();
+        let exits = Exits::of(&network, &samples(30, 1).unwrap().train).unwrap();
+        // On the left, any way out costs 12 ms and more, where the end costs 7.
+        let mut table = table();
+        for (shortcut, median) in table.modalities[0].shortcuts.iter_mut().zip([11.0, 20.0]) {
+            shortcut.median = median;
+        }
+        // Room for a navigator that is slower than all it saves.
+        table.navigator.median = 500.0;
+        let late_fusion = table.late_fusion();
+        for best in [exits.best_fixed(&table, 1000.0).unwrap(), exits.rival(&table).unwrap().unwrap()] {
+            assert!(table.route(&best.exits()) < late_fusion, "{best}");
+        }
+        // A bound below all routes: the cheapest, [2, 0], has to do.
+        table.navigator.median = 0.0;
+        assert!(exits.best_fixed(&table, 10.0).is_err());
+
+        for shortcut in &mut table.modalities[1].shortcuts {
+            shortcut.median = 1000.0;
+        }
+        assert_eq!(exits.rival(&table).unwrap(), None);
+        assert_eq!(
+            exits.best_fixed(&table, 1000.0).unwrap_err().to_string(),
+            "best fixed shortcut: no route is faster than late fusion, which takes 77.250 ms; `latency::unpaid` says of \
+             each shortcut why"
+        );
+    }
+
+    #[test]
+    fn unusable_bounds_and_tables_are_refused() {
+        let network = Tiny::new(Device::Cpu).unwrap();
+        let exits = Exits::of(&network, &samples(5, 1).unwrap().train).unwrap();
+        for bound in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -1.0] {
+            assert_eq!(
+                exits.best_fixed(&table(), bound).unwrap_err().to_string(),
+                format!(
+                    "best fixed shortcut: the bound is {bound} ms, expected a finite number that is not below zero"
+                )
+            );
+        }
+        assert!(exits.best_fixed(&table(), 0.0).is_err());
+        for wrong in [f64::NAN, f64::INFINITY, -5.0] {
+            let mut tables = [table(), table(), table()];
+            tables[0].modalities[1].blocks[2].median = wrong;
+            tables[1].head.median = wrong;
+            tables[2].navigator.median = wrong;
+            for table in tables {
+                let errors = [
+                    exits.best_fixed(&table, 50.0).map(|_| ()).unwrap_err(),
+                    exits.rival(&table).map(|_| ()).unwrap_err(),
+                    exits.oracle(&table).map(|_| ()).unwrap_err(),
+                    exits.expected_milliseconds(&table).map(|_| ()).unwrap_err(),
+                ];
+                for error in errors {
+                    assert!(error.to_string().starts_with("latency table: "), "{error}");
+                }
+            }
+        }
+        let mut other = table();
+        other.fingerprint.architecture.pop();
+        let message = exits.best_fixed(&other, 50.0).unwrap_err().to_string();
+        assert!(message.contains("expected one of `Tiny` as it is now, found one of other layers"), "{message}");
+        other.fingerprint.model = "Other".into();
+        let message = exits.oracle(&other).unwrap_err().to_string();
+        assert!(message.contains("found one of `Other`"), "{message}");
+        assert!(exits.best_fixed(&Table::default(), 50.0).is_err());
+        assert!(exits.rival(&Table::default()).is_err());
+        assert!(exits.oracle(&Table::default()).is_err());
+        assert!(exits.alone(2, 0).is_err() && exits.alone(0, 3).is_err() && exits.alone(1, 2).is_ok());
+    }
+
+    #[test]
+    fn one_sample_is_enough() {
+        let network = Tiny::new(Device::Cpu).unwrap();
+        let exits = Exits::of(&network, &samples(1, 1).unwrap().train).unwrap();
+        assert_eq!(exits.oracle(&table()).unwrap().routes.len(), 1);
+        assert!(exits.rival(&table()).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_sample_that_is_not_a_number_is_named() {
+        let network = Tiny::new(Device::Cpu).unwrap();
+        let data = samples(300, 1).unwrap().train;
+        let _ = data.input().left.tensor().get(257).fill_(f64::NAN);
+        let message = Exits::of(&network, &data).unwrap_err().to_string();
+        let expected = "samples from 256 on, counted from there: navigator: row 1 has the score NaN for modality 0";
+        assert!(message.starts_with(expected), "{message}");
+    }
+
+    #[test]
+    fn data_of_another_task_are_refused() {
+        let network = Tiny::new(Device::Cpu).unwrap();
+        let input = samples(4, 1).unwrap().train.input().clone();
+        let target = Tensor::zeros([4, 3], (tch::Kind::Float, tch::Device::Cpu));
+        let data = Dataset::new(input, target, Task::Multilabel { labels: 3 }).unwrap();
+        let message = Exits::of(&network, &data).unwrap_err().to_string();
+        assert_eq!(message, "target: expected [4] of Int64, found [4, 3] of Float");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Metrics on plain values, equal to those of scikit-learn with `zero_division=0`.
 //!
 //! All return [`Error::Shape`] where predictions and targets differ in number, and [`Error::Invalid`] where there
-//! are none.
+//! are none, or one is not finite.
 
 use std::collections::BTreeMap;
 
@@ -98,7 +98,7 @@ pub fn subset_accuracy(predicted: &[Vec<bool>], target: &[Vec<bool>]) -> Result<
 /// # Errors
 /// See the [module](self).
 pub fn mean_absolute_error(predicted: &[f64], target: &[f64]) -> Result<f64> {
-    check(predicted.len(), target.len())?;
+    check_values(predicted, target)?;
     let total: f64 = predicted.iter().zip(target).map(|(predicted, target)| (predicted - target).abs()).sum();
     Ok(total / target.len() as f64)
 }
@@ -108,7 +108,7 @@ pub fn mean_absolute_error(predicted: &[f64], target: &[f64]) -> Result<f64> {
 /// # Errors
 /// See the [module](self); [`Error::Invalid`] also where [`Zeros::Exclude`] leaves no target.
 pub fn binary_accuracy(predicted: &[f64], target: &[f64], zeros: Zeros) -> Result<f64> {
-    check(predicted.len(), target.len())?;
+    check_values(predicted, target)?;
     let counted: Vec<(f64, f64)> = predicted
         .iter()
         .copied()
@@ -177,6 +177,16 @@ fn check(predicted: usize, target: usize) -> Result<()> {
     }
     if target == 0 {
         return Err(Error::invalid("metrics: there are no samples"));
+    }
+    Ok(())
+}
+
+fn check_values(predicted: &[f64], target: &[f64]) -> Result<()> {
+    check(predicted.len(), target.len())?;
+    for (what, values) in [("prediction", predicted), ("target", target)] {
+        if let Some(row) = values.iter().position(|value| !value.is_finite()) {
+            return Err(Error::invalid(format!("metrics: {what} {row} is {}, expected a finite number", values[row])));
+        }
     }
     Ok(())
 }
@@ -304,5 +314,16 @@ mod tests {
             message(binary_accuracy(&[1.0], &[0.0], Zeros::Exclude)),
             "binary accuracy: all targets are zero; include zeros"
         );
+        for wrong in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            let expected = |what: &str| format!("metrics: {what} 1 is {wrong}, expected a finite number");
+            let (fine, broken) = ([0.5, 1.0], [0.5, wrong]);
+            assert_eq!(message(mean_absolute_error(&broken, &fine)), expected("prediction"));
+            assert_eq!(message(mean_absolute_error(&fine, &broken)), expected("target"));
+            for zeros in [Zeros::Include, Zeros::Exclude] {
+                assert_eq!(message(binary_accuracy(&broken, &fine, zeros)), expected("prediction"));
+                assert_eq!(message(binary_accuracy(&fine, &broken, zeros)), expected("target"));
+            }
+        }
+        assert_eq!(message(multilabel_f1(&[vec![]], &[vec![]], Average::Macro)), "metrics: there are no labels");
     }
 }

@@ -9,6 +9,7 @@ pub mod timing;
 
 mod candidate;
 mod exits;
+mod random;
 mod report;
 mod scores;
 mod seeds;

@@ -26,6 +26,9 @@ pub struct Report {
     pub rows: Vec<Row>,
     /// One for each pair of a navigator and a fixed shortcut.
     pub comparisons: Vec<Comparison>,
+    /// What is known against the shortcuts from elsewhere, as by [`crate::latency::unpaid`]; a study leaves it empty.
+    #[serde(default)]
+    pub warnings: Vec<String>,
 }
 
 /// What a study found of one candidate.
@@ -99,11 +102,25 @@ impl Verdict {
 }
 
 impl Report {
-    /// What a reader should know before believing the table: navigators that do not navigate, are no faster than
-    /// late fusion, or are matched by a fixed shortcut.
+    /// What a reader should know before believing the table: fixed shortcuts with their routes, what is no faster than
+    /// late fusion, navigators that do not navigate or are matched by a fixed shortcut, and samples that are too few.
     pub fn remarks(&self) -> Vec<String> {
-        let rows = self.rows.iter().filter(|row| row.adaptive).flat_map(row_remarks);
-        rows.chain(self.comparisons.iter().filter_map(comparison_remark)).collect()
+        let late_fusion = self.rows.iter().find(|row| row.way == LATE_FUSION);
+        let mut remarks: Vec<String> = self.rows.iter().flat_map(|row| row_remarks(row, late_fusion)).collect();
+        let fixed = || self.rows.iter().filter(|row| row.is_fixed());
+        if fixed().count() > 1 && fixed().all(|row| row.ratio.value >= 1.0) {
+            remarks.push("No fixed shortcut is faster than late fusion.".into());
+        }
+        remarks.extend(self.comparisons.iter().filter_map(comparison_remark));
+        remarks.extend(self.warnings.iter().map(|warning| format!("By the latency table, {warning}.")));
+        for (what, samples) in [("Scores", self.samples), ("Times", self.timed_samples)] {
+            if samples < FEW {
+                remarks.push(format!(
+                    "{what} are of {samples} samples, and intervals of so few are too narrow: take at least {FEW}."
+                ));
+            }
+        }
+        remarks
     }
 
     /// Writes `report.json` and `report.md` into a folder, each as a whole or not at all.
@@ -115,8 +132,20 @@ impl Report {
     }
 }
 
+impl Row {
+    /// Whether every sample takes the same shortcut, without a navigator.
+    fn is_fixed(&self) -> bool {
+        !self.adaptive && self.way != LATE_FUSION && !self.routes.is_empty()
+    }
+}
+
 /// Writes `<name>.json` for programs and `<name>.md` for people.
 pub(super) fn save(folder: &Path, name: &str, report: &(impl Serialize + fmt::Display)) -> Result<()> {
+    if folder.as_os_str().is_empty() {
+        return Err(Error::invalid(format!(
+            "{name}: expected a folder, found an empty path; `.` is the working folder"
+        )));
+    }
     let (json, markdown) = (folder.join(name).with_extension("json"), folder.join(name).with_extension("md"));
     let text = serde_json::to_string_pretty(report).map_err(|error| Error::file(&json, error.to_string()))?;
     file::write(&json, &text)?;
@@ -147,19 +176,26 @@ impl fmt::Display for Report {
         writeln!(
             f,
             "Scores over {} samples. Milliseconds of one sample at a time, the navigator included: {} samples, the \
-             median of {} turns each, all networks in turn; the mean and its 95 % interval. {device}{processor}, \
-             {threads} threads.",
+             median of {} answers each, networks in turns of random order, each warm from answers of its own; the mean \
+             and its 95 % interval. {device}{processor}, {threads} threads.",
             self.samples, self.timed_samples, self.repetitions
         )?;
-        for remark in self.remarks() {
+        let remarks = self.remarks();
+        for remark in &remarks {
             write!(f, "\n* {remark}")?;
         }
-        if !self.remarks().is_empty() {
+        if !remarks.is_empty() {
             writeln!(f)?;
         }
         Ok(())
     }
 }
+
+/// How [`Row::way`] calls late fusion.
+pub(super) const LATE_FUSION: &str = "late fusion";
+
+/// Below so many samples, the percentile bootstrap's intervals are visibly too narrow.
+const FEW: usize = 30;
 
 /// The scores that the table shows; the JSON has all.
 const SCORES: usize = 2;
@@ -178,10 +214,17 @@ fn cells(row: &Row, modalities: &[&str]) -> Vec<String> {
     cells
 }
 
-fn row_remarks(row: &Row) -> Vec<String> {
+fn row_remarks(row: &Row, late_fusion: Option<&Row>) -> Vec<String> {
     let name = &row.name;
     let mut remarks = Vec::new();
     match &row.routes[..] {
+        _ if row.is_fixed() => {
+            let late_fusion =
+                late_fusion.map_or(String::new(), |row| format!("; {} takes {:.3} ms", row.name, row.milliseconds));
+            remarks
+                .push(format!("{name} sends every sample by {}, in {:.3} ms{late_fusion}.", row.way, row.milliseconds));
+        }
+        _ if !row.adaptive => return remarks,
         [(route, _)] => remarks.push(format!(
             "{name} sends every sample the same way ({route}): it is a fixed route that pays for a navigator."
         )),
@@ -197,8 +240,10 @@ fn row_remarks(row: &Row) -> Vec<String> {
             }
         }
     }
-    if row.ratio.high >= 1.0 {
-        remarks.push(format!("{name} is not faster than late fusion: its ratio is {:.3}.", row.ratio));
+    if row.ratio.low > 1.0 {
+        remarks.push(format!("{name} is slower than late fusion: its ratio is {:.3}.", row.ratio));
+    } else if row.ratio.high >= 1.0 {
+        remarks.push(format!("{name} is not shown to be faster than late fusion: its ratio is {:.3}.", row.ratio));
     }
     remarks
 }
@@ -230,7 +275,10 @@ mod tests {
     fn row(name: &str, adaptive: bool, accuracy: f64, ratio: f64, exits: Vec<Shares>, routes: &[(&str, f64)]) -> Row {
         Row {
             name: name.into(),
-            way: "…".into(),
+            way: match (name, routes) {
+                ("fixed" | "other", [(route, _)]) => (*route).into(),
+                _ => name.into(),
+            },
             adaptive,
             scores: Scores::Classification { accuracy, weighted_f1: accuracy - 0.001, macro_f1: accuracy - 0.002 },
             milliseconds: interval(4.0 * ratio, 0.05),
@@ -304,6 +352,7 @@ mod tests {
                     verdict: Verdict::WithinNoise,
                 },
             ],
+            warnings: Vec::new(),
         }
     }
 
@@ -322,6 +371,26 @@ mod tests {
     }
 
     #[test]
+    fn shortcuts_that_do_not_pay_are_named() {
+        let mut report = report();
+        report.timed_samples = 5;
+        report.rows[2].ratio = interval(1.11, 0.02);
+        report.rows[2].milliseconds = interval(4.44, 0.05);
+        let mut other = report.rows[2].clone();
+        other.name = "other".into();
+        other.ratio = interval(1.005, 0.01);
+        report.rows.push(other);
+        report.warnings = vec!["image: leaving at stem takes no less than going on".into()];
+        insta::assert_snapshot!(report.remarks().join("\n"));
+    }
+
+    #[test]
+    fn a_report_is_saved_in_a_folder() {
+        let message = report().save("").unwrap_err().to_string();
+        assert_eq!(message, "report: expected a folder, found an empty path; `.` is the working folder");
+    }
+
+    #[test]
     fn verdicts() {
         assert_eq!(Verdict::of(interval(0.0, 0.01), interval(0.9, 0.01)), Verdict::AsWell);
         assert_eq!(Verdict::of(interval(0.01, 0.02), interval(0.9, 0.01)), Verdict::WithinNoise);
@@ -335,7 +404,7 @@ mod tests {
         let mut row = report().rows[4].clone();
         row.routes = vec![("image: stem, audio: full".into(), 0.995), ("image: full, audio: full".into(), 0.005)];
         assert_eq!(
-            row_remarks(&row),
+            row_remarks(&row, None),
             ["M²SN sends 99.5 % of the samples the same way (image: stem, audio: full): it hardly navigates."]
         );
     }

@@ -44,12 +44,13 @@ impl Scores {
     /// Scores logits, `[samples, outputs]`, against targets as [`Task`] has them.
     ///
     /// # Errors
-    /// [`crate::Error::Shape`] or [`crate::Error::Invalid`] where the targets do not fit the task or the logits.
+    /// [`crate::Error::Shape`] or [`crate::Error::Invalid`] where the targets do not fit the task or the logits, or
+    /// there is no sample; else as [`Task::decide`], whose rule this is.
     pub fn of(task: Task, logits: &Tensor, target: &Tensor) -> Result<Self> {
-        task.check(target, logits.size()[0])?;
+        let decided = decide(task, logits, target)?;
         let score = match task {
             Task::Classification { .. } => {
-                let predicted = Vec::<i64>::try_from(logits.argmax(1, false).to_device(Device::Cpu))?;
+                let predicted = Vec::<i64>::try_from(decided.to_device(Device::Cpu))?;
                 let target = Vec::<i64>::try_from(target.to_device(Device::Cpu))?;
                 Self::Classification {
                     accuracy: metrics::accuracy(&predicted, &target)?,
@@ -58,7 +59,7 @@ impl Scores {
                 }
             }
             Task::Multilabel { .. } => {
-                let (predicted, target) = (bools(&logits.gt(0.0))?, bools(&target.gt(0.5))?);
+                let (predicted, target) = (bools(&decided)?, bools(&target.ne(0))?);
                 Self::Multilabel {
                     micro_f1: metrics::multilabel_f1(&predicted, &target, Average::Micro)?,
                     macro_f1: metrics::multilabel_f1(&predicted, &target, Average::Macro)?,
@@ -66,7 +67,7 @@ impl Scores {
                 }
             }
             Task::Regression { .. } => {
-                let (predicted, target) = (values(logits)?, values(target)?);
+                let (predicted, target) = (values(&decided)?, values(target)?);
                 Self::Regression {
                     mean_absolute_error: metrics::mean_absolute_error(&predicted, &target)?,
                     binary_accuracy: metrics::binary_accuracy(&predicted, &target, Zeros::Include)?,
@@ -86,7 +87,7 @@ impl Scores {
         }
     }
 
-    /// The scores with their names, the most telling first.
+    /// The scores with their names, the most telling first; one that does not exist is left out.
     pub fn named(&self) -> Vec<(&'static str, f64)> {
         match *self {
             Self::Classification { accuracy, weighted_f1, macro_f1 } => {
@@ -96,8 +97,9 @@ impl Scores {
                 vec![("micro F1", micro_f1), ("macro F1", macro_f1), ("subset accuracy", subset_accuracy)]
             }
             Self::Regression { mean_absolute_error, binary_accuracy, binary_accuracy_without_zeros } => {
-                let without = binary_accuracy_without_zeros.unwrap_or(f64::NAN);
-                vec![("MAE", mean_absolute_error), ("binary accuracy", binary_accuracy), ("… without zeros", without)]
+                let mut named = vec![("MAE", mean_absolute_error), ("binary accuracy", binary_accuracy)];
+                named.extend(binary_accuracy_without_zeros.map(|accuracy| ("… without zeros", accuracy)));
+                named
             }
         }
     }
@@ -106,14 +108,21 @@ impl Scores {
 /// What each sample's prediction lacks, `[samples]` of `f64`: 1 for a wrong class, the share of wrong labels,
 /// or the mean absolute difference.
 pub(super) fn errors(task: Task, logits: &Tensor, target: &Tensor) -> Result<Vec<f64>> {
+    let decided = decide(task, logits, target)?;
     let wrong = match task {
-        Task::Classification { .. } => logits.argmax(1, false).ne_tensor(target),
-        Task::Multilabel { .. } => {
-            logits.gt(0.0).ne_tensor(&target.gt(0.5)).to_kind(Kind::Double).mean_dim(1, false, Kind::Double)
-        }
-        Task::Regression { .. } => (logits - target).abs().mean_dim(1, false, Kind::Double),
+        Task::Classification { .. } => decided.ne_tensor(target),
+        Task::Multilabel { .. } => decided.ne_tensor(target).to_kind(Kind::Double).mean_dim(1, false, Kind::Double),
+        // Two numbers may be finite where their difference is not.
+        Task::Regression { .. } => (decided.to_kind(Kind::Double) - target).abs().mean_dim(1, false, Kind::Double),
     };
     values(&wrong)
+}
+
+/// What logits decide, once it is sure that the targets are of the same samples.
+fn decide(task: Task, logits: &Tensor, target: &Tensor) -> Result<Tensor> {
+    let decided = task.decide(logits)?;
+    task.check(target, decided.size()[0])?;
+    Ok(decided.to_device(target.device()))
 }
 
 fn values(tensor: &Tensor) -> Result<Vec<f64>> {
@@ -163,5 +172,51 @@ mod tests {
             }
         );
         assert_eq!(errors(task, &logits, &values).unwrap(), [1.0, 1.0, 2.0]);
+    }
+
+    #[test]
+    fn unusable_logits_and_targets_are_errors() {
+        let float = (Kind::Float, Device::Cpu);
+        let task = Task::Classification { classes: 2 };
+        let (logits, target) = (Tensor::zeros([3, 2], float), Tensor::from_slice(&[0i64, 1, 1]));
+        let broken = [
+            (Tensor::new(), target.shallow_clone()),
+            (Tensor::zeros([3], float), target.shallow_clone()),
+            (Tensor::zeros([3, 5], float), target.shallow_clone()),
+            (Tensor::zeros([2, 2], float), target.shallow_clone()),
+            (Tensor::full([3, 2], f64::NAN, float), target.shallow_clone()),
+            (logits.shallow_clone(), Tensor::new()),
+            (logits.shallow_clone(), Tensor::from_slice(&[0i64, 1, 2])),
+            (logits.shallow_clone(), Tensor::zeros([3], float)),
+        ];
+        for (logits, target) in broken {
+            assert!(Scores::of(task, &logits, &target).is_err());
+            assert!(errors(task, &logits, &target).is_err());
+        }
+        let (none, targets) = (Tensor::zeros([0, 2], float), Tensor::zeros([0], (Kind::Int64, Device::Cpu)));
+        assert_eq!(Scores::of(task, &none, &targets).unwrap_err().to_string(), "metrics: there are no samples");
+    }
+
+    #[test]
+    fn a_score_that_does_not_exist_is_left_out() {
+        let float = (Kind::Float, Device::Cpu);
+        let zeros = Tensor::zeros([2, 1], float);
+        let scores = Scores::of(Task::Regression { targets: 1 }, &zeros, &zeros).unwrap();
+        assert_eq!(scores.named(), [("MAE", 0.0), ("binary accuracy", 1.0)]);
+    }
+
+    #[test]
+    fn errors_of_finite_values_are_finite() {
+        let (logits, target) =
+            (Tensor::from_slice(&[3e38f32]).view([1, 1]), Tensor::from_slice(&[-3e38f32]).view([1, 1]));
+        let errors = errors(Task::Regression { targets: 1 }, &logits, &target).unwrap();
+        assert!((errors[0] / 6e38 - 1.0).abs() < 1e-6, "{errors:?}");
+    }
+
+    #[test]
+    fn one_sample_of_one_class_has_scores() {
+        let logits = Tensor::from_slice(&[0.0f32, 1.0]).view([1, 2]);
+        let scores = Scores::of(Task::Classification { classes: 2 }, &logits, &Tensor::from_slice(&[1i64])).unwrap();
+        assert_eq!(scores, Scores::Classification { accuracy: 1.0, weighted_f1: 1.0, macro_f1: 1.0 });
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::report::save;
 use super::statistics::Spread;
-use super::{Report, table};
+use super::{Report, Row, table};
 use crate::{Error, Result};
 
 /// Means and standard deviations over the reports of several seeds.
@@ -36,7 +36,8 @@ impl Seeds {
     /// Joins reports of the same candidates.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where there is no report, or two differ in their candidates.
+    /// [`Error::Invalid`] where there is no report, two differ in their model, device or candidates, or a figure is not
+    /// finite.
     pub fn of(reports: &[Report]) -> Result<Self> {
         let Some(first) = reports.first() else {
             return Err(Error::invalid("seeds: there is no report"));
@@ -49,22 +50,38 @@ impl Seeds {
                 names(other)
             )));
         }
-        let rows = first.rows.iter().enumerate().map(|(index, row)| {
-            let spread = |value: &dyn Fn(&super::Row) -> f64| {
-                let values: Vec<f64> = reports.iter().map(|report| value(&report.rows[index])).collect();
-                Spread::of(&values).expect("there is at least one report")
-            };
-            let scores = row.scores.named().into_iter().enumerate();
-            SeedRow {
-                name: row.name.clone(),
-                scores: scores
-                    .map(|(score, (name, _))| (name.to_owned(), spread(&|row| row.scores.named()[score].1)))
-                    .collect(),
-                milliseconds: spread(&|row| row.milliseconds.value),
-                ratio: spread(&|row| row.ratio.value),
+        for report in reports {
+            let differences = first.fingerprint.differences(&report.fingerprint);
+            if !differences.is_empty() {
+                return Err(Error::invalid(format!(
+                    "seeds: reports of different models or devices have no common mean\n  {}",
+                    differences.join("\n  ")
+                )));
             }
+        }
+        let rows = first.rows.iter().enumerate().map(|(index, row)| {
+            let rows = || reports.iter().map(|report| &report.rows[index]);
+            let spread = |what: &str, values: Vec<f64>| {
+                Spread::of(&values).ok_or_else(|| {
+                    Error::invalid(format!("seeds: {what} of `{}` is {values:?}, expected finite numbers", row.name))
+                })
+            };
+            let mut scores = Vec::new();
+            for (name, _) in row.scores.named() {
+                let of = |row: &Row| row.scores.named().into_iter().find(|(other, _)| *other == name);
+                // A score that does not exist for one seed has no mean over all.
+                if let Some(values) = rows().map(of).collect::<Option<Vec<_>>>() {
+                    scores.push((name.to_owned(), spread(name, values.into_iter().map(|(_, value)| value).collect())?));
+                }
+            }
+            Ok(SeedRow {
+                name: row.name.clone(),
+                scores,
+                milliseconds: spread("ms", rows().map(|row| row.milliseconds.value).collect())?,
+                ratio: spread("the ratio", rows().map(|row| row.ratio.value).collect())?,
+            })
         });
-        Ok(Self { seeds: reports.len(), rows: rows.collect() })
+        Ok(Self { seeds: reports.len(), rows: rows.collect::<Result<_>>()? })
     }
 
     /// Writes `seeds.json` and `seeds.md` into a folder, each as a whole or not at all.
@@ -98,8 +115,8 @@ impl fmt::Display for Seeds {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Scores;
     use super::super::statistics::Interval;
-    use super::super::{Row, Scores};
     use super::*;
 
     fn report(name: &str, accuracy: f64, ratio: f64) -> Report {
@@ -120,6 +137,7 @@ mod tests {
                 routes: Vec::new(),
             }],
             comparisons: Vec::new(),
+            warnings: Vec::new(),
         }
     }
 
@@ -135,5 +153,32 @@ mod tests {
         let message = Seeds::of(&[report("a", 0.9, 0.5), report("b", 0.9, 0.5)]).unwrap_err().to_string();
         assert_eq!(message, "seeds: expected the candidates [\"a\"] in every report, found [\"b\"]");
         assert!(Seeds::of(&[]).is_err());
+
+        let mut elsewhere = report("a", 0.9, 0.5);
+        elsewhere.fingerprint.processor = "another".into();
+        let message = Seeds::of(&[report("a", 0.9, 0.5), elsewhere]).unwrap_err().to_string();
+        assert!(message.contains("processor:  there, another here"), "{message}");
+        let message = Seeds::of(&[report("a", 0.9, f64::NAN)]).unwrap_err().to_string();
+        assert_eq!(message, "seeds: ms of `a` is [NaN], expected finite numbers");
+    }
+
+    #[test]
+    fn a_score_that_one_seed_lacks_has_no_mean() {
+        let scored = |without_zeros| {
+            let mut report = report("a", 0.9, 0.5);
+            report.rows[0].scores = Scores::Regression {
+                mean_absolute_error: 0.5,
+                binary_accuracy: 0.75,
+                binary_accuracy_without_zeros: without_zeros,
+            };
+            report
+        };
+        for reports in [[scored(Some(0.5)), scored(None)], [scored(None), scored(Some(0.5))]] {
+            let seeds = Seeds::of(&reports).unwrap();
+            assert_eq!(
+                seeds.rows[0].scores.iter().map(|(name, _)| &name[..]).collect::<Vec<_>>(),
+                ["MAE", "binary accuracy"]
+            );
+        }
     }
 }

@@ -21,16 +21,17 @@ use crate::{Error, Result};
 /// Each network runs over the data set once, however many candidates use it.
 ///
 /// ```no_run
-/// # use m2sn_runtime::{Result, data::Dataset, evaluation::{Candidate, Way, study, Exits}, latency::Table, network::Network};
+/// # use m2sn_runtime::{Result, data::Dataset, evaluation::{Candidate, Way, study, Exits}, network::Network};
+/// # use m2sn_runtime::latency::{self, Table};
 /// # fn example<N: Network>(model: &N, valid: &Dataset<N::Input>, test: &Dataset<N::Input>, table: &Table) -> Result<()> {
-/// let exits = Exits::of(model, valid)?;
-/// let shortcut = exits.best_fixed(table, exits.expected_milliseconds(table)?)?;
-///
 /// let mut candidates = Candidate::alone(model);
 /// candidates.push(Candidate::new("late fusion", model, Way::LateFusion));
-/// candidates.push(Candidate::new("best fixed shortcut", model, Way::Fixed(shortcut)));
+/// if let Some(route) = Exits::of(model, valid)?.rival(table)? {
+///     candidates.push(Candidate::new("best fixed shortcut", model, Way::Fixed(route)));
+/// }
 /// candidates.push(Candidate::new("M²SN", model, Way::Navigator));
-/// let report = study(&candidates, test, &Default::default())?;
+/// let mut report = study(&candidates, test, &Default::default())?;
+/// report.warnings = latency::unpaid::<N>(table)?;
 /// println!("{report}");
 /// report.save("runs/first")
 /// # }
@@ -60,23 +61,26 @@ pub fn study<N: Network>(
     let outcomes = outcomes(candidates, &local)?;
     let timings = timing::measure(candidates, &local, settings)?;
 
-    let rows = candidates.iter().zip(&outcomes).enumerate().map(|(index, (candidate, outcome))| Row {
-        name: candidate.name.clone(),
-        way: candidate.describe(),
-        adaptive: candidate.way == Way::Navigator,
-        scores: outcome.scores,
-        milliseconds: timings.mean(index),
-        ratio: timings.ratio(index, baseline),
-        exits: exit_shares(candidate, &outcome.routes),
-        routes: route_shares(&outcome.routes),
+    let rows = candidates.iter().zip(&outcomes).enumerate().map(|(index, (candidate, outcome))| {
+        Ok(Row {
+            name: candidate.name.clone(),
+            way: candidate.describe(),
+            adaptive: candidate.way == Way::Navigator,
+            scores: outcome.scores,
+            milliseconds: timings.mean(index).ok_or_else(no_time)?,
+            ratio: timings.ratio(index, baseline).ok_or_else(no_time)?,
+            exits: exit_shares(candidate, &outcome.routes),
+            routes: route_shares(&outcome.routes),
+        })
     });
     Ok(Report {
         fingerprint: Fingerprint::of(candidates[baseline].network),
         samples: data.len() as usize,
         timed_samples: timings.samples(),
         repetitions: settings.repetitions,
-        rows: rows.collect(),
-        comparisons: comparisons(candidates, &outcomes, &timings),
+        rows: rows.collect::<Result<_>>()?,
+        comparisons: comparisons(candidates, &outcomes, &timings)?,
+        warnings: Vec::new(),
     })
 }
 
@@ -113,7 +117,7 @@ fn of_way<N: Network>(way: Way<N::Route>, exits: &Exits<'_, N>) -> Result<Outcom
     let (logits, routes): (Tensor, Vec<N::Route>) = match way {
         Way::Alone { modality } => {
             let full = N::description().modalities[modality].exits.len() - 1;
-            (exits.alone(modality, full), Vec::new())
+            (exits.alone(modality, full)?, Vec::new())
         }
         Way::LateFusion => (exits.by(routing::full::<N>()), everywhere(routing::full::<N>())),
         Way::Fixed(route) => (exits.by(route), everywhere(route)),
@@ -159,15 +163,20 @@ fn comparisons<N: Network>(
     candidates: &[Candidate<'_, N>],
     outcomes: &[Outcome<N::Route>],
     timings: &Timings,
-) -> Vec<Comparison> {
+) -> Result<Vec<Comparison>> {
     let ways = || candidates.iter().enumerate();
     let mut comparisons = Vec::new();
     for (adaptive, navigator) in ways().filter(|(_, candidate)| candidate.way == Way::Navigator) {
         for (index, fixed) in ways().filter(|(_, candidate)| matches!(candidate.way, Way::Fixed(_))) {
             let pairs = outcomes[index].errors.iter().zip(&outcomes[adaptive].errors);
             let differences: Vec<f64> = pairs.map(|(fixed, navigator)| fixed - navigator).collect();
-            let error = mean_interval(&differences).expect("a data set has at least one sample");
-            let ratio = timings.ratio(index, adaptive);
+            let error = mean_interval(&differences).ok_or_else(|| {
+                Error::invalid(format!(
+                    "study: the errors of `{}` and `{}` are too large to add up",
+                    fixed.name, navigator.name
+                ))
+            })?;
+            let ratio = timings.ratio(index, adaptive).ok_or_else(no_time)?;
             comparisons.push(Comparison {
                 navigator: navigator.name.clone(),
                 fixed: fixed.name.clone(),
@@ -177,7 +186,12 @@ fn comparisons<N: Network>(
             });
         }
     }
-    comparisons
+    Ok(comparisons)
+}
+
+/// For a clock too coarse to divide by what it shows.
+fn no_time() -> Error {
+    Error::invalid("study: an answer took no time by the clock of this machine, and times cannot be compared")
 }
 
 #[cfg(test)]

@@ -9,11 +9,14 @@ mod fingerprint;
 mod measure;
 mod stopwatch;
 mod table;
+mod unpaid;
 
 pub use estimate::Estimate;
 pub use fingerprint::Fingerprint;
 pub use measure::{Settings, measure};
 pub use table::{Modality, Table};
+pub use unpaid::unpaid;
 
 pub(crate) use bar::Bar;
 pub(crate) use stopwatch::Stopwatch;
+pub(crate) use unpaid::cheapest;

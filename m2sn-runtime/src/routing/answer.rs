@@ -28,25 +28,24 @@ impl<R: Route> Answer<R> {
     /// The most probable class of each sample.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where the task is no classification.
+    /// [`Error::Invalid`] where the task is no classification; else as [`Task::decide`].
     pub fn classes(&self) -> Result<Vec<i64>> {
         match self.task {
             Task::Classification { .. } => {
-                Ok(Vec::<i64>::try_from(self.logits.argmax(1, false).to_device(Device::Cpu))?)
+                Ok(Vec::<i64>::try_from(self.task.decide(&self.logits)?.to_device(Device::Cpu))?)
             }
             _ => Err(self.other_task("classes")),
         }
     }
 
-    /// Which labels each sample has: those whose probability exceeds one half.
+    /// Which labels each sample has: those whose probability exceeds one half, before it is rounded.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where the task is not multilabel.
+    /// [`Error::Invalid`] where the task is not multilabel; else as [`Task::decide`].
     pub fn labels(&self) -> Result<Vec<Vec<bool>>> {
         match self.task {
             Task::Multilabel { .. } => {
-                let rows = prediction::rows(&self.logits)?;
-                Ok(rows.into_iter().map(|row| row.into_iter().map(|logit| logit > 0.0).collect()).collect())
+                Ok(Vec::<Vec<bool>>::try_from(self.task.decide(&self.logits)?.to_device(Device::Cpu))?)
             }
             _ => Err(self.other_task("labels")),
         }
@@ -55,10 +54,10 @@ impl<R: Route> Answer<R> {
     /// The values of each sample.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where the task is no regression.
+    /// [`Error::Invalid`] where the task is no regression; else as [`Task::decide`].
     pub fn values(&self) -> Result<Vec<Vec<f64>>> {
         match self.task {
-            Task::Regression { .. } => prediction::rows(&self.logits),
+            Task::Regression { .. } => prediction::rows(&self.task.decide(&self.logits)?),
             _ => Err(self.other_task("values")),
         }
     }
@@ -66,18 +65,21 @@ impl<R: Route> Answer<R> {
     /// The probabilities, `[batch, outputs]`: of the classes, adding up to one, or of each label.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where the task is a regression.
+    /// [`Error::Invalid`] where the task is a regression; else as [`Task::decide`].
     pub fn probabilities(&self) -> Result<Tensor> {
         match self.task {
             Task::Regression { .. } => Err(self.other_task("probabilities")),
-            task => Ok(prediction::probabilities(&self.logits, task)),
+            task => {
+                task.check_logits(&self.logits)?;
+                Ok(prediction::probabilities(&self.logits, task))
+            }
         }
     }
 
     /// What the logits say of each sample.
     ///
     /// # Errors
-    /// [`Error::Torch`] where the logits cannot be read.
+    /// As [`Task::decide`]: a sample whose logits are not finite has no prediction, and the error names it.
     pub fn predictions(&self) -> Result<Vec<Prediction>> {
         Prediction::of(self.task, &self.logits)
     }
@@ -141,6 +143,56 @@ mod tests {
         let regression = answer(Task::Regression { targets: 2 });
         assert_eq!(regression.values().unwrap()[1], [1.0, -2.0]);
         assert!(regression.probabilities().is_err());
+    }
+
+    #[test]
+    fn every_reading_says_the_same() {
+        // Too near to zero, or to each other, for a probability that is rounded to show it.
+        let logits = || Tensor::from_slice(&[1e-9f32, -1e-9, -1e-9, 1e-9, 0.0, 0.0]).view([3, 2]);
+        let answer = |task| Answer::new(task, logits(), vec![TinyRoute([0, 0]); 3], 1.0);
+
+        let classes = answer(Task::Classification { classes: 2 });
+        let predicted = classes.predictions().unwrap().into_iter().map(|prediction| match prediction {
+            Prediction::Class { class, .. } => class,
+            other => panic!("{other}"),
+        });
+        assert_eq!(predicted.collect::<Vec<_>>(), classes.classes().unwrap());
+        assert_eq!(classes.classes().unwrap(), [0, 1, 0]);
+
+        let labels = answer(Task::Multilabel { labels: 2 });
+        let predicted = labels.predictions().unwrap().into_iter().map(|prediction| match prediction {
+            Prediction::Labels { labels, .. } => vec![labels.contains(&0), labels.contains(&1)],
+            other => panic!("{other}"),
+        });
+        assert_eq!(predicted.collect::<Vec<_>>(), labels.labels().unwrap());
+        assert_eq!(labels.labels().unwrap(), [[true, false], [false, true], [false, false]]);
+    }
+
+    #[test]
+    fn logits_that_are_not_finite_are_no_answer() {
+        let answer = |task| {
+            let logits = Tensor::from_slice(&[0.0f32, 1.0, f32::NAN, 0.0]).view([2, 2]);
+            Answer::new(task, logits, vec![TinyRoute([0, 0]); 2], 1.0)
+        };
+        let (classes, labels, values) = (
+            answer(Task::Classification { classes: 2 }),
+            answer(Task::Multilabel { labels: 2 }),
+            answer(Task::Regression { targets: 2 }),
+        );
+        let errors = [
+            classes.classes().unwrap_err(),
+            classes.probabilities().unwrap_err(),
+            classes.predictions().unwrap_err(),
+            classes.summary().unwrap_err(),
+            labels.labels().unwrap_err(),
+            labels.probabilities().unwrap_err(),
+            labels.predictions().unwrap_err(),
+            values.values().unwrap_err(),
+            values.predictions().unwrap_err(),
+        ];
+        for error in errors {
+            assert!(error.to_string().starts_with("logits: row 1 holds NaN for output 0, expected finite"), "{error}");
+        }
     }
 
     #[test]

@@ -9,9 +9,9 @@ use super::executor::encode_all;
 use super::prediction::{self, Prediction};
 use super::{check_inputs, routes};
 use crate::batch::Feature;
-use crate::latency::{Stopwatch, Table};
+use crate::latency::{self, Stopwatch, Table};
 use crate::network::{Input, Network, Route};
-use crate::{Error, Result};
+use crate::{Error, Result, navigator};
 
 /// The most routes whose predictions are listed.
 const MOST_ROUTES: usize = 64;
@@ -35,6 +35,8 @@ pub struct Explanation {
     pub modalities: Vec<ExplainedModality>,
     /// What every route would have said; empty where there are more than 64.
     pub routes: Vec<ExplainedRoute>,
+    /// What does not pay by the latency table, as by [`crate::latency::unpaid`].
+    pub warnings: Vec<String>,
 }
 
 /// One encoder in the trace of a sample.
@@ -109,9 +111,7 @@ pub fn explain<N: Network>(network: &N, input: &N::Input, table: Option<&Table>)
         return Err(Error::invalid(format!("explain: expected one sample, found {samples}; narrow the batch to one")));
     }
     let description = N::description();
-    if let Some(table) = table {
-        table.check::<N>()?;
-    }
+    let warnings = table.map(latency::unpaid::<N>).transpose()?.unwrap_or_default();
     let _no_grad = tch::no_grad_guard();
 
     let features: Vec<Vec<Tensor>> =
@@ -160,6 +160,7 @@ pub fn explain<N: Network>(network: &N, input: &N::Input, table: Option<&Table>)
         head: trace.head,
         modalities,
         routes: all,
+        warnings,
     })
 }
 
@@ -182,9 +183,7 @@ impl Trace {
         let mut part = Stopwatch::start(device);
 
         let scores = network.navigate(inputs, false);
-        let decide =
-            |scores: &Tensor| -> Result<usize> { Ok(i64::try_from(scores.argmax(1, false).view(()))? as usize) };
-        let exits = scores.iter().map(decide).collect::<Result<Vec<_>>>()?;
+        let exits: Vec<usize> = navigator::decide(&scores)?.concat();
         let navigator = part.lap();
 
         let mut choices = Vec::new();
@@ -256,16 +255,18 @@ impl fmt::Display for Explanation {
                 "{name:width$}  {probability:>11}  {block:>8}  {shortcut:>11}  {expected:>11}  {prediction}{taken}"
             )?;
         }
-        if self.routes.is_empty() {
-            return Ok(());
-        }
         let width = self.routes.iter().map(|route| route.route.chars().count()).max().unwrap_or(0);
-        writeln!(f, "\n{:width$}  expected ms  together", "")?;
+        if !self.routes.is_empty() {
+            writeln!(f, "\n{:width$}  expected ms  together", "")?;
+        }
         for ExplainedRoute { route, prediction, expected } in &self.routes {
             let taken = if *route == self.route { "  <- taken" } else { "" };
             writeln!(f, "{route:width$}  {:>11}  {prediction}{taken}", milliseconds(*expected))?;
         }
-        Ok(())
+        if !self.warnings.is_empty() {
+            writeln!(f, "\nBy the latency table, this does not pay:")?;
+        }
+        self.warnings.iter().try_for_each(|warning| writeln!(f, "* {warning}"))
     }
 }
 

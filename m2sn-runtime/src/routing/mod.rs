@@ -2,6 +2,50 @@
 //!
 //! Whatever chooses a route, what follows is the same, so a policy needs no more than to yield routes:
 //! [`predict`] takes them from the navigator, [`predict_by`] a fixed one, [`predict_as`] any others.
+//!
+//! # Sharing a model between threads
+//!
+//! A model is [`Send`] and not [`Sync`], as LibTorch's tensors are: it may move to another thread, but no two threads
+//! may use it at once. A server either lets its threads take turns with one model, or gives each worker a model of its
+//! own, which is loaded in its thread. The first takes the memory of one model, the second answers as many requests at
+//! once as there are workers.
+//!
+//! ```
+//! use std::path::Path;
+//! use std::sync::mpsc::{Receiver, Sender};
+//! use std::sync::{Mutex, PoisonError};
+//!
+//! use m2sn_runtime::network::Network;
+//! use m2sn_runtime::{Device, Result, checkpoint, routing};
+//!
+//! /// Called from any thread, with one model for all.
+//! fn answer<N: Network>(model: &Mutex<N>, request: &N::Input) -> Result<Vec<i64>> {
+//!     // A thread that has panicked leaves the model as it was: predictions do not change it.
+//!     let model = model.lock().unwrap_or_else(PoisonError::into_inner);
+//!     routing::predict(&*model, request)?.classes()
+//! }
+//!
+//! /// A request, and where its answer goes.
+//! type Request<N> = (<N as Network>::Input, Sender<Result<Vec<i64>>>);
+//!
+//! /// What each worker thread runs, until no more requests can come.
+//! fn work<N: Network>(folder: &Path, requests: &Mutex<Receiver<Request<N>>>) -> Result<()> {
+//!     let mut model = N::new(Device::Cpu)?;
+//!     checkpoint::load(&mut model, folder)?;
+//!     let next = || requests.lock().unwrap_or_else(PoisonError::into_inner).recv();
+//!     while let Ok((request, reply)) = next() {
+//!         // Whoever has asked may have gone.
+//!         let _ = reply.send(routing::predict(&model, &request).and_then(|answer| answer.classes()));
+//!     }
+//!     Ok(())
+//! }
+//!
+//! /// That both may be shared is checked when this compiles.
+//! fn share<N: Network + 'static>(model: Mutex<N>, requests: Mutex<Receiver<Request<N>>>) {
+//!     fn between_threads(_: impl Send + Sync) {}
+//!     between_threads((model, requests));
+//! }
+//! ```
 
 mod answer;
 mod executor;
@@ -9,7 +53,7 @@ mod explain;
 mod prediction;
 mod routes;
 
-use tch::Device;
+use tch::{Device, Kind};
 
 pub use answer::{Answer, Summary};
 pub use explain::{Choice, ExplainedExit, ExplainedModality, ExplainedRoute, Explanation, explain};
@@ -30,8 +74,8 @@ use crate::{Error, Result, navigator};
 /// beyond it, and the others leave through their shortcut.
 ///
 /// # Errors
-/// [`Error::Invalid`] for an empty batch and for inputs on another device than the model,
-/// [`Error::Shape`] where modalities differ in their number of samples.
+/// [`Error::Invalid`] for an empty batch, for inputs on another device than the model, and where the navigator's scores
+/// are not finite; [`Error::Shape`] where modalities differ in their number of samples.
 pub fn predict<N: Network>(network: &N, input: &N::Input) -> Result<Answer<N::Route>> {
     let inputs = input.features();
     check_inputs(network, &inputs)?;
@@ -107,19 +151,34 @@ pub(crate) fn check_inputs<N: Network>(network: &N, inputs: &[Feature]) -> Resul
             found: inputs.len().to_string(),
         });
     }
-    let samples = inputs.first().map_or(0, Feature::len);
-    if samples == 0 {
-        return Err(Error::invalid(format!("inputs of `{}`: the batch is empty, expected a sample", description.name)));
-    }
+    let mut samples = None;
     for (input, modality) in inputs.iter().zip(description.modalities) {
+        let wrong =
+            |expected, found| Err(Error::Shape { what: format!("modality `{}`", modality.name), expected, found });
+        let dims: String = modality.dims.iter().map(|dim| format!(", {dim}")).collect();
+        let kind = if modality.vocabulary.is_some() { Kind::Int64 } else { Kind::Float };
+        let expected = format!("[batch{dims}] of {kind:?}");
+        if !input.tensor.defined() {
+            return wrong(expected, "an undefined tensor".into());
+        }
+        if input.tensor.is_sparse() {
+            return wrong(expected, "a sparse tensor; make it dense by `to_dense`".into());
+        }
         let size = input.tensor.size();
-        if size.split_first() != Some((&samples, modality.dims)) {
-            let dims: String = modality.dims.iter().map(|dim| format!(", {dim}")).collect();
-            return Err(Error::Shape {
-                what: format!("modality `{}`", modality.name),
-                expected: format!("[{samples}{dims}]"),
-                found: format!("{size:?}"),
-            });
+        let found = match size.split_first() {
+            Some((found, dims)) if dims == modality.dims && input.tensor.kind() == kind => *found,
+            _ => return wrong(expected, format!("{size:?} of {:?}", input.tensor.kind())),
+        };
+        let (first, samples) = *samples.get_or_insert((modality.name, found));
+        if found != samples {
+            let expected = format!("{samples} samples, as in modality `{first}`");
+            return wrong(expected, format!("{found} samples"));
+        }
+        if samples == 0 {
+            return Err(Error::invalid(format!(
+                "inputs of `{}`: the batch is empty, expected a sample",
+                description.name
+            )));
         }
         modality.check_tokens(&input.tensor)?;
         if input.tensor.device() != device {
@@ -130,8 +189,15 @@ pub(crate) fn check_inputs<N: Network>(network: &N, inputs: &[Feature]) -> Resul
                 name(input.tensor.device()),
             )));
         }
+        if let Some(mask) = &input.mask {
+            let steps = [samples, modality.dims.first().copied().unwrap_or(0)];
+            if !mask.defined() || mask.kind() != Kind::Bool || mask.size() != steps || mask.device() != device {
+                let found = if mask.defined() { format!("{mask:?}") } else { "an undefined tensor".into() };
+                return wrong(format!("a mask {steps:?} of Bool on {}", name(device)), found);
+            }
+        }
     }
-    Ok(samples)
+    Ok(samples.map_or(0, |(_, samples)| samples))
 }
 
 fn name(device: Device) -> String {
@@ -144,12 +210,8 @@ fn name(device: Device) -> String {
 
 /// Runs the navigator and decides by Eq. (3).
 fn navigate<N: Network>(network: &N, inputs: &[Feature]) -> Result<Vec<Chosen>> {
-    let decided = navigator::decide(&network.navigate(inputs, false)).into_iter();
-    let chosen = |exits| -> Result<Chosen> {
-        let exits = Vec::<i64>::try_from(exits)?;
-        Ok(exits.into_iter().map(|exit| exit as usize).collect::<Vec<_>>().into())
-    };
-    decided.map(chosen).collect()
+    let decided = navigator::decide(&network.navigate(inputs, false))?;
+    Ok(decided.into_iter().map(Chosen::from).collect())
 }
 
 fn routes<N: Network>(exits: &[Chosen], samples: i64) -> Result<Vec<N::Route>> {

@@ -19,7 +19,7 @@ pub enum Prediction {
         /// Its probability.
         probability: f64,
     },
-    /// The labels whose probability exceeds one half.
+    /// The labels whose probability exceeds one half, before it is rounded.
     Labels {
         /// Their indices.
         labels: Vec<i64>,
@@ -34,30 +34,33 @@ pub enum Prediction {
 }
 
 impl Prediction {
-    /// Reads the logits of a batch, `[batch, outputs]`, as `task` has it.
+    /// Reads the logits of a batch, `[batch, outputs]`, as `task` has it; the rule is [`Task::decide`].
     ///
     /// # Errors
-    /// [`crate::Error::Torch`] where the logits are no such tensor.
+    /// As [`Task::decide`].
     pub fn of(task: Task, logits: &Tensor) -> Result<Vec<Self>> {
+        let decided = task.decide(logits)?;
         Ok(match task {
             Task::Classification { .. } => {
-                let (probability, class) = probabilities(logits, task).max_dim(1, false);
-                let classes = Vec::<i64>::try_from(class)?;
-                let probabilities = Vec::<f64>::try_from(probability)?;
+                // Two classes may be as probable once rounded, so the probability is looked up by the class.
+                let probability = probabilities(logits, task).gather(1, &decided.unsqueeze(1), false).squeeze_dim(1);
+                let classes = Vec::<i64>::try_from(decided.to_device(Device::Cpu))?;
+                let probabilities = Vec::<f64>::try_from(probability.to_device(Device::Cpu).to_kind(Kind::Double))?;
                 classes
                     .into_iter()
                     .zip(probabilities)
                     .map(|(class, probability)| Self::Class { class, probability })
                     .collect()
             }
-            Task::Multilabel { .. } => rows(&probabilities(logits, task))?
+            Task::Multilabel { .. } => Vec::<Vec<bool>>::try_from(decided.to_device(Device::Cpu))?
                 .into_iter()
-                .map(|probabilities| Self::Labels {
-                    labels: (0..).zip(&probabilities).filter(|(_, p)| **p > 0.5).map(|(label, _)| label).collect(),
+                .zip(rows(&probabilities(logits, task))?)
+                .map(|(labels, probabilities)| Self::Labels {
+                    labels: (0..).zip(labels).filter(|(_, there)| *there).map(|(label, _)| label).collect(),
                     probabilities,
                 })
                 .collect(),
-            Task::Regression { .. } => rows(logits)?.into_iter().map(|values| Self::Values { values }).collect(),
+            Task::Regression { .. } => rows(&decided)?.into_iter().map(|values| Self::Values { values }).collect(),
         })
     }
 }
@@ -68,7 +71,11 @@ impl fmt::Display for Prediction {
             Self::Class { class, probability } => format!("class {class} ({:.1} %)", 100.0 * probability),
             Self::Labels { labels, .. } if labels.is_empty() => "no label".into(),
             Self::Labels { labels, probabilities } => {
-                let label = |label: &i64| format!("{label} ({:.1} %)", 100.0 * probabilities[*label as usize]);
+                let label = |label: &i64| {
+                    let probability = usize::try_from(*label).ok().and_then(|label| probabilities.get(label));
+                    probability
+                        .map_or(label.to_string(), |probability| format!("{label} ({:.1} %)", 100.0 * probability))
+                };
                 format!("labels {}", labels.iter().map(label).collect::<Vec<_>>().join(", "))
             }
             Self::Values { values } => values.iter().map(|value| format!("{value:.3}")).collect::<Vec<_>>().join(", "),
@@ -106,6 +113,15 @@ mod tests {
         assert_eq!(read(Task::Classification { classes: 2 }, &[0.0, ln3]), "class 1 (75.0 %)");
         assert_eq!(read(Task::Multilabel { labels: 3 }, &[ln3, -1.0, ln3]), "labels 0 (75.0 %), 2 (75.0 %)");
         assert_eq!(read(Task::Multilabel { labels: 1 }, &[-1.0]), "no label");
+        // As probable once rounded, and yet decided.
+        assert_eq!(read(Task::Classification { classes: 2 }, &[0.0, 1e-9]), "class 1 (50.0 %)");
+        assert_eq!(read(Task::Multilabel { labels: 2 }, &[0.0, 1e-9]), "labels 1 (50.0 %)");
         assert_eq!(read(Task::Regression { targets: 2 }, &[-0.5, 2.25]), "-0.500, 2.250");
+    }
+
+    #[test]
+    fn what_a_file_may_hold_is_printed() {
+        let labels = Prediction::Labels { labels: vec![-1, 0, 5], probabilities: vec![0.75] };
+        assert_eq!(labels.to_string(), "labels -1, 0 (75.0 %), 5");
     }
 }

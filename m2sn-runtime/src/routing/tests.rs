@@ -227,7 +227,10 @@ fn unusable_inputs_are_errors() {
 
     let [left, right] = <[Feature; 2]>::try_from(input.features()).unwrap();
     let uneven = TinyInput::from_features(vec![left, right.narrow(0, 2)]).unwrap();
-    assert_eq!(message(predict(&network, &uneven)), "modality `right`: expected [3, 5], found [2, 5]");
+    assert_eq!(
+        message(predict(&network, &uneven)),
+        "modality `right`: expected 3 samples, as in modality `left`, found 2 samples"
+    );
 
     assert_eq!(
         message(predict_as(&network, &input, &[TinyRoute([0, 0])])),
@@ -240,6 +243,55 @@ fn unusable_inputs_are_errors() {
         "modality `left`: expected a tensor on cuda:0, where the model is, found one on cpu; move it by `to_device`"
     );
     assert_eq!(network.take(), []);
+}
+
+#[test]
+fn no_erased_input_ends_the_program() {
+    let network = Tiny::new(crate::Device::Cpu).unwrap();
+    let [left, right] = <[Feature; 2]>::try_from(numbered(3).features()).unwrap();
+    let float = (Kind::Float, tch::Device::Cpu);
+    let wrong = [
+        Tensor::new(),
+        Tensor::from(1.0f32),
+        Tensor::zeros([3, 6], float),
+        Tensor::zeros([3, 5, 1], float),
+        Tensor::zeros([3, 5], (Kind::Double, tch::Device::Cpu)),
+        Tensor::zeros([3, 5], (Kind::Int64, tch::Device::Cpu)),
+        Tensor::zeros([3, 5], float).to_sparse_sparse_dim(2),
+    ];
+    for tensor in wrong {
+        let message = check_inputs(&network, &[left.clone(), tensor.into()]).unwrap_err().to_string();
+        assert!(message.starts_with("modality `right`: expected [batch, 5] of Float, found "), "{message}");
+    }
+    for mask in [Tensor::new(), Tensor::zeros([3, 5], float), Tensor::zeros([2, 5], (Kind::Bool, tch::Device::Cpu))] {
+        let masked = Feature { tensor: right.tensor.shallow_clone(), mask: Some(mask) };
+        let message = check_inputs(&network, &[left.clone(), masked]).unwrap_err().to_string();
+        assert!(message.starts_with("modality `right`: expected a mask [3, 5] of Bool on cpu, found "), "{message}");
+    }
+    let message = check_inputs(&network, &[left]).unwrap_err().to_string();
+    assert_eq!(message, "inputs of `Tiny`: expected 2 modalities, found 1");
+    assert!(check_inputs(&network, &[]).is_err());
+}
+
+#[test]
+fn a_sample_that_is_not_a_number_has_no_answer() {
+    let network = Tiny::new(crate::Device::Cpu).unwrap();
+    let [left, right] = <[Feature; 2]>::try_from(numbered(3).features()).unwrap();
+    let _ = left.tensor.get(1).select(0, 2).fill_(f64::NAN);
+    let input = TinyInput::from_features(vec![left, right]).unwrap();
+    let route = TinyRoute([0, 0]);
+    let errors = [
+        predict(&network, &input).map(|_| ()).unwrap_err(),
+        decide(&network, &input).map(|_| ()).unwrap_err(),
+        predict_by(&network, &input, route).unwrap().classes().map(|_| ()).unwrap_err(),
+        predict_as(&network, &input, &[route; 3]).unwrap().predictions().map(|_| ()).unwrap_err(),
+        explain(&network, &sample(&input, 1), None).map(|_| ()).unwrap_err(),
+    ];
+    for (error, row) in errors.iter().zip([1, 1, 1, 1, 0]) {
+        let message = error.to_string();
+        assert!(message.contains(&format!("row {row} ")) && message.contains("NaN"), "{message}");
+    }
+    assert_eq!(predict_by(&network, &sample(&input, 2), route).unwrap().classes().unwrap().len(), 1);
 }
 
 #[test]
@@ -326,6 +378,7 @@ fn an_explanation_prints_readably() {
                 expected: Some(4.25),
             },
         ],
+        warnings: vec!["left: leaving at second takes no less than going on to full".into()],
     };
     assert_eq!(explanation.parts(), 4.0);
     insta::assert_snapshot!(explanation);

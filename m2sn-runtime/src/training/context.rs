@@ -132,9 +132,11 @@ pub(super) fn loss(task: Task, logits: &Tensor, target: &Tensor) -> f64 {
 
 /// The share of samples predicted right: in their class, or in all their labels; real values have none.
 pub(super) fn accuracy(task: Task, logits: &Tensor, target: &Tensor) -> Option<f64> {
+    // Logits that are not finite decide nothing, and the loss of the same samples tells of them.
+    let decided = task.decide(logits).ok()?;
     let right = match task {
-        Task::Classification { .. } => logits.argmax(-1, false).eq_tensor(target),
-        Task::Multilabel { .. } => logits.gt(0).eq_tensor(&target.gt(0.5)).all_dim(-1, false),
+        Task::Classification { .. } => decided.eq_tensor(target),
+        Task::Multilabel { .. } => decided.eq_tensor(target).all_dim(-1, false),
         Task::Regression { .. } => return None,
     };
     Some(right.to_kind(Kind::Float).mean(Kind::Float).double_value(&[]))
