@@ -6,7 +6,7 @@ use tch::Tensor;
 use tch::nn::Path;
 
 use crate::Batch;
-use crate::nn::{Affine, Layer, Window, mean_over_steps};
+use crate::nn::{Affine, Layer, mean_over_steps};
 use crate::shape::{Shape, Vector};
 
 /// A shortcut: where the dimensions differ a dimension alignment, then the feature generator, a linear map.
@@ -16,6 +16,10 @@ use crate::shape::{Shape, Vector};
 /// and the second convolution. A 1x1 convolution is the same linear map at every place, so that is how it is
 /// computed: the places left by the pooling are the rows of a matrix. The rows then lie side by side,
 /// for an image row by row of its grid, before the generator.
+///
+/// The windows of the pooling part the image as evenly as whole pixels allow: along a side of `s` pixels, cell `i` of
+/// `n` is the mean from pixel `⌊i·s/n⌋` to before `⌈(i+1)·s/n⌉`, as in PyTorch's `AdaptiveAvgPool2d`.
+/// Where `n` divides `s` these are windows of `s/n` pixels with a stride of as many.
 ///
 /// Variables: `align.0.weight` `[width, inputs]`, `align.0.bias`, `align.1.…`, `align.2.…`; `generator.weight`,
 /// `generator.bias`. All are drawn as by [`crate::nn::Linear`], which for 1x1 convolutions is PyTorch's rule too.
@@ -32,10 +36,8 @@ pub struct Shortcut<I, O> {
 pub enum Alignment {
     /// Average pooling of an image to a grid, and three 1x1 convolutions.
     Image {
-        /// The height and width of the pooling window.
-        kernel: [i64; 2],
-        /// The step of the pooling window.
-        stride: [i64; 2],
+        /// The rows and columns of the grid.
+        grid: [i64; 2],
         /// The widths of the convolutions.
         widths: [i64; 3],
     },
@@ -95,7 +97,7 @@ impl<I, O> Shortcut<I, O> {
 /// What turns the feature into rows, one a place.
 #[derive(Debug)]
 enum Pooling {
-    Grid(Window),
+    Grid([i64; 2]),
     Steps,
     Nothing,
 }
@@ -103,7 +105,7 @@ enum Pooling {
 impl Pooling {
     fn of(alignment: Alignment, dims: &[i64]) -> Self {
         let pooling = match alignment {
-            Alignment::Image { kernel, stride, .. } => Self::Grid(Window { kernel, stride, padding: [0, 0] }),
+            Alignment::Image { grid, .. } => Self::Grid(grid),
             Alignment::Sequence { .. } => Self::Steps,
             Alignment::Vector { .. } => Self::Nothing,
             Alignment::None if dims.len() == 2 => Self::Steps,
@@ -121,10 +123,7 @@ impl Pooling {
     /// The channels of each row, and the number of rows a sample.
     fn output(&self, dims: &[i64]) -> [i64; 2] {
         match self {
-            Self::Grid(window) => {
-                let [height, width] = window.places([dims[1], dims[2]]);
-                [dims[0], height * width]
-            }
+            Self::Grid([rows, columns]) => [dims[0], rows * columns],
             Self::Steps => [dims[1], 1],
             Self::Nothing => [dims[0], 1],
         }
@@ -133,9 +132,8 @@ impl Pooling {
     /// `[batch, …]` → `[batch · places, channels]`.
     fn rows(&self, input: &Tensor, mask: Option<&Tensor>) -> Tensor {
         match self {
-            Self::Grid(window) => {
-                let Window { kernel, stride, padding } = *window;
-                let grid = input.avg_pool2d(kernel, stride, padding, false, false, None);
+            Self::Grid(grid) => {
+                let grid = input.adaptive_avg_pool2d(*grid);
                 grid.permute([0, 2, 3, 1]).reshape([-1, grid.size()[1]])
             }
             Self::Steps => mean_over_steps(input, mask),

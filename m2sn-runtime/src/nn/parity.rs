@@ -122,7 +122,7 @@ fn gru() {
 
 #[test]
 fn shortcut() {
-    let image = Alignment::Image { kernel: [3, 2], stride: [2, 2], widths: [4, 5, 6] };
+    let image = Alignment::Image { grid: [4, 3], widths: [4, 5, 6] };
     let widths = [6, 5, 3];
     matches("shortcut_image", |path| Shortcut::<Map, Vector<7>>::new(path, image));
     matches("shortcut_sequence", |path| {

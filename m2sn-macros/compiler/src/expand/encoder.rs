@@ -283,9 +283,9 @@ fn alignment(alignment: &Alignment) -> TokenStream {
         quote!([#(#values),*])
     };
     match alignment {
-        Alignment::Image { kernel, stride, widths } => {
-            let (kernel, stride, widths) = (list(kernel), list(stride), list(widths));
-            quote!(Alignment::Image { kernel: #kernel, stride: #stride, widths: #widths })
+        Alignment::Image { grid, widths } => {
+            let (grid, widths) = (list(grid), list(widths));
+            quote!(Alignment::Image { grid: #grid, widths: #widths })
         }
         Alignment::Sequence { widths } => {
             let widths = list(widths);

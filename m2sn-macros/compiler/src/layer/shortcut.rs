@@ -10,14 +10,11 @@ pub(crate) fn align(input: Shape, feature: u64, grid: u64) -> Option<Shortcut> {
     let (alignment, cost) = match input {
         Shape::Tokens { .. } => return None,
         Shape::Image { channels, height, width } => {
-            // The windows are as large as the stride, or a little larger, so that they cover the image to its end.
             let cells = [height, width].map(|side| grid.min(side));
-            let stride = [height / cells[0], width / cells[1]];
-            let kernel = [height - (cells[0] - 1) * stride[0], width - (cells[1] - 1) * stride[1]];
             let area = product(&cells);
             let widths = widths(feature.div_ceil(4));
             let cost = convolutions(channels, widths, area) + linear_cost(product(&[widths[2], area]), feature, 1);
-            (Alignment::Image { kernel, stride, widths }, cost)
+            (Alignment::Image { grid: cells, widths }, cost)
         }
         Shape::Sequence { features: size, .. } | Shape::Vector { size } if size == feature => {
             (Alignment::None, linear_cost(feature, feature, 1))

@@ -106,15 +106,15 @@ fn what_a_layer_cannot_take() {
 }
 
 #[test]
-fn shortcuts_cover_the_image() {
-    for (input, feature, grid, kernel, stride, widths) in [
-        (image(16, 28, 28), 64, 2, [14, 14], [14, 14], [32, 32, 16]),
-        (image(8, 7, 5), 10, 2, [4, 3], [3, 2], [5, 5, 3]),
-        (image(8, 1, 9), 3, 4, [1, 3], [1, 2], [2, 2, 1]),
-        (image(8, 3, 3), 100, 100, [1, 1], [1, 1], [50, 50, 25]),
+fn shortcuts_pool_images_to_a_grid_that_fits() {
+    for (input, feature, side, grid, widths) in [
+        (image(16, 28, 28), 64, 2, [2, 2], [32, 32, 16]),
+        (image(8, 7, 5), 10, 2, [2, 2], [5, 5, 3]),
+        (image(8, 1, 9), 3, 4, [1, 4], [2, 2, 1]),
+        (image(8, 3, 3), 100, 100, [3, 3], [50, 50, 25]),
     ] {
-        let alignment = align(input, feature, grid).expect("an image has features").alignment;
-        assert_eq!(alignment, Alignment::Image { kernel, stride, widths });
+        let alignment = align(input, feature, side).expect("an image has features").alignment;
+        assert_eq!(alignment, Alignment::Image { grid, widths });
     }
     let alignment = |input, feature| align(input, feature, 2).map(|shortcut| shortcut.alignment);
     assert_eq!(alignment(sequence(9, 8), 8), Some(Alignment::None));

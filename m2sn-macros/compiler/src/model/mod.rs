@@ -84,8 +84,8 @@ pub(crate) struct Shortcut {
 /// How a shortcut brings a feature to the deepest one's dimension.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Alignment {
-    /// One large-stride average pooling to a grid and three 1x1 convolutions of these widths.
-    Image { kernel: [u64; 2], stride: [u64; 2], widths: [u64; 3] },
+    /// Average pooling to a grid and three 1x1 convolutions of these widths.
+    Image { grid: [u64; 2], widths: [u64; 3] },
     /// The mean over the real steps, and three 1x1 convolutions of these widths.
     Sequence { widths: [u64; 3] },
     /// Three 1x1 convolutions of these widths on a vector.

@@ -127,7 +127,7 @@ impl Serialize for Named {
 struct DetailedPoint {
     /// The layer that the exit follows.
     at: String,
-    /// The side of the grid that the large-stride pooling of an image's shortcut leads to; 2 where left out.
+    /// The side of the grid that an image's shortcut is pooled to; 2 where left out.
     #[serde(default = "default_grid")]
     grid: u64,
 }
