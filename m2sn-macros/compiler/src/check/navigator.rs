@@ -168,6 +168,6 @@ pub(super) fn model(
     let cost = embeddings.iter().map(|layers| total(layers)).sum::<Cost>() + decision.cost;
     let names = spec.modalities.0.iter().map(|(name, _)| name.clone());
     let embed = Ordered(names.zip(specs).collect());
-    let spec::Navigator { latency, temperature, encoders, .. } = spec.navigator;
-    Some((Navigator { embeddings, decision, cost, latency, temperature, encoders }, embed))
+    let spec::Navigator { latency, temperature, .. } = spec.navigator;
+    Some((Navigator { embeddings, decision, cost, latency, temperature }, embed))
 }

@@ -5,7 +5,7 @@ use quote::quote;
 
 use super::Context;
 use crate::model::Model;
-use crate::spec::{Anneal, Encoders, Latency, Method, Optimizer, Schedule, Stage};
+use crate::spec::{Anneal, Latency, Method, Optimizer, Schedule, Stage};
 
 pub(super) fn expand(model: &Model, _: &Context) -> TokenStream {
     let training = &model.training;
@@ -32,10 +32,6 @@ pub(super) fn expand(model: &Model, _: &Context) -> TokenStream {
         Anneal::Exponential => quote!(Exponential),
         Anneal::Linear => quote!(Linear),
     };
-    let encoders = match model.navigator.encoders {
-        Encoders::Serial => quote!(Serial),
-        Encoders::Parallel => quote!(Parallel),
-    };
     quote! {
         pub(super) fn plan() -> training::Plan {
             training::Plan {
@@ -47,7 +43,6 @@ pub(super) fn expand(model: &Model, _: &Context) -> TokenStream {
                     stage: #navigator,
                     latency: training::Latency::#latency,
                     temperature: training::Temperature { from: #from, to: #to, anneal: training::Anneal::#anneal },
-                    encoders: training::Encoders::#encoders,
                 },
             }
         }

@@ -104,8 +104,6 @@ pub(crate) struct Navigator {
     pub(crate) cost: Cost,
     pub(crate) latency: spec::Latency,
     pub(crate) temperature: spec::Temperature,
-    /// How the encoders run, and so how their latencies add up.
-    pub(crate) encoders: spec::Encoders,
 }
 
 /// One layer, with the shapes on both its sides.

@@ -3,6 +3,7 @@
 //! The doc comments here are the manual of the spec language: editors show them through the JSON Schema.
 //! Nothing here judges; `check` does. Serializing a spec writes every default out, and the result parses to the same.
 
+mod example;
 mod layer;
 mod modality;
 mod navigator;
@@ -13,12 +14,13 @@ mod training;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use example::{example, retired};
 pub(crate) use layer::{
     Activation, Conv, Custom, Embedding, Extent, Gru, GruOutput, Layer, Linear, Mlp, Norm, Order, Pool, Positions,
     Residual, Transformer,
 };
 pub(crate) use modality::{Input, Modality, Named, Point};
-pub(crate) use navigator::{Anneal, Encoders, Latency, Navigator, Temperature};
+pub(crate) use navigator::{Anneal, Latency, Navigator, Temperature};
 pub(crate) use ordered::Ordered;
 pub(crate) use training::{Method, Optimizer, Schedule, Stage, Training};
 
