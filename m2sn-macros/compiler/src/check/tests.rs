@@ -85,6 +85,20 @@ fn the_resolved_spec_says_the_same() {
 }
 
 #[test]
+fn the_resolved_spec_reads_the_same_elsewhere() {
+    let tail = "    shortcuts: [first]\n  no: { input: { vector: { size: 2 } }, encoder: [on: { linear: { size: 2 } }] }\n\
+                training: { pretrain: { optimizer: { sgd: { lr: 1e-7 } } } }\ndescription: 'no'\n";
+    let text = small(tail).replace("left:", "yes:");
+    let model = check(&text, "small.yaml", None).expect("a sound spec").model;
+    for written in ["description: \"no\"\n", "  \"yes\":\n", "  \"no\":\n", "    - \"on\":\n", "lr: 1.0e-7\n"] {
+        assert!(model.resolved.contains(written), "{}", model.resolved);
+    }
+    let again = check(&model.resolved, "resolved.yaml", None).expect("the resolved spec is sound").model;
+    assert_eq!(model.resolved, again.resolved);
+    assert_eq!(again.description.as_deref(), Some("no"));
+}
+
+#[test]
 fn anchors_and_merge_keys() {
     let text = "\
 model: Merged

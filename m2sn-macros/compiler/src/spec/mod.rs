@@ -11,6 +11,7 @@ mod ordered;
 #[cfg(test)]
 mod schema;
 mod training;
+mod yaml;
 
 use serde::{Deserialize, Serialize};
 
@@ -58,10 +59,9 @@ pub(crate) struct Spec {
 impl Spec {
     /// The spec as YAML, with every default written out.
     pub(crate) fn to_yaml(&self) -> String {
-        let mut yaml = Vec::new();
-        serde_yaml::with::singleton_map_recursive::serialize(self, &mut serde_yaml::Serializer::new(&mut yaml))
+        let value = serde_yaml::with::singleton_map_recursive::serialize(self, serde_yaml::value::Serializer)
             .expect("a spec is mappings with texts for keys, sequences and scalars");
-        String::from_utf8(yaml).expect("the serializer writes text")
+        yaml::write(&value)
     }
 }
 
