@@ -4,6 +4,7 @@
 //! This package never links LibTorch and knows no `proc_macro`; what it writes names the facade package `m2sn` alone.
 
 mod args;
+mod lints;
 mod source;
 
 mod document;
