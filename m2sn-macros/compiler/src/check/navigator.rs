@@ -1,3 +1,5 @@
+use std::collections::HashMap;
+
 use super::{Context, encoder, heads, layer, total, width};
 use crate::layer::{MAX_SIZE, Site};
 use crate::model::{Cost, Layer, Modality, Name, Navigator, Shape};
@@ -47,7 +49,14 @@ fn embedding(
 ) -> Option<(Vec<Spec>, Vec<Layer>)> {
     let mut shape = input;
     let mut specs = layers.cloned().unwrap_or_else(|| default(input));
+    if specs.len() > encoder::MAX_LAYERS {
+        errors
+            .error(place, format!("an embedding of {} layers", specs.len()))
+            .help(format!("write at most {}", encoder::MAX_LAYERS));
+        return None;
+    }
     let mut layers: Vec<Layer> = Vec::new();
+    let mut counts = HashMap::new();
     let mut index = 0;
     loop {
         if index == specs.len() {
@@ -58,7 +67,8 @@ fn embedding(
             specs.push(Spec::GlobalAveragePool);
         }
         let place = place.entry(index);
-        let name = Name::new(&unnamed(&specs[..index], &specs[index]), context.line(&place));
+        let count = counts.entry(specs[index].kind()).or_default();
+        let name = Name::new(&unnamed(&specs[index], count), context.line(&place));
         let mut site = Site { input: shape, tokens: encoder::tokens(modality.input), place, errors };
         let layer = layer(name, &specs[index], &mut site)?;
         shape = layer.output;
@@ -74,12 +84,12 @@ fn embedding(
     Some((specs, layers))
 }
 
-/// The name of an embedding's layer: its kind, with a number where an earlier one is of the same kind.
-fn unnamed(earlier: &[Spec], layer: &Spec) -> String {
-    let kind = layer.kind();
-    match earlier.iter().filter(|earlier| earlier.kind() == kind).count() {
-        0 => kind.to_owned(),
-        count => format!("{kind}{}", count + 1),
+/// The name of an embedding's layer: its kind, with a number where `earlier` ones are of the same kind.
+fn unnamed(layer: &Spec, earlier: &mut usize) -> String {
+    *earlier += 1;
+    match earlier {
+        1 => layer.kind().to_owned(),
+        count => format!("{}{count}", layer.kind()),
     }
 }
 
