@@ -11,9 +11,11 @@ mod document;
 mod spec;
 
 mod check;
+mod cost;
 mod layer;
 mod model;
 mod report;
+mod shape;
 
 mod expand;
 mod print;

@@ -1,9 +1,11 @@
 use std::collections::HashMap;
 
 use super::{Context, heads, layer, names, total, width};
+use crate::cost::Cost;
 use crate::layer::{MAX_SIZE, Site, align, size};
-use crate::model::{Cost, Exit, Layer, Modality, Name, Shape};
+use crate::model::{Exit, Layer, Modality, Name};
 use crate::report::{Errors, Place, suggest};
+use crate::shape::Shape;
 use crate::spec::{self, Named, Point};
 
 /// The most layers of an encoder: more would be a slip, and each is a field of the generated code.

@@ -10,10 +10,12 @@ mod navigator;
 mod tests;
 mod training;
 
+use crate::cost::Cost;
 use crate::document::Document;
 use crate::layer::Site;
-use crate::model::{Cost, Layer, Modality, Model, Name, Shape, Task};
+use crate::model::{Layer, Modality, Model, Name, Task};
 use crate::report::{At, Errors, Place, Report, Severity};
+use crate::shape::Shape;
 use crate::spec::{self, Spec};
 
 /// A checked model, and the warnings on the way to it.

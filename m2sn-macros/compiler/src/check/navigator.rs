@@ -1,9 +1,11 @@
 use std::collections::HashMap;
 
 use super::{Context, encoder, heads, layer, total, width};
+use crate::cost::Cost;
 use crate::layer::{MAX_SIZE, Site};
-use crate::model::{Cost, Layer, Modality, Name, Navigator, Shape};
+use crate::model::{Layer, Modality, Name, Navigator};
 use crate::report::{Errors, Place, suggest};
+use crate::shape::Shape;
 use crate::spec::{self, Activation, Extent, Layer as Spec, Ordered, Positions};
 
 /// The embedding layers of each modality: as the spec has them or by default, and checked.

@@ -7,7 +7,8 @@ use quote::quote;
 use serde_yaml::Value;
 
 use super::{Context, imports, input, route, strukt};
-use crate::model::{Name, Shape};
+use crate::model::Name;
+use crate::shape::Shape;
 
 /// What a faulty spec still tells of a model.
 #[derive(Debug, Default)]
