@@ -33,16 +33,16 @@ pub(super) fn expand(model: &Model, _: &Context) -> TokenStream {
         Anneal::Linear => quote!(Linear),
     };
     quote! {
-        pub(super) fn plan() -> training::Plan {
-            training::Plan {
+        pub(super) fn plan() -> plan::Plan {
+            plan::Plan {
                 seed: #seed,
                 pretrain: #pretrain,
-                shortcuts: training::Shortcuts { method: training::Method::#method, stage: #shortcuts },
+                shortcuts: plan::Shortcuts { method: plan::Method::#method, stage: #shortcuts },
                 fusion: #fusion,
-                navigator: training::Navigator {
+                navigator: plan::Navigator {
                     stage: #navigator,
-                    latency: training::Latency::#latency,
-                    temperature: training::Temperature { from: #from, to: #to, anneal: training::Anneal::#anneal },
+                    latency: plan::Latency::#latency,
+                    temperature: plan::Temperature { from: #from, to: #to, anneal: plan::Anneal::#anneal },
                 },
             }
         }
@@ -57,11 +57,11 @@ fn stage(stage: &Stage) -> TokenStream {
         Some(epochs) => quote!(Some(#epochs)),
     };
     quote! {
-        training::Stage {
+        plan::Stage {
             epochs: #epochs,
             batch: #batch,
-            optimizer: training::Optimizer::#optimizer,
-            schedule: training::Schedule::#schedule,
+            optimizer: plan::Optimizer::#optimizer,
+            schedule: plan::Schedule::#schedule,
             patience: #patience,
         }
     }

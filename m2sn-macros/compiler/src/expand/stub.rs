@@ -112,7 +112,7 @@ pub(crate) fn stub(sketch: &Sketch, context: &Context) -> TokenStream {
 
             fn new(_: #krate::Device) -> #krate::Result<Self> { #never }
             fn description() -> &'static #krate::network::Description { #never }
-            fn plan() -> #krate::training::Plan { #never }
+            fn plan() -> #krate::plan::Plan { #never }
             fn variables(&self) -> &#krate::tch::nn::VarStore { #never }
             fn block(&self, _: usize, _: usize, _: &#krate::batch::Feature, _: bool) -> #krate::batch::Feature { #never }
             fn shortcut(&self, _: usize, _: usize, _: &#krate::batch::Feature, _: bool) -> #krate::tch::Tensor { #never }
