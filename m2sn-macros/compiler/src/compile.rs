@@ -2,11 +2,12 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
-use syn::DeriveInput;
+use syn::{Attribute, DeriveInput};
 
 use crate::args::Args;
 use crate::check::{Checked, check};
 use crate::expand::{Context, Sketch, expand, stub};
+use crate::lints::lints;
 use crate::print::print;
 use crate::source::{Base, Source};
 
@@ -27,15 +28,16 @@ pub fn generate(args: &Args, source: Result<Source, String>, item: TokenStream) 
             return [misplaced.unwrap_or_else(|| error(&fault, span)), stub].into_iter().collect();
         }
     };
-    let context = context(args, Some(&source), item);
-    let sketch = || stub(&Sketch::read(&source.text), &context);
+    let mut context = context(args, Some(&source), item);
+    let sketch = |context: &Context| stub(&Sketch::read(&source.text), context);
     match check(&source.text, &source.path, Some(&strukt)) {
-        _ if misplaced.is_some() => misplaced.into_iter().chain([sketch()]).collect(),
+        _ if misplaced.is_some() => misplaced.into_iter().chain([sketch(&context)]).collect(),
         Ok(Checked { model, warnings }) => {
-            let warnings = warnings.iter().map(|text| warning(text, span));
+            let lints = if warnings.is_empty() { Vec::new() } else { lints(&mut context.item.attrs) };
+            let warnings = warnings.iter().map(|text| warning(text, &lints, span));
             warnings.chain([expand(&model, &context)]).collect()
         }
-        Err(faults) => faults.iter().map(|fault| error(fault, span)).chain([sketch()]).collect(),
+        Err(faults) => faults.iter().map(|fault| error(fault, span)).chain([sketch(&context)]).collect(),
     }
 }
 
@@ -100,13 +102,14 @@ fn error(text: &str, span: Span) -> TokenStream {
     quote_spanned!(span=> ::core::compile_error!(#text);)
 }
 
-/// The use of something deprecated is the one warning that a macro can give.
-fn warning(text: &str, span: Span) -> TokenStream {
+/// The use of something deprecated is the one warning that a macro can give; the name says first what it is about.
+fn warning(text: &str, lints: &[Attribute], span: Span) -> TokenStream {
     quote_spanned! {span=>
+        #(#lints)*
         const _: () = {
             #[deprecated(note = #text)]
-            const SPEC: () = ();
-            SPEC
+            const WARNING_ABOUT_THE_SPEC: () = ();
+            WARNING_ABOUT_THE_SPEC
         };
     }
 }

@@ -4,15 +4,18 @@
 //! This package never links LibTorch and knows no `proc_macro`; what it writes names the facade package `m2sn` alone.
 
 mod args;
+mod lints;
 mod source;
 
 mod document;
 mod spec;
 
 mod check;
+mod cost;
 mod layer;
 mod model;
 mod report;
+mod shape;
 
 mod expand;
 mod print;

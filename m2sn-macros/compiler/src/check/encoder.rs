@@ -1,11 +1,15 @@
+use std::collections::HashMap;
+
 use super::{Context, heads, layer, names, total, width};
+use crate::cost::Cost;
 use crate::layer::{MAX_SIZE, Site, align, size};
-use crate::model::{Cost, Exit, Layer, Modality, Name, Shape};
+use crate::model::{Exit, Layer, Modality, Name};
 use crate::report::{Errors, Place, suggest};
+use crate::shape::Shape;
 use crate::spec::{self, Named, Point};
 
 /// The most layers of an encoder: more would be a slip, and each is a field of the generated code.
-const MAX_LAYERS: usize = 256;
+pub(super) const MAX_LAYERS: usize = 4096;
 
 pub(super) fn modality(
     name: &str,
@@ -120,26 +124,32 @@ fn layers(
 fn points<'a>(spec: &'a spec::Modality, place: &Place, errors: &mut Errors) -> Option<Vec<(usize, &'a Point)>> {
     let names: Vec<_> = spec.encoder.iter().map(|layer| layer.name.as_str()).collect();
     let last = names.len() - 1;
+    // Of layers with the same name, which are reported already, the first counts.
+    let positions: HashMap<_, _> = names.iter().enumerate().rev().map(|(position, name)| (*name, position)).collect();
+    let mut taken = vec![false; names.len()];
     let mut points: Vec<(usize, &Point)> = Vec::new();
+    let mut unknown = 0;
     let mut sound = true;
     for (index, point) in spec.shortcuts.iter().enumerate() {
         let place = place.key("shortcuts").entry(index);
         let at = point.at.as_str();
-        let position = names.iter().position(|name| *name == at);
+        let position = positions.get(at).copied();
         let before = points.last().copied();
         let (message, help) = match position {
             None => {
                 let candidates = if last == 0 { &names[..] } else { &names[..last] };
-                (
-                    format!("a shortcut after `{at}`, which is no layer of this encoder"),
-                    suggest(at, candidates, "the layers that a shortcut can follow are"),
-                )
+                unknown += 1;
+                let help = match unknown {
+                    ..=MAX_SUGGESTIONS => suggest(at, candidates, "the layers that a shortcut can follow are"),
+                    _ => "write the name of a layer of this encoder".to_owned(),
+                };
+                (format!("a shortcut after `{at}`, which is no layer of this encoder"), help)
             }
             Some(position) if position == last => (
                 format!("a shortcut after `{at}`, the last layer: nothing is left to skip"),
                 "leave it out: the end of the encoder is always the exit `full`".to_owned(),
             ),
-            Some(position) if points.iter().any(|(earlier, _)| *earlier == position) => {
+            Some(position) if taken[position] => {
                 (format!("a second shortcut after `{at}`"), "leave one of the two out".to_owned())
             }
             Some(position) => match before {
@@ -149,6 +159,7 @@ fn points<'a>(spec: &'a spec::Modality, place: &Place, errors: &mut Errors) -> O
                 ),
                 _ => {
                     points.push((position, point));
+                    taken[position] = true;
                     continue;
                 }
             },
@@ -158,6 +169,9 @@ fn points<'a>(spec: &'a spec::Modality, place: &Place, errors: &mut Errors) -> O
     }
     sound.then_some(points)
 }
+
+/// How many unknown names are compared with those of all layers.
+const MAX_SUGGESTIONS: usize = 16;
 
 /// Cuts the encoder into blocks, each ending in an exit.
 fn exits(
@@ -169,6 +183,7 @@ fn exits(
     errors: &mut Errors,
 ) -> Option<Vec<Exit>> {
     let mut exits = Vec::with_capacity(points.len() + 1);
+    let rests = rests(layers);
     let mut start = 0;
     let mut sound = true;
     for (index, (position, point)) in points.iter().enumerate() {
@@ -186,7 +201,7 @@ fn exits(
             sound = false;
             continue;
         };
-        let skipped = total(&layers[start..]);
+        let skipped = &rests[start];
         let features = Cost { parameters: 0, multiply_adds: shortcut.cost.multiply_adds };
         if features.multiply_adds > MAX_COST {
             errors
@@ -196,7 +211,7 @@ fn exits(
                 )
                 .help("place it after a layer with fewer features");
             sound = false;
-        } else if shortcut.cost.multiply_adds >= skipped.multiply_adds && !unknown(&layers[start..]) {
+        } else if skipped.known && shortcut.cost.multiply_adds >= skipped.multiply_adds {
             errors
                 .warning(
                     &place,
@@ -226,9 +241,25 @@ fn exits(
 /// The most multiply-adds of a shortcut: what a float counts exactly.
 const MAX_COST: u64 = 1 << 53;
 
-/// Whether the cost of some layer is not known: that of a custom layer which does not declare it.
-fn unknown(layers: &[Layer]) -> bool {
-    layers.iter().any(|layer| layer.is_custom() && layer.cost.multiply_adds == 0)
+/// What is left of an encoder from some layer to its end.
+struct Rest {
+    multiply_adds: u64,
+    /// Whether the cost of each layer is known; that of a custom layer may not be declared.
+    known: bool,
+}
+
+/// What is left from each layer on, and after the last one.
+fn rests(layers: &[Layer]) -> Vec<Rest> {
+    let mut rests = vec![Rest { multiply_adds: 0, known: true }];
+    for layer in layers.iter().rev() {
+        let Rest { multiply_adds, known } = rests[rests.len() - 1];
+        rests.push(Rest {
+            multiply_adds: multiply_adds.saturating_add(layer.cost.multiply_adds),
+            known: known && !(layer.is_custom() && layer.cost.multiply_adds == 0),
+        });
+    }
+    rests.reverse();
+    rests
 }
 
 /// A number with its thousands set off.

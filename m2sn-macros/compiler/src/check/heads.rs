@@ -1,7 +1,8 @@
 use super::{Context, layer};
 use crate::layer::{MAX_SIZE, Site};
-use crate::model::{Layer, Modality, Name, Shape};
+use crate::model::{Layer, Modality, Name};
 use crate::report::{Errors, Place};
+use crate::shape::Shape;
 use crate::spec::{self, Activation, HeadMlp};
 
 /// The width of all features side by side.

@@ -10,10 +10,12 @@ mod navigator;
 mod tests;
 mod training;
 
+use crate::cost::Cost;
 use crate::document::Document;
 use crate::layer::Site;
-use crate::model::{Cost, Layer, Modality, Model, Name, Shape, Task};
+use crate::model::{Layer, Modality, Model, Name, Task};
 use crate::report::{At, Errors, Place, Report, Severity};
+use crate::shape::Shape;
 use crate::spec::{self, Spec};
 
 /// A checked model, and the warnings on the way to it.
@@ -73,6 +75,9 @@ impl Context<'_> {
     }
 }
 
+/// The most modalities of a network: what the runtime puts side by side.
+const MAX_MODALITIES: usize = 12;
+
 fn model(spec: &Spec, document: &Document<'_>, strukt: Option<&str>, errors: &mut Errors) -> Option<Model> {
     let root = Place::default();
     let task = task(spec.task, &root.key("task"), errors);
@@ -83,6 +88,12 @@ fn model(spec: &Spec, document: &Document<'_>, strukt: Option<&str>, errors: &mu
     let place = root.key("modalities");
     if spec.modalities.0.is_empty() {
         errors.error(&place, "the network has no modality, and so nothing to fuse").help("add a modality");
+    }
+    if spec.modalities.0.len() > MAX_MODALITIES {
+        errors
+            .error(&place, format!("a network of {} modalities", spec.modalities.0.len()))
+            .help(format!("write at most {MAX_MODALITIES}"));
+        return None;
     }
     names::modalities(spec, &place, errors);
     let inputs: Vec<_> = spec

@@ -1,3 +1,5 @@
+use std::collections::HashMap;
+
 use super::Context;
 use crate::model::Name;
 use crate::report::{Errors, Place};
@@ -78,20 +80,25 @@ const MAX_LENGTH: usize = 64;
 
 /// Checks that no two names are the same in Rust.
 pub(super) fn distinct<'a>(names: impl Iterator<Item = (&'a str, Place)>, what: &str, errors: &mut Errors) {
-    let mut seen: Vec<Name> = Vec::new();
+    // The text that first became each identifier: one in snake_case may be the same where that in PascalCase is not.
+    let (mut snakes, mut pascals) = (HashMap::new(), HashMap::new());
     for (text, place) in names {
-        let name = Name::new(text, 0);
-        match seen.iter().find(|earlier| earlier.snake == name.snake || earlier.pascal == name.pascal) {
-            Some(earlier) if earlier.text == text => {
-                errors.error(&place, format!("a second {what} named `{text}`")).help("give it another name");
+        let Name { snake, pascal, .. } = Name::new(text, 0);
+        let (first, same) = match (pascals.get(&pascal), snakes.get(&snake)) {
+            (Some(first), _) => (*first, pascal),
+            (None, Some(first)) => (*first, snake),
+            (None, None) => {
+                snakes.insert(snake, text);
+                pascals.insert(pascal, text);
+                continue;
             }
-            Some(Name { text: first, pascal, snake, .. }) => {
-                let same = if *pascal == name.pascal { pascal } else { snake };
-                errors
-                    .error(&place, format!("the {what} `{text}` and the {what} `{first}` are both `{same}` in Rust"))
-                    .help("give one of them another name");
-            }
-            None => seen.push(name),
+        };
+        if first == text {
+            errors.error(&place, format!("a second {what} named `{text}`")).help("give it another name");
+        } else {
+            errors
+                .error(&place, format!("the {what} `{text}` and the {what} `{first}` are both `{same}` in Rust"))
+                .help("give one of them another name");
         }
     }
 }

@@ -1,7 +1,11 @@
+use std::collections::HashMap;
+
 use super::{Context, encoder, heads, layer, total, width};
+use crate::cost::Cost;
 use crate::layer::{MAX_SIZE, Site};
-use crate::model::{Cost, Layer, Modality, Name, Navigator, Shape};
+use crate::model::{Layer, Modality, Name, Navigator};
 use crate::report::{Errors, Place, suggest};
+use crate::shape::Shape;
 use crate::spec::{self, Activation, Extent, Layer as Spec, Ordered, Positions};
 
 /// The embedding layers of each modality: as the spec has them or by default, and checked.
@@ -47,7 +51,14 @@ fn embedding(
 ) -> Option<(Vec<Spec>, Vec<Layer>)> {
     let mut shape = input;
     let mut specs = layers.cloned().unwrap_or_else(|| default(input));
+    if specs.len() > encoder::MAX_LAYERS {
+        errors
+            .error(place, format!("an embedding of {} layers", specs.len()))
+            .help(format!("write at most {}", encoder::MAX_LAYERS));
+        return None;
+    }
     let mut layers: Vec<Layer> = Vec::new();
+    let mut counts = HashMap::new();
     let mut index = 0;
     loop {
         if index == specs.len() {
@@ -58,7 +69,8 @@ fn embedding(
             specs.push(Spec::GlobalAveragePool);
         }
         let place = place.entry(index);
-        let name = Name::new(&unnamed(&specs[..index], &specs[index]), context.line(&place));
+        let count = counts.entry(specs[index].kind()).or_default();
+        let name = Name::new(&unnamed(&specs[index], count), context.line(&place));
         let mut site = Site { input: shape, tokens: encoder::tokens(modality.input), place, errors };
         let layer = layer(name, &specs[index], &mut site)?;
         shape = layer.output;
@@ -74,12 +86,12 @@ fn embedding(
     Some((specs, layers))
 }
 
-/// The name of an embedding's layer: its kind, with a number where an earlier one is of the same kind.
-fn unnamed(earlier: &[Spec], layer: &Spec) -> String {
-    let kind = layer.kind();
-    match earlier.iter().filter(|earlier| earlier.kind() == kind).count() {
-        0 => kind.to_owned(),
-        count => format!("{kind}{}", count + 1),
+/// The name of an embedding's layer: its kind, with a number where `earlier` ones are of the same kind.
+fn unnamed(layer: &Spec, earlier: &mut usize) -> String {
+    *earlier += 1;
+    match earlier {
+        1 => layer.kind().to_owned(),
+        count => format!("{}{count}", layer.kind()),
     }
 }
 
@@ -168,6 +180,6 @@ pub(super) fn model(
     let cost = embeddings.iter().map(|layers| total(layers)).sum::<Cost>() + decision.cost;
     let names = spec.modalities.0.iter().map(|(name, _)| name.clone());
     let embed = Ordered(names.zip(specs).collect());
-    let spec::Navigator { latency, temperature, encoders, .. } = spec.navigator;
-    Some((Navigator { embeddings, decision, cost, latency, temperature, encoders }, embed))
+    let spec::Navigator { latency, temperature, .. } = spec.navigator;
+    Some((Navigator { embeddings, decision, cost, latency, temperature }, embed))
 }

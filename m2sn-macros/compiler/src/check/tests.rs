@@ -85,6 +85,20 @@ fn the_resolved_spec_says_the_same() {
 }
 
 #[test]
+fn the_resolved_spec_reads_the_same_elsewhere() {
+    let tail = "    shortcuts: [first]\n  no: { input: { vector: { size: 2 } }, encoder: [on: { linear: { size: 2 } }] }\n\
+                training: { pretrain: { optimizer: { sgd: { lr: 1e-7 } } } }\ndescription: 'no'\n";
+    let text = small(tail).replace("left:", "yes:");
+    let model = check(&text, "small.yaml", None).expect("a sound spec").model;
+    for written in ["description: \"no\"\n", "  \"yes\":\n", "  \"no\":\n", "    - \"on\":\n", "lr: 1.0e-7\n"] {
+        assert!(model.resolved.contains(written), "{}", model.resolved);
+    }
+    let again = check(&model.resolved, "resolved.yaml", None).expect("the resolved spec is sound").model;
+    assert_eq!(model.resolved, again.resolved);
+    assert_eq!(again.description.as_deref(), Some("no"));
+}
+
+#[test]
 fn anchors_and_merge_keys() {
     let text = "\
 model: Merged
@@ -130,6 +144,29 @@ fn later_stages_take_over_what_they_do_not_say() {
     assert!(batches.iter().all(|stage| stage.optimizer == training.pretrain.optimizer));
 }
 
+#[test]
+fn encoders_are_as_deep_as_anyone_writes_them() {
+    let model = check(&deep(300, true), "deep.yaml", None).expect("a sound spec").model;
+    assert_eq!(model.modalities[0].exits.len(), 301);
+    let reports = check(&deep(4096, false), "deep.yaml", None).unwrap_err();
+    assert!(reports[0].starts_with("an encoder of 4099 layers\n"), "{reports:?}");
+}
+
+#[test]
+fn modalities_are_as_many_as_the_runtime_fuses() {
+    let more = |count| (1..count).map(|number| format!("  copy{number}: *left\n")).collect::<String>();
+    let spec = |count| small(&more(count)).replace("left:", "left: &left");
+    assert_eq!(check(&spec(12), "many.yaml", None).expect("a sound spec").model.modalities.len(), 12);
+    assert_snapshot!(check(&spec(13), "many.yaml", None).unwrap_err().join("\n"), @r"
+    a network of 13 modalities
+     --> many.yaml:3:1
+      |
+    3 | modalities:
+      | ^^^^^^^^^^
+      = help: write at most 12
+    ");
+}
+
 fn small(tail: &str) -> String {
     let text = "\
 model: Small
@@ -142,6 +179,20 @@ modalities:
       - second: { linear: { size: 16 } }
 ";
     format!("{text}{tail}")
+}
+
+/// A deep encoder, with a shortcut after each of its layers where `shortcuts` says so.
+fn deep(layers: usize, shortcuts: bool) -> String {
+    let mut text = small("");
+    for layer in 0..layers {
+        text += &format!("      - layer{layer}: {{ linear: {{ size: 16, activation: relu }} }}\n");
+    }
+    text += "      - last: { linear: { size: 16 } }\n";
+    if shortcuts {
+        let names: Vec<_> = (0..layers).map(|layer| format!("layer{layer}")).collect();
+        text += &format!("    shortcuts: [{}]\n", names.join(", "));
+    }
+    text
 }
 
 fn architecture(model: &Model) -> Vec<String> {

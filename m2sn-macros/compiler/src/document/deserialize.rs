@@ -10,22 +10,27 @@ use serde::forward_to_deserialize_any;
 use super::Spot;
 use super::node::{Entry, Node, Value};
 use crate::report::{At, Fault, suggest};
+use crate::spec::{example, retired};
 
 /// Why a node makes no value of the spec.
 #[derive(Debug)]
 pub(crate) struct Refusal {
     message: String,
     help: Option<String>,
+    /// Whether the help may end in an example.
+    bare: bool,
     spot: Option<Spot>,
+    /// The key that is missing.
+    missing: Option<&'static str>,
 }
 
 impl Refusal {
     fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), help: None, spot: None }
+        Self { message: message.into(), help: None, bare: true, spot: None, missing: None }
     }
 
     fn help(self, help: impl Into<String>) -> Self {
-        Self { help: Some(help.into()), ..self }
+        Self { help: Some(help.into()), bare: false, ..self }
     }
 
     /// Takes a place, unless a node further in has given one.
@@ -34,9 +39,29 @@ impl Refusal {
         self
     }
 
+    /// Shows how the value of a key is written, unless a value further in has shown its own.
+    fn or_example(mut self, of: &str, key: &str) -> Self {
+        if self.bare
+            && let Some(example) = example(of, key)
+        {
+            let whole = if key.is_empty() { example.to_owned() } else { format!("{key}: {example}") };
+            let before = self.help.take().map(|help| format!("{help}; ")).unwrap_or_default();
+            self = self.help(format!("{before}write `{whole}`, for example"));
+        }
+        self
+    }
+
+    /// Shows how the key is written that a value of this type lacks, or the value itself.
+    fn or_missing(mut self, of: &str) -> Self {
+        if let Some(key) = self.missing.take() {
+            self = self.help(format!("add `{key}: {}`, for example", example(of, key).unwrap_or("…")));
+        }
+        self.or_example(of, "")
+    }
+
     /// The fault, with a place for a refusal that has none.
     pub(super) fn at(self, spot: Spot) -> Fault {
-        let Self { message, help, spot: own } = self;
+        let Self { message, help, spot: own, .. } = self;
         let mut fault = Fault::new(At::Spot(own.unwrap_or(spot)), message);
         if let Some(help) = help {
             fault.help(help);
@@ -57,7 +82,7 @@ impl<'de> Deserializer<'de> for &'de Node {
             Value::Float(value) => visitor.visit_f64(*value),
             Value::Text(value) => visitor.visit_borrowed_str(value),
             Value::Sequence(entries) => visitor.visit_seq(Sequence(entries.iter())),
-            Value::Mapping(entries) => visitor.visit_map(Mapping { entries: entries.iter(), value: None }),
+            Value::Mapping(entries) => visitor.visit_map(Mapping { of: "", entries: entries.iter(), value: None }),
         }
     }
 
@@ -86,7 +111,7 @@ impl<'de> Deserializer<'de> for &'de Node {
                 [] => return Err(choose(&kind, variants, "an empty mapping")),
                 [first, second, ..] => {
                     let message = format!("`{}` beside `{}`: only one {kind} can stand here", second.key, first.key);
-                    return Err(Refusal::new(message).or_at(|| second.spot()));
+                    return Err(Refusal::new(message).help("leave one of the two out").or_at(|| second.spot()));
                 }
             },
             other => return Err(choose(&kind, variants, &other.to_string())),
@@ -96,20 +121,16 @@ impl<'de> Deserializer<'de> for &'de Node {
                 .help(suggest(variant, variants, &format!("the choices of {kind} are")))
                 .or_at(|| spot));
         }
-        visitor.visit_enum(Variant { variant, settings }).map_err(|refusal| refusal.or_at(|| spot))
+        visitor.visit_enum(Variant { of: name, variant, settings }).map_err(|refusal| refusal.or_at(|| spot))
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
         self,
-        _: &'static str,
+        of: &'static str,
         _: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Refusal> {
-        match &self.value {
-            // serde would take the fields of a struct from a sequence too.
-            Value::Mapping(_) => self.deserialize_any(visitor),
-            other => Err(Refusal::new(format!("expected a mapping with settings, found {other}"))),
-        }
+        self.settings(of, visitor)
     }
 
     forward_to_deserialize_any! {
@@ -119,11 +140,8 @@ impl<'de> Deserializer<'de> for &'de Node {
 }
 
 fn choose(kind: &str, variants: &[&str], found: &str) -> Refusal {
-    Refusal::new(format!("expected a choice of {kind}, found {found}")).help(suggest(
-        "",
-        variants,
-        &format!("the choices of {kind} are"),
-    ))
+    let help = suggest("", variants, &format!("the choices of {kind} are"));
+    Refusal { help: Some(help), ..Refusal::new(format!("expected a choice of {kind}, found {found}")) }
 }
 
 /// A Rust name in words: `GruOutput` is `gru output`.
@@ -150,6 +168,8 @@ impl<'de> de::SeqAccess<'de> for Sequence<'de> {
 }
 
 struct Mapping<'de> {
+    /// The type whose settings these are.
+    of: &'de str,
     entries: std::slice::Iter<'de, Entry>,
     value: Option<&'de Entry>,
 }
@@ -161,13 +181,19 @@ impl<'de> de::MapAccess<'de> for Mapping<'de> {
         let Some(entry) = self.entries.next() else { return Ok(None) };
         self.value = Some(entry);
         let key: StrDeserializer<'_, Refusal> = entry.key.as_str().into_deserializer();
-        seed.deserialize(key).map(Some).map_err(|refusal| refusal.or_at(|| entry.spot()))
+        seed.deserialize(key).map(Some).map_err(|refusal| {
+            let refusal = refusal.or_at(|| entry.spot());
+            match retired(self.of, &entry.key) {
+                Some(help) => refusal.help(help),
+                None => refusal,
+            }
+        })
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Refusal> {
         let entry = self.value.take().ok_or_else(|| Refusal::new("a value without a key"))?;
         seed.deserialize(&entry.value).map_err(|refusal| {
-            refusal.or_at(|| match entry.value.value {
+            refusal.or_example(self.of, &entry.key).or_at(|| match entry.value.value {
                 // A mapping or a sequence is best pointed at by its key.
                 Value::Null | Value::Sequence(_) | Value::Mapping(_) => entry.spot(),
                 _ => entry.value.spot(),
@@ -177,6 +203,8 @@ impl<'de> de::MapAccess<'de> for Mapping<'de> {
 }
 
 struct Variant<'de> {
+    /// The type whose variant this is.
+    of: &'static str,
     variant: &'de str,
     settings: Option<&'de Node>,
 }
@@ -196,7 +224,7 @@ impl<'de> Variant<'de> {
         self.settings.ok_or_else(|| {
             let variant = self.variant;
             Refusal::new(format!("`{variant}` needs settings"))
-                .help(format!("write `{{ {variant}: {{ … }} }}` with its settings"))
+                .help(format!("write `{{ {variant}: {} }}`, for example", example(self.of, variant).unwrap_or("…")))
         })
     }
 }
@@ -216,7 +244,9 @@ impl<'de> de::VariantAccess<'de> for Variant<'de> {
 
     fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Refusal> {
         let settings = self.settings()?;
-        seed.deserialize(settings).map_err(|refusal| refusal.or_at(|| settings.place(|| self.entry_spot(settings))))
+        seed.deserialize(settings).map_err(|refusal| {
+            refusal.or_example(self.of, self.variant).or_at(|| settings.place(|| self.entry_spot(settings)))
+        })
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Refusal> {
@@ -225,7 +255,9 @@ impl<'de> de::VariantAccess<'de> for Variant<'de> {
 
     fn struct_variant<V: Visitor<'de>>(self, _: &'static [&'static str], visitor: V) -> Result<V::Value, Refusal> {
         let settings = self.settings()?;
-        settings.deserialize_struct("", &[], visitor).map_err(|refusal| refusal.or_at(|| self.entry_spot(settings)))
+        settings
+            .settings(self.variant, visitor)
+            .map_err(|refusal| refusal.or_example(self.of, self.variant).or_at(|| self.entry_spot(settings)))
     }
 }
 
@@ -237,6 +269,17 @@ impl Variant<'_> {
 }
 
 impl Node {
+    /// Makes a value of settings, which are those of the type `of`.
+    fn settings<'de, V: Visitor<'de>>(&'de self, of: &'de str, visitor: V) -> Result<V::Value, Refusal> {
+        let value = match &self.value {
+            Value::Mapping(entries) => visitor.visit_map(Mapping { of, entries: entries.iter(), value: None }),
+            // serde would take the fields of a struct from a sequence too.
+            Value::Sequence(_) => Err(de::Error::invalid_type(Unexpected::Seq, &visitor)),
+            _ => self.deserialize_any(visitor),
+        };
+        value.map_err(|refusal| refusal.or_missing(of))
+    }
+
     fn spot(&self) -> Spot {
         Spot::value(&self.path)
     }
@@ -295,7 +338,7 @@ impl de::Error for Refusal {
     }
 
     fn missing_field(key: &'static str) -> Self {
-        Self::new(format!("the key `{key}` is missing")).help(format!("add `{key}: …`"))
+        Self { missing: Some(key), ..Self::new(format!("the key `{key}` is missing")) }
     }
 }
 

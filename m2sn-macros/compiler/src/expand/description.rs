@@ -4,7 +4,9 @@ use proc_macro2::{Literal, TokenStream};
 use quote::quote;
 
 use super::Context;
+use crate::cost::Cost;
 use crate::model::{self, Exit, Layer, Modality, Model};
+use crate::shape::Shape;
 
 pub(super) fn expand(model: &Model, context: &Context) -> TokenStream {
     let Context { spec_path, include, .. } = context;
@@ -99,12 +101,12 @@ fn exit(exit: &Exit, modality: &Modality) -> TokenStream {
     }
 }
 
-fn dims(shape: model::Shape) -> TokenStream {
+fn dims(shape: Shape) -> TokenStream {
     let dims = shape.dims().into_iter().map(Literal::u64_unsuffixed);
     quote!(&[#(#dims),*])
 }
 
-fn cost(cost: model::Cost) -> TokenStream {
+fn cost(cost: Cost) -> TokenStream {
     let (parameters, multiply_adds) =
         (Literal::u64_unsuffixed(cost.parameters), Literal::u64_unsuffixed(cost.multiply_adds));
     quote!(Cost { parameters: #parameters, multiply_adds: #multiply_adds })

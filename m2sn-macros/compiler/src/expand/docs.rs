@@ -6,7 +6,8 @@ use proc_macro2::TokenStream;
 use quote::quote;
 
 use super::{Context, dims};
-use crate::model::{Cost, Modality, Model, Task};
+use crate::cost::Cost;
+use crate::model::{Modality, Model, Task};
 
 /// Doc comments, one a line of the text.
 pub(super) fn lines(text: &str) -> TokenStream {

@@ -4,7 +4,9 @@ use proc_macro2::{Literal, TokenStream};
 use quote::quote;
 
 use super::{Context, batch, binding, construct, dims, docs, feature, forward, have_variables};
-use crate::model::{Alignment, Exit, Modality, Model, Name, Shape, Shortcut};
+use crate::layer::{Alignment, Shortcut};
+use crate::model::{Exit, Modality, Model, Name};
+use crate::shape::Shape;
 
 pub(super) fn expand(model: &Model, context: &Context) -> TokenStream {
     let names: Vec<_> = model.modalities.iter().map(|modality| context.snake(&modality.name)).collect();

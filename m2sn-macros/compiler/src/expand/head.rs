@@ -4,7 +4,8 @@ use proc_macro2::TokenStream;
 use quote::quote;
 
 use super::{Context, batch, binding, dims, docs};
-use crate::model::{Model, Shape};
+use crate::model::Model;
+use crate::shape::Shape;
 
 pub(super) fn expand(model: &Model, context: &Context) -> TokenStream {
     let fused = Shape::Vector { size: model.fused };

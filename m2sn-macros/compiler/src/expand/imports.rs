@@ -9,7 +9,7 @@ use super::Context;
 
 /// The runtime's modules and what generated code may name in them.
 const NAMES: [(&str, &[&str]); 8] = [
-    ("", &["Batch", "Result", "fusion", "navigator", "network", "training"]),
+    ("", &["Batch", "Result", "fusion", "navigator", "network", "plan"]),
     ("batch", &["Feature"]),
     ("network", &["Cost", "Description", "Exit", "Modality", "Part"]),
     (

@@ -4,7 +4,8 @@ use proc_macro2::TokenStream;
 use quote::quote;
 
 use super::{Context, batch, dims, docs};
-use crate::model::{Model, Name, Shape};
+use crate::model::{Model, Name};
+use crate::shape::Shape;
 
 /// What the inputs of the model are.
 pub(super) fn fields(model: &Model) -> Vec<(&Name, Shape)> {

@@ -20,7 +20,8 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote};
 
 use crate::layer::Operation;
-use crate::model::{Layer, Modality, Model, Name, Shape};
+use crate::model::{Layer, Modality, Model, Name};
+use crate::shape::Shape;
 
 pub(crate) use stub::{Sketch, stub};
 

@@ -4,7 +4,8 @@ use proc_macro2::{Literal, TokenStream};
 use quote::quote;
 
 use super::{Context, batch, binding, construct, dims, docs, forward, have_variables, tuple};
-use crate::model::{Layer, Modality, Model, Shape};
+use crate::model::{Layer, Modality, Model};
+use crate::shape::Shape;
 
 pub(super) fn expand(model: &Model, context: &Context) -> TokenStream {
     let decision = &model.navigator.decision;

@@ -28,7 +28,7 @@ pub(super) fn expand(model: &Model, context: &Context) -> TokenStream {
                 &#module::DESCRIPTION
             }
 
-            fn plan() -> #krate::training::Plan {
+            fn plan() -> #krate::plan::Plan {
                 #module::plan()
             }
 

@@ -5,7 +5,7 @@ use quote::quote;
 
 use super::Context;
 use crate::model::Model;
-use crate::spec::{Anneal, Encoders, Latency, Method, Optimizer, Schedule, Stage};
+use crate::spec::{Anneal, Latency, Method, Optimizer, Schedule, Stage};
 
 pub(super) fn expand(model: &Model, _: &Context) -> TokenStream {
     let training = &model.training;
@@ -32,22 +32,17 @@ pub(super) fn expand(model: &Model, _: &Context) -> TokenStream {
         Anneal::Exponential => quote!(Exponential),
         Anneal::Linear => quote!(Linear),
     };
-    let encoders = match model.navigator.encoders {
-        Encoders::Serial => quote!(Serial),
-        Encoders::Parallel => quote!(Parallel),
-    };
     quote! {
-        pub(super) fn plan() -> training::Plan {
-            training::Plan {
+        pub(super) fn plan() -> plan::Plan {
+            plan::Plan {
                 seed: #seed,
                 pretrain: #pretrain,
-                shortcuts: training::Shortcuts { method: training::Method::#method, stage: #shortcuts },
+                shortcuts: plan::Shortcuts { method: plan::Method::#method, stage: #shortcuts },
                 fusion: #fusion,
-                navigator: training::Navigator {
+                navigator: plan::Navigator {
                     stage: #navigator,
-                    latency: training::Latency::#latency,
-                    temperature: training::Temperature { from: #from, to: #to, anneal: training::Anneal::#anneal },
-                    encoders: training::Encoders::#encoders,
+                    latency: plan::Latency::#latency,
+                    temperature: plan::Temperature { from: #from, to: #to, anneal: plan::Anneal::#anneal },
                 },
             }
         }
@@ -62,11 +57,11 @@ fn stage(stage: &Stage) -> TokenStream {
         Some(epochs) => quote!(Some(#epochs)),
     };
     quote! {
-        training::Stage {
+        plan::Stage {
             epochs: #epochs,
             batch: #batch,
-            optimizer: training::Optimizer::#optimizer,
-            schedule: training::Schedule::#schedule,
+            optimizer: plan::Optimizer::#optimizer,
+            schedule: plan::Schedule::#schedule,
             patience: #patience,
         }
     }

@@ -7,7 +7,8 @@ use quote::quote;
 use serde_yaml::Value;
 
 use super::{Context, imports, input, route, strukt};
-use crate::model::{Name, Shape};
+use crate::model::Name;
+use crate::shape::Shape;
 
 /// What a faulty spec still tells of a model.
 #[derive(Debug, Default)]
@@ -111,7 +112,7 @@ pub(crate) fn stub(sketch: &Sketch, context: &Context) -> TokenStream {
 
             fn new(_: #krate::Device) -> #krate::Result<Self> { #never }
             fn description() -> &'static #krate::network::Description { #never }
-            fn plan() -> #krate::training::Plan { #never }
+            fn plan() -> #krate::plan::Plan { #never }
             fn variables(&self) -> &#krate::tch::nn::VarStore { #never }
             fn block(&self, _: usize, _: usize, _: &#krate::batch::Feature, _: bool) -> #krate::batch::Feature { #never }
             fn shortcut(&self, _: usize, _: usize, _: &#krate::batch::Feature, _: bool) -> #krate::tch::Tensor { #never }

@@ -4,7 +4,8 @@ use proc_macro2::TokenStream;
 use quote::quote;
 
 use super::{Inferred, Operation, Site, integer, optional, pair, product};
-use crate::model::{Cost, Shape};
+use crate::cost::Cost;
+use crate::shape::Shape;
 use crate::spec::{Conv, Norm};
 
 #[derive(Debug, Clone)]

@@ -4,7 +4,8 @@ use proc_macro2::TokenStream;
 use quote::ToTokens;
 
 use super::{Inferred, Operation, Site};
-use crate::model::{Cost, Shape};
+use crate::cost::Cost;
+use crate::shape::Shape;
 use crate::spec::Custom;
 
 #[derive(Debug, Clone)]

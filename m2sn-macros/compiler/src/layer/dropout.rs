@@ -1,5 +1,6 @@
 use super::{Inferred, Operation, Site};
-use crate::model::{Cost, Shape};
+use crate::cost::Cost;
+use crate::shape::Shape;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {

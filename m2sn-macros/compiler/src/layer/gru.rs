@@ -4,7 +4,8 @@ use proc_macro2::TokenStream;
 use quote::quote;
 
 use super::{Inferred, MAX_SIZE, Operation, Site, float, integer, product};
-use crate::model::{Cost, Shape};
+use crate::cost::Cost;
+use crate::shape::Shape;
 use crate::spec::{Gru, GruOutput};
 
 #[derive(Debug, Clone)]

@@ -1,7 +1,7 @@
 use std::fmt;
 
 use super::{Inferred, Operation, Site, linear_cost};
-use crate::model::Shape;
+use crate::shape::Shape;
 use crate::spec::Linear;
 
 #[derive(Debug, Clone)]

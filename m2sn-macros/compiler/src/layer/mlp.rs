@@ -4,7 +4,8 @@ use proc_macro2::TokenStream;
 use quote::quote;
 
 use super::{Inferred, Operation, Site, activation, float, integer, linear_cost};
-use crate::model::{Cost, Shape};
+use crate::cost::Cost;
+use crate::shape::Shape;
 use crate::spec::Mlp;
 
 #[derive(Debug, Clone)]

@@ -23,10 +23,11 @@ use std::fmt;
 use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::quote;
 
-use crate::model::{Cost, Layer, Shape};
+use crate::cost::Cost;
+use crate::shape::Shape;
 use crate::spec::{self, Activation};
 
-pub(crate) use shortcut::align;
+pub(crate) use shortcut::{Alignment, Shortcut, align};
 pub(crate) use site::{MAX_SIZE, Site, size};
 
 /// What a layer does, with checked settings.
@@ -75,88 +76,78 @@ pub(crate) fn infer(layer: &spec::Layer, site: &mut Site<'_>) -> Option<Inferred
     site.affordable(inferred)
 }
 
-impl Layer {
-    /// Whether the layer is the user's own.
-    pub(crate) fn is_custom(&self) -> bool {
-        matches!(self.operation, Operation::Custom(_))
-    }
-
-    /// The type of the layer in Rust, such as `Conv<Image<1, 28, 28>, Image<16, 28, 28>>`.
-    pub(crate) fn ty(&self) -> TokenStream {
-        let (input, output) = (self.input.ty(), self.output.ty());
-        let family = match &self.operation {
-            Operation::Conv(_) => quote!(Conv),
-            Operation::Residual(_) => quote!(Residual),
-            Operation::MaxPool(_) => quote!(MaxPool),
-            Operation::AveragePool(_) => quote!(AveragePool),
-            Operation::GlobalAveragePool => quote!(GlobalAveragePool),
-            Operation::Flatten => quote!(Flatten),
-            Operation::Linear(_) => quote!(Linear),
-            Operation::Mlp(_) => quote!(Mlp),
-            Operation::Embedding(_) => quote!(Embedding),
-            Operation::Transformer(_) => quote!(Transformer),
-            Operation::Gru(_) => quote!(Gru),
-            Operation::Dropout(_) => quote!(Dropout),
-            Operation::Custom(settings) => return settings.path.clone(),
+impl Operation {
+    /// The type of the layer in Rust between its shapes, such as `Conv<Image<1, 28, 28>, Image<16, 28, 28>>`.
+    pub(crate) fn ty(&self, input: Shape, output: Shape) -> TokenStream {
+        let (input, output) = (input.ty(), output.ty());
+        let family = match self {
+            Self::Conv(_) => quote!(Conv),
+            Self::Residual(_) => quote!(Residual),
+            Self::MaxPool(_) => quote!(MaxPool),
+            Self::AveragePool(_) => quote!(AveragePool),
+            Self::GlobalAveragePool => quote!(GlobalAveragePool),
+            Self::Flatten => quote!(Flatten),
+            Self::Linear(_) => quote!(Linear),
+            Self::Mlp(_) => quote!(Mlp),
+            Self::Embedding(_) => quote!(Embedding),
+            Self::Transformer(_) => quote!(Transformer),
+            Self::Gru(_) => quote!(Gru),
+            Self::Dropout(_) => quote!(Dropout),
+            Self::Custom(settings) => return settings.path.clone(),
         };
         quote!(#family<#input, #output>)
     }
 
     /// The expression that builds the layer with its variables under `path`.
-    pub(crate) fn construct(&self, path: TokenStream) -> TokenStream {
-        match &self.operation {
-            Operation::Conv(settings) => {
+    pub(crate) fn construct(&self, path: TokenStream, input: Shape, output: Shape) -> TokenStream {
+        match self {
+            Self::Conv(settings) => {
                 let settings = settings.tokens();
                 quote!(Conv::new(#path, #settings))
             }
-            Operation::Residual(settings) => {
+            Self::Residual(settings) => {
                 let settings = settings.tokens();
                 quote!(Residual::new(#path, #settings))
             }
-            Operation::MaxPool(settings) => {
+            Self::MaxPool(settings) => {
                 let settings = settings.tokens();
                 quote!(MaxPool::new(#settings))
             }
-            Operation::AveragePool(settings) => {
+            Self::AveragePool(settings) => {
                 let settings = settings.tokens();
                 quote!(AveragePool::new(#settings))
             }
-            Operation::GlobalAveragePool => quote!(GlobalAveragePool::new()),
-            Operation::Flatten => quote!(Flatten::new()),
-            Operation::Linear(settings) => {
+            Self::GlobalAveragePool => quote!(GlobalAveragePool::new()),
+            Self::Flatten => quote!(Flatten::new()),
+            Self::Linear(settings) => {
                 let activation = optional(settings.activation);
                 quote!(Linear::new(#path, #activation))
             }
-            Operation::Mlp(settings) => {
+            Self::Mlp(settings) => {
                 let settings = settings.tokens();
                 quote!(Mlp::new(#path, #settings))
             }
-            Operation::Embedding(settings) => {
+            Self::Embedding(settings) => {
                 let settings = settings.tokens();
                 quote!(Embedding::new(#path, #settings))
             }
-            Operation::Transformer(settings) => {
+            Self::Transformer(settings) => {
                 let settings = settings.tokens();
                 quote!(Transformer::new(#path, #settings))
             }
-            Operation::Gru(settings) => {
+            Self::Gru(settings) => {
                 let settings = settings.tokens();
                 quote!(Gru::new(#path, #settings))
             }
-            Operation::Dropout(settings) => {
+            Self::Dropout(settings) => {
                 let probability = float(settings.probability);
                 quote!(Dropout::new(#probability))
             }
-            Operation::Custom(settings) => {
-                let (ty, input, output) = (&settings.path, self.input.ty(), self.output.ty());
+            Self::Custom(settings) => {
+                let (ty, input, output) = (&settings.path, input.ty(), output.ty());
                 quote!(<#ty as Custom<#input, #output>>::new(#path))
             }
         }
-    }
-
-    /// One line with shapes and settings: what decides whether a stored layer is this one.
-    pub(crate) fn describe(&self) -> String {
-        format!("{}: {} -> {}, {}", self.name.text, self.input, self.output, self.operation)
     }
 }
 

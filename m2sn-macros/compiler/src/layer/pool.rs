@@ -5,7 +5,8 @@ use quote::quote;
 
 use super::conv::Window;
 use super::{Inferred, MAX_SIZE, Operation, Site, pair, product};
-use crate::model::{Cost, Shape};
+use crate::cost::Cost;
+use crate::shape::Shape;
 use crate::spec::Pool;
 
 #[derive(Debug, Clone)]

@@ -1,5 +1,29 @@
 use super::{linear_cost, product};
-use crate::model::{Alignment, Cost, Shape, Shortcut};
+use crate::cost::Cost;
+use crate::shape::Shape;
+
+/// A shortcut module (Section III-B of the paper).
+#[derive(Debug)]
+pub(crate) struct Shortcut {
+    pub(crate) alignment: Alignment,
+    pub(crate) input: Shape,
+    /// The width of the deepest feature.
+    pub(crate) feature: u64,
+    pub(crate) cost: Cost,
+}
+
+/// How a shortcut brings a feature to the deepest one's dimension.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Alignment {
+    /// Average pooling to a grid and three 1x1 convolutions of these widths.
+    Image { grid: [u64; 2], widths: [u64; 3] },
+    /// The mean over the real steps, and three 1x1 convolutions of these widths.
+    Sequence { widths: [u64; 3] },
+    /// Three 1x1 convolutions of these widths on a vector.
+    Vector { widths: [u64; 3] },
+    /// The dimensions match: for a sequence the mean over the real steps, for a vector nothing.
+    None,
+}
 
 /// The shortcut from a feature to the deepest one (Section III-B): alignment, then a linear generator.
 ///

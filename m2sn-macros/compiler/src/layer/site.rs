@@ -1,5 +1,6 @@
-use crate::model::{Cost, Shape};
+use crate::cost::Cost;
 use crate::report::{Errors, Place};
+use crate::shape::Shape;
 use crate::spec::Activation;
 
 use super::Inferred;

@@ -1,6 +1,7 @@
-use super::{Inferred, Site, align, infer};
-use crate::model::{Alignment, Cost, Shape};
+use super::{Alignment, Inferred, Site, align, infer};
+use crate::cost::Cost;
 use crate::report::{Errors, Place};
+use crate::shape::Shape;
 use crate::spec;
 
 /// Applies the rules of a layer, written as in a spec.

@@ -5,7 +5,7 @@ use quote::quote;
 
 use super::conv::divisor_help;
 use super::{Inferred, Operation, Site, activation, float, integer, product};
-use crate::model::Cost;
+use crate::cost::Cost;
 use crate::spec::{Order, Transformer};
 
 #[derive(Debug, Clone)]

@@ -4,10 +4,13 @@
 
 mod name;
 
-use std::fmt;
-use std::ops::{Add, Range};
+use std::ops::Range;
 
-use crate::layer::Operation;
+use proc_macro2::TokenStream;
+
+use crate::cost::Cost;
+use crate::layer::{Operation, Shortcut};
+use crate::shape::Shape;
 use crate::spec;
 
 pub(crate) use name::Name;
@@ -71,29 +74,6 @@ pub(crate) struct Exit {
     pub(crate) shortcut: Option<Shortcut>,
 }
 
-/// A shortcut module (Section III-B of the paper).
-#[derive(Debug)]
-pub(crate) struct Shortcut {
-    pub(crate) alignment: Alignment,
-    pub(crate) input: Shape,
-    /// The width of the deepest feature.
-    pub(crate) feature: u64,
-    pub(crate) cost: Cost,
-}
-
-/// How a shortcut brings a feature to the deepest one's dimension.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Alignment {
-    /// Average pooling to a grid and three 1x1 convolutions of these widths.
-    Image { grid: [u64; 2], widths: [u64; 3] },
-    /// The mean over the real steps, and three 1x1 convolutions of these widths.
-    Sequence { widths: [u64; 3] },
-    /// Three 1x1 convolutions of these widths on a vector.
-    Vector { widths: [u64; 3] },
-    /// The dimensions match: for a sequence the mean over the real steps, for a vector nothing.
-    None,
-}
-
 /// The navigator (Section III-C).
 #[derive(Debug)]
 pub(crate) struct Navigator {
@@ -104,8 +84,6 @@ pub(crate) struct Navigator {
     pub(crate) cost: Cost,
     pub(crate) latency: spec::Latency,
     pub(crate) temperature: spec::Temperature,
-    /// How the encoders run, and so how their latencies add up.
-    pub(crate) encoders: spec::Encoders,
 }
 
 /// One layer, with the shapes on both its sides.
@@ -118,72 +96,24 @@ pub(crate) struct Layer {
     pub(crate) cost: Cost,
 }
 
-/// The shape of one sample.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Shape {
-    Image { channels: u64, height: u64, width: u64 },
-    Vector { size: u64 },
-    Tokens { length: u64 },
-    Sequence { length: u64, features: u64 },
-}
-
-/// What a part of the network costs for one sample.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Cost {
-    pub(crate) parameters: u64,
-    pub(crate) multiply_adds: u64,
-}
-
-impl Shape {
-    /// The dimensions without the batch.
-    pub(crate) fn dims(self) -> Vec<u64> {
-        match self {
-            Self::Image { channels, height, width } => vec![channels, height, width],
-            Self::Vector { size } => vec![size],
-            Self::Tokens { length } => vec![length],
-            Self::Sequence { length, features } => vec![length, features],
-        }
+impl Layer {
+    /// Whether the layer is the user's own.
+    pub(crate) fn is_custom(&self) -> bool {
+        matches!(self.operation, Operation::Custom(_))
     }
-}
 
-impl fmt::Display for Shape {
-    /// The Rust type, such as `Image<16, 28, 28>`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = match self {
-            Self::Image { .. } => "Image",
-            Self::Vector { .. } => "Vector",
-            Self::Tokens { .. } => "Tokens",
-            Self::Sequence { .. } => "Sequence",
-        };
-        let dims: Vec<_> = self.dims().iter().map(u64::to_string).collect();
-        write!(f, "{name}<{}>", dims.join(", "))
+    /// The type of the layer in Rust.
+    pub(crate) fn ty(&self) -> TokenStream {
+        self.operation.ty(self.input, self.output)
     }
-}
 
-impl Cost {
-    /// The cost of as many of the same.
-    pub(crate) fn times(self, count: u64) -> Self {
-        Self {
-            parameters: self.parameters.saturating_mul(count),
-            multiply_adds: self.multiply_adds.saturating_mul(count),
-        }
+    /// The expression that builds the layer with its variables under `path`.
+    pub(crate) fn construct(&self, path: TokenStream) -> TokenStream {
+        self.operation.construct(path, self.input, self.output)
     }
-}
 
-impl Add for Cost {
-    type Output = Self;
-
-    /// The cost of both; saturates, since `check` bounds every layer's cost on its own.
-    fn add(self, other: Self) -> Self {
-        Self {
-            parameters: self.parameters.saturating_add(other.parameters),
-            multiply_adds: self.multiply_adds.saturating_add(other.multiply_adds),
-        }
-    }
-}
-
-impl std::iter::Sum for Cost {
-    fn sum<I: Iterator<Item = Self>>(costs: I) -> Self {
-        costs.fold(Self::default(), Add::add)
+    /// One line with shapes and settings: what decides whether a stored layer is this one.
+    pub(crate) fn describe(&self) -> String {
+        format!("{}: {} -> {}, {}", self.name.text, self.input, self.output, self.operation)
     }
 }

@@ -89,7 +89,7 @@ pub(crate) struct Pool {
 
 /// A pooling over a window.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(rename = "Pool", deny_unknown_fields)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 struct WrittenPool {
     /// The side of the window, or `[height, width]`.

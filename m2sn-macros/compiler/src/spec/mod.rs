@@ -3,6 +3,7 @@
 //! The doc comments here are the manual of the spec language: editors show them through the JSON Schema.
 //! Nothing here judges; `check` does. Serializing a spec writes every default out, and the result parses to the same.
 
+mod example;
 mod layer;
 mod modality;
 mod navigator;
@@ -10,15 +11,17 @@ mod ordered;
 #[cfg(test)]
 mod schema;
 mod training;
+mod yaml;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use example::{example, retired};
 pub(crate) use layer::{
     Activation, Conv, Custom, Embedding, Extent, Gru, GruOutput, Layer, Linear, Mlp, Norm, Order, Pool, Positions,
     Residual, Transformer,
 };
 pub(crate) use modality::{Input, Modality, Named, Point};
-pub(crate) use navigator::{Anneal, Encoders, Latency, Navigator, Temperature};
+pub(crate) use navigator::{Anneal, Latency, Navigator, Temperature};
 pub(crate) use ordered::Ordered;
 pub(crate) use training::{Method, Optimizer, Schedule, Stage, Training};
 
@@ -56,10 +59,9 @@ pub(crate) struct Spec {
 impl Spec {
     /// The spec as YAML, with every default written out.
     pub(crate) fn to_yaml(&self) -> String {
-        let mut yaml = Vec::new();
-        serde_yaml::with::singleton_map_recursive::serialize(self, &mut serde_yaml::Serializer::new(&mut yaml))
+        let value = serde_yaml::with::singleton_map_recursive::serialize(self, serde_yaml::value::Serializer)
             .expect("a spec is mappings with texts for keys, sequences and scalars");
-        String::from_utf8(yaml).expect("the serializer writes text")
+        yaml::write(&value)
     }
 }
 

@@ -44,7 +44,8 @@ pub(crate) enum Input {
         #[serde(default)]
         padding: Option<u64>,
     },
-    /// Features over time, `[batch, length, features]`, padded at the end; a batch carries the samples' lengths.
+    /// Features over time, `[batch, length, features]`; a batch carries the samples' lengths, and the padding stands
+    /// at the end. For samples that are padded in front, a batch carries a mask instead.
     Sequence {
         /// The longest sample, in steps.
         length: u64,
@@ -85,7 +86,7 @@ impl<'de> Deserialize<'de> for Named {
             type Value = Named;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a layer with its name, such as `stem: { conv: { channels: 16 } }`")
+                f.write_str("a layer with its name")
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
@@ -94,8 +95,7 @@ impl<'de> Deserialize<'de> for Named {
                 };
                 let layer = map.next_value().map_err(|refusal| {
                     if Layer::KINDS.contains(&name.as_str()) {
-                        let message = format!("a layer without a name: write `name: {{ {name}: … }}`");
-                        de::Error::custom(message)
+                        de::Error::custom("a layer without a name")
                     } else {
                         refusal
                     }
@@ -108,7 +108,7 @@ impl<'de> Deserialize<'de> for Named {
             }
         }
 
-        deserializer.deserialize_map(Entry)
+        deserializer.deserialize_struct("Named", &[], Entry)
     }
 }
 
@@ -144,7 +144,7 @@ impl<'de> Deserialize<'de> for Point {
             type Value = Point;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("the name of a layer, or `{ at: layer, grid: 2 }`")
+                f.write_str("the name of a layer, or a mapping with `at` and `grid`")
             }
 
             fn visit_str<E: de::Error>(self, at: &str) -> Result<Self::Value, E> {
@@ -158,7 +158,7 @@ impl<'de> Deserialize<'de> for Point {
             }
         }
 
-        deserializer.deserialize_any(NameOrSettings)
+        deserializer.deserialize_struct("DetailedPoint", &[], NameOrSettings)
     }
 }
 

@@ -22,9 +22,6 @@ pub(crate) struct Navigator {
     /// The temperature of the Gumbel-softmax, Eq. (5).
     #[serde(default)]
     pub(crate) temperature: Temperature,
-    /// How the encoders run, and so how their latencies add up; `serial` where left out.
-    #[serde(default)]
-    pub(crate) encoders: Encoders,
 }
 
 /// λ of Eq. (4): how much latency weighs against the task loss.
@@ -61,18 +58,6 @@ pub(crate) enum Anneal {
     Exponential,
     /// The same difference each step.
     Linear,
-}
-
-/// How the encoders run.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub(crate) enum Encoders {
-    /// One after the other: latencies add up, as in Eq. (4).
-    #[default]
-    Serial,
-    /// Side by side: the slowest one counts, as a smooth maximum.
-    Parallel,
 }
 
 impl Default for Latency {

@@ -1,16 +1,22 @@
-//! The JSON Schema of the spec, by which editors complete and explain.
+//! The JSON Schema of the spec, by which editors complete and explain, and what follows from it: every setting has an
+//! example, and whoever writes a value of the wrong form is shown it.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use schemars::generate::SchemaSettings;
+use serde_json::{Map, Value, json};
 
 use super::Spec;
+use super::example::{EXAMPLES, example};
+use crate::document::Document;
+use crate::report::Errors;
 
 /// Compares `specs/m2sn.schema.json` with the types; `M2SN_BLESS=1` writes it anew.
 #[test]
 fn the_schema_is_current() {
-    let mut schema = SchemaSettings::draft07().into_generator().into_root_schema_for::<Spec>();
-    schema.insert("title".into(), "m2sn spec".into());
+    // As a schema, not as any value, it is written in the customary order.
+    let schema = schemars::Schema::try_from(schema().0).expect("a schema");
     let text = serde_json::to_string_pretty(&schema).expect("a schema is JSON") + "\n";
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../specs/m2sn.schema.json");
     if std::env::var_os("M2SN_BLESS").is_some() {
@@ -18,4 +24,214 @@ fn the_schema_is_current() {
     }
     let current = std::fs::read_to_string(&file).unwrap_or_default();
     assert!(current == text, "specs/m2sn.schema.json is out of date: run this test with M2SN_BLESS=1");
+}
+
+#[test]
+fn every_setting_has_an_example_and_every_example_a_setting() {
+    let (_, settings) = schema();
+    let missing: Vec<_> = settings.iter().filter(|(of, key)| example(of, key).is_none()).collect();
+    assert!(missing.is_empty(), "without an example: {missing:?}");
+    for (of, examples) in EXAMPLES {
+        for (key, _) in examples.iter().filter(|(key, _)| !key.is_empty()) {
+            assert!(settings.contains(&((*of).to_owned(), (*key).to_owned())), "no such setting: {of}, {key}");
+        }
+    }
+}
+
+#[test]
+fn every_example_parses_where_it_belongs() {
+    let places = places();
+    assert!(places.len() > 150, "the walk found {} places only", places.len());
+    for Place { spec, steps } in places {
+        assert_eq!(refusal(&spec), None, "{steps:?}");
+    }
+}
+
+#[test]
+fn values_of_the_wrong_form_are_shown_the_right_one() {
+    let wrong = [
+        json!({ "wrong": 0.5 }),
+        json!({ "wrong": 1, "form": 2 }),
+        json!({}),
+        json!(["wrong"]),
+        json!([["wrong"], { "wrong": 1 }]),
+        json!([]),
+        json!("wrong"),
+        json!(true),
+        json!(-1.5),
+        json!(3),
+        Value::Null,
+    ];
+    let mut shown = 0;
+    for Place { spec, steps } in places() {
+        for wrong in &wrong {
+            let mut faulty = spec.clone();
+            set(&mut faulty, &steps, wrong.clone());
+            let Some(report) = refusal(&faulty) else { continue };
+            let help = report.split(" = help: ").nth(1).unwrap_or_else(|| panic!("no help: {report}"));
+            if written(help).is_none() {
+                assert!(report.starts_with("unknown ") || report.contains("only one"), "no example: {report}");
+                continue;
+            }
+            assert!(heeded(&faulty, &steps), "the example does not parse: {report}");
+            shown += 1;
+        }
+    }
+    assert!(shown > 800, "{shown} examples only");
+}
+
+/// The schema with the examples, and all its settings by type and key.
+fn schema() -> (Value, BTreeSet<(String, String)>) {
+    let mut schema = SchemaSettings::draft07().into_generator().into_root_schema_for::<Spec>();
+    schema.insert("title".into(), "m2sn spec".into());
+    let (mut schema, mut settings) = (schema.to_value(), BTreeSet::new());
+    let mut definitions = std::mem::take(&mut schema["definitions"]);
+    for (name, definition) in definitions.as_object_mut().expect("definitions") {
+        illustrate(definition, name, &mut settings);
+    }
+    illustrate(&mut schema, "Spec", &mut settings);
+    schema["definitions"] = definitions;
+    (schema, settings)
+}
+
+/// Puts its example on each setting of a type, and notes the setting.
+fn illustrate(schema: &mut Value, of: &str, settings: &mut BTreeSet<(String, String)>) {
+    for (key, setting) in schema.get_mut("properties").and_then(Value::as_object_mut).into_iter().flatten() {
+        settings.insert((of.to_owned(), key.clone()));
+        // The settings of a variant stand below its name.
+        illustrate(setting, key, settings);
+        let Some(example) = example(of, key) else { continue };
+        if let Some(reference) = setting.as_object_mut().and_then(|setting| setting.remove("$ref")) {
+            // What stands beside a reference is not read.
+            setting["allOf"] = json!([{ "$ref": reference }]);
+        }
+        setting["examples"] = json!([yaml(example)]);
+    }
+    for variant in schema.get_mut("oneOf").and_then(Value::as_array_mut).into_iter().flatten() {
+        illustrate(variant, of, settings);
+    }
+}
+
+fn yaml(text: &str) -> Value {
+    serde_yaml::from_str(text).unwrap_or_else(|error| panic!("`{text}` is no YAML: {error}"))
+}
+
+/// What the reader refuses in a spec, rendered.
+fn refusal(spec: &Value) -> Option<String> {
+    let text = serde_yaml::to_string(spec).expect("YAML");
+    let (document, mut faults) = Document::read(&text);
+    let fault = faults.pop().or_else(|| document.parse::<Spec>().err())?;
+    let mut errors = Errors::default();
+    errors.push(fault);
+    errors.take(&document, "spec.yaml").pop().map(|report| report.text)
+}
+
+/// The example in a help line.
+fn written(help: &str) -> Option<Value> {
+    let (_, text) = help.split_once("write `").or_else(|| help.split_once("add `"))?;
+    let (text, _) = text.split_once("`, for example").or_else(|| text.split_once("` alone"))?;
+    Some(yaml(text))
+}
+
+/// Whether the spec parses once its help lines are followed.
+fn heeded(faulty: &Value, way: &[Step]) -> bool {
+    let mut spec = faulty.clone();
+    // Where several keys are missing, each has a help line of its own.
+    while let Some((written, report)) = refusal(&spec).and_then(|report| Some((written(&report)?, report))) {
+        let add = |value: &mut Value| {
+            if let (Value::Object(settings), Value::Object(written)) = (value, &written) {
+                settings.extend(written.clone());
+            }
+        };
+        if report.starts_with("the key") {
+            at(&mut spec, way).map(add);
+            continue;
+        }
+        // The example stands for the value at the place, or for one around it.
+        return (0..=way.len()).rev().any(|length| {
+            let sound = |put: &dyn Fn(&mut Value)| {
+                let mut spec = spec.clone();
+                at(&mut spec, &way[..length]).map(put);
+                refusal(&spec).is_none()
+            };
+            sound(&|value| *value = written.clone())
+                || sound(&|value| *value = written.get(0).cloned().unwrap_or_default())
+                || sound(&add)
+        });
+    }
+    refusal(&spec).is_none()
+}
+
+/// A sound spec, and the way to a value in it.
+struct Place {
+    spec: Value,
+    steps: Vec<Step>,
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Key(String),
+    Entry(usize),
+}
+
+fn at<'a>(value: &'a mut Value, steps: &[Step]) -> Option<&'a mut Value> {
+    steps.iter().try_fold(value, |value, step| match step {
+        Step::Key(key) => value.get_mut(key),
+        Step::Entry(index) => value.get_mut(index),
+    })
+}
+
+fn set(value: &mut Value, steps: &[Step], new: Value) {
+    *at(value, steps).expect("a place of this spec") = new;
+}
+
+/// A place for each setting of each type, wherever the schema lets it stand.
+fn places() -> Vec<Place> {
+    let (schema, _) = schema();
+    let mut places = Vec::new();
+    visit(&schema, &schema, "Spec", Place { spec: json!({}), steps: Vec::new() }, &mut places);
+    places
+}
+
+fn visit(root: &Value, schema: &Value, of: &str, place: Place, places: &mut Vec<Place>) {
+    let Place { mut spec, steps } = place;
+    let below = |step| steps.iter().cloned().chain([step]).collect::<Vec<_>>();
+    if let Some(reference) = schema.get("$ref").and_then(Value::as_str) {
+        let name = reference.trim_start_matches("#/definitions/");
+        return visit(root, &root["definitions"][name], name, Place { spec, steps }, places);
+    }
+    for choices in ["oneOf", "anyOf", "allOf"] {
+        for choice in schema.get(choices).and_then(Value::as_array).into_iter().flatten() {
+            visit(root, choice, of, Place { spec: spec.clone(), steps: steps.clone() }, places);
+        }
+    }
+    let required: Map<String, Value> = schema
+        .get("required")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .map(|key| (key.to_owned(), yaml(example(of, key).unwrap_or_else(|| panic!("no example: {of}, {key}")))))
+        .collect();
+    for (key, setting) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
+        let mut settings = required.clone();
+        settings.insert(key.clone(), setting["examples"][0].clone());
+        set(&mut spec, &steps, settings.into());
+        let place = || Place { spec: spec.clone(), steps: below(Step::Key(key.clone())) };
+        places.push(place());
+        visit(root, setting, key, place(), places);
+    }
+    // The entries of a sequence or of a mapping from names are those of the example that is there.
+    let first = match at(&mut spec, &steps) {
+        Some(Value::Array(_)) => Some(Step::Entry(0)),
+        Some(Value::Object(entries)) => entries.keys().next().cloned().map(Step::Key),
+        _ => None,
+    };
+    let entries =
+        schema.get("items").or_else(|| schema.get("additionalProperties").filter(|schema| schema.is_object()));
+    if let (Some(entries), Some(step)) = (entries, first) {
+        let place = || Place { spec: spec.clone(), steps: below(step.clone()) };
+        places.push(place());
+        visit(root, entries, of, place(), places);
+    }
 }

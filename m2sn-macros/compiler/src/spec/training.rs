@@ -109,7 +109,7 @@ pub(crate) enum Schedule {
 
 /// The training as it is written.
 #[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(rename = "Training", default, deny_unknown_fields)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Written {
     /// Decides every random choice of the training; 0 where left out.

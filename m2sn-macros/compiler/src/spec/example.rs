@@ -1,0 +1,175 @@
+//! An example of every setting: what the help lines of faults and the JSON Schema show.
+
+/// An example for what stands below `key` in a value of the type `of`, as YAML in one line.
+///
+/// `of` is a type as serde calls it, or the variant that a setting belongs to. An empty key asks for the whole value.
+pub(crate) fn example(of: &str, key: &str) -> Option<&'static str> {
+    let (_, settings) = EXAMPLES.iter().find(|(name, _)| *name == of)?;
+    settings.iter().find(|(name, _)| *name == key).map(|(_, example)| *example)
+}
+
+/// Why a key is no longer one, and what to do.
+pub(crate) fn retired(of: &str, key: &str) -> Option<&'static str> {
+    (of == "Navigator" && key == "encoders").then_some("encoders run one after another: remove `encoders`")
+}
+
+/// The settings of one type, each with an example.
+type Settings = &'static [(&'static str, &'static str)];
+
+/// In the order of the types in the files beside this one.
+pub(super) const EXAMPLES: &[(&str, Settings)] = &[
+    (
+        "Spec",
+        &[
+            ("", "model: Digits"),
+            ("model", "Digits"),
+            ("description", "Reads digits that are seen and heard."),
+            ("task", "{ classification: { classes: 10 } }"),
+            (
+                "modalities",
+                "{ sound: { input: { vector: { size: 64 } }, encoder: [{ feature: { linear: { size: 32 } } }] } }",
+            ),
+            ("fusion", "concat"),
+            ("head", "linear"),
+            ("navigator", "{ latency: { ratio: 0.3 } }"),
+            ("training", "{ pretrain: { epochs: 20 } }"),
+        ],
+    ),
+    (
+        "Task",
+        &[("classification", "{ classes: 10 }"), ("multilabel", "{ labels: 23 }"), ("regression", "{ targets: 1 }")],
+    ),
+    ("classification", &[("classes", "10")]),
+    ("multilabel", &[("labels", "23")]),
+    ("regression", &[("targets", "1")]),
+    ("Head", &[("mlp", "{ hidden: [64] }")]),
+    ("HeadMlp", &[("hidden", "[64]"), ("activation", "relu"), ("dropout", "0.1")]),
+    (
+        "Modality",
+        &[
+            ("", "sound: { input: { vector: { size: 64 } }, encoder: [{ feature: { linear: { size: 32 } } }] }"),
+            ("input", "{ image: { channels: 1, height: 28, width: 28 } }"),
+            ("encoder", "[{ stem: { conv: { channels: 16, kernel: 3 } } }, { feature: global_average_pool }]"),
+            ("shortcuts", "[stem]"),
+        ],
+    ),
+    (
+        "Input",
+        &[
+            ("image", "{ channels: 1, height: 28, width: 28 }"),
+            ("tokens", "{ length: 24, vocabulary: 5000, padding: 0 }"),
+            ("sequence", "{ length: 30, features: 40 }"),
+            ("vector", "{ size: 64 }"),
+        ],
+    ),
+    ("image", &[("channels", "1"), ("height", "28"), ("width", "28")]),
+    ("tokens", &[("length", "24"), ("vocabulary", "5000"), ("padding", "0")]),
+    ("sequence", &[("length", "30"), ("features", "40")]),
+    ("vector", &[("size", "64")]),
+    ("Named", &[("", "- stem: { conv: { channels: 16, kernel: 3 } }")]),
+    ("DetailedPoint", &[("at", "stem"), ("grid", "2")]),
+    (
+        "Layer",
+        &[
+            ("conv", "{ channels: 16, kernel: 3 }"),
+            ("residual", "{ channels: 32, blocks: 2, stride: 2 }"),
+            ("max_pool", "{ kernel: 2 }"),
+            ("average_pool", "{ kernel: 2 }"),
+            ("linear", "{ size: 32 }"),
+            ("mlp", "{ hidden: [64], size: 32 }"),
+            ("embedding", "{ size: 32 }"),
+            ("transformer", "{ heads: 4, feed_forward: 64 }"),
+            ("gru", "{ hidden: 32 }"),
+            ("dropout", "0.5"),
+            ("custom", "{ path: \"crate::layers::Gate\", output: [16, 14, 14] }"),
+        ],
+    ),
+    (
+        "Conv",
+        &[
+            ("channels", "16"),
+            ("kernel", "3"),
+            ("stride", "2"),
+            ("padding", "1"),
+            ("norm", "batch"),
+            ("activation", "relu"),
+        ],
+    ),
+    ("Residual", &[("channels", "32"), ("blocks", "2"), ("stride", "2")]),
+    ("Pool", &[("kernel", "2"), ("stride", "2"), ("padding", "1")]),
+    ("Linear", &[("size", "32"), ("activation", "relu")]),
+    ("Mlp", &[("hidden", "[64]"), ("size", "32"), ("activation", "relu"), ("dropout", "0.1")]),
+    ("Embedding", &[("size", "32"), ("positions", "learned"), ("dropout", "0.1")]),
+    (
+        "Transformer",
+        &[
+            ("layers", "2"),
+            ("heads", "4"),
+            ("feed_forward", "64"),
+            ("dropout", "0.1"),
+            ("norm", "pre"),
+            ("activation", "gelu"),
+        ],
+    ),
+    (
+        "Gru",
+        &[("hidden", "32"), ("layers", "2"), ("bidirectional", "true"), ("dropout", "0.1"), ("output", "sequence")],
+    ),
+    (
+        "Custom",
+        &[
+            ("path", "\"crate::layers::Gate\""),
+            ("output", "[16, 14, 14]"),
+            ("parameters", "288"),
+            ("multiply_adds", "50176"),
+        ],
+    ),
+    ("Norm", &[("group", "4")]),
+    (
+        "Navigator",
+        &[
+            ("embed", "{ sound: [{ linear: { size: 16 } }] }"),
+            ("latency", "{ ratio: 0.3 }"),
+            ("temperature", "{ from: 5.0, to: 0.2 }"),
+        ],
+    ),
+    ("Latency", &[("ratio", "0.3"), ("weight", "0.02")]),
+    ("Temperature", &[("from", "5.0"), ("to", "0.2"), ("anneal", "exponential")]),
+    (
+        "Training",
+        &[
+            ("seed", "0"),
+            ("pretrain", "{ epochs: 20, batch: 64 }"),
+            ("shortcuts", "{ epochs: 5, method: peripheral }"),
+            ("fusion", "{ epochs: 5 }"),
+            ("navigator", "{ epochs: 10 }"),
+        ],
+    ),
+    (
+        "WrittenStage",
+        &[
+            ("epochs", "20"),
+            ("batch", "64"),
+            ("optimizer", "{ adamw: { lr: 0.001 } }"),
+            ("schedule", "{ cosine: { warmup: 0.05 } }"),
+            ("patience", "3"),
+        ],
+    ),
+    (
+        "WrittenShortcuts",
+        &[
+            ("method", "integral"),
+            ("epochs", "5"),
+            ("batch", "64"),
+            ("optimizer", "{ adamw: { lr: 0.001 } }"),
+            ("schedule", "{ cosine: { warmup: 0.05 } }"),
+            ("patience", "3"),
+        ],
+    ),
+    ("Optimizer", &[("adamw", "{ lr: 0.001 }"), ("sgd", "{ lr: 0.05, momentum: 0.9 }")]),
+    ("adamw", &[("lr", "0.001"), ("weight_decay", "0.01")]),
+    ("sgd", &[("lr", "0.05"), ("momentum", "0.9"), ("weight_decay", "0.0001")]),
+    ("Schedule", &[("cosine", "{ warmup: 0.05 }"), ("step", "{ epochs: 10, gamma: 0.1 }")]),
+    ("cosine", &[("warmup", "0.05")]),
+    ("step", &[("epochs", "10"), ("gamma", "0.1")]),
+];
