@@ -1,12 +1,15 @@
 //! What can go wrong at run time, each with the place, what was expected and the likely fix.
 
+use std::fmt;
 use std::path::PathBuf;
 
 /// The result of every fallible call of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// An error of the runtime.
-#[derive(Debug, thiserror::Error)]
+///
+/// `Debug` shows what `Display` shows, so that `fn main() -> m2sn::Result<()>` ends with words for a person.
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A tensor does not have the shape or the element type that its place in the network demands.
@@ -51,6 +54,12 @@ pub enum Error {
     Torch(#[from] tch::TchError),
 }
 
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 impl Error {
     pub(crate) fn io(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
@@ -63,5 +72,16 @@ impl Error {
 
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
         Self::Invalid(message.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_leaves_main_can_be_read() {
+        let error = Error::file("runs/a", "another spec\n  one line\nhelp: train anew");
+        assert_eq!(format!("{error:?}"), "runs/a: another spec\n  one line\nhelp: train anew");
     }
 }

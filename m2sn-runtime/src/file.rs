@@ -16,7 +16,8 @@ pub(crate) fn write(path: &Path, text: &str) -> Result<()> {
 
 /// Writes a file beside `path`, makes sure that it has reached the disk, and lets it take the name.
 ///
-/// The folder is made where it is missing. An interruption leaves the old file, and at worst a partial one beside it.
+/// The folder is made where it is missing. A failure leaves the old file; only a program that is killed leaves a partial
+/// one beside it.
 ///
 /// # Errors
 /// [`Error::Io`] where one of the steps is refused.
@@ -39,5 +40,30 @@ pub(crate) fn atomically(path: &Path, write: impl FnOnce(&mut dyn Write) -> std:
             _ => Ok(()),
         }
     };
-    attempt().map_err(Error::io(path))
+    attempt().map_err(|error| {
+        // On a full disk it would keep the disk full.
+        let _ = std::fs::remove_file(&partial);
+        Error::io(path)(error)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn a_failure_leaves_the_old_file_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        write(&path, "old").unwrap();
+        let full = |file: &mut dyn Write| {
+            file.write_all(b"ne")?;
+            Err(io::Error::from(io::ErrorKind::StorageFull))
+        };
+        assert!(matches!(atomically(&path, full), Err(Error::Io { .. })));
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "old");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no partial file is left");
+    }
 }
