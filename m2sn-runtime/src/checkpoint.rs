@@ -2,7 +2,11 @@
 //!
 //! The file `model.safetensors` is a checkpoint by itself, because it carries the manifest in its metadata:
 //! it is replaced in one step, so that a folder never holds half a checkpoint.
-//! The file `manifest.json` beside it is for people and other programs.
+//! The file `manifest.json` beside it is a copy for people and other programs.
+//!
+//! What is read is believed, or refused: the weights have the SHA-256 that the manifest names and are finite.
+//! A checkpoint of a later release than this one is refused. One of an earlier release, or of a spec that differs in
+//! its training alone, is read with a warning: the layers decide whether it fits.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -18,7 +22,7 @@ use crate::{Error, Result};
 
 pub(crate) mod tensors;
 
-use tensors::Tensors;
+use tensors::{Tensors, digest};
 
 const MODEL: &str = "model.safetensors";
 const MANIFEST: &str = "manifest.json";
@@ -36,8 +40,12 @@ pub struct Manifest {
     pub architecture: Vec<String>,
     /// The shape of every variable.
     pub variables: BTreeMap<String, Vec<i64>>,
+    /// The SHA-256 of the variables, with their names and shapes.
+    pub weights_sha256: String,
     /// The training stage after which it was written, where it was one.
     pub stage: Option<String>,
+    /// The SHA-256 of the variables that this stage began with.
+    pub made_from: Option<String>,
     /// What was measured on the validation samples at the end of that stage.
     pub metrics: BTreeMap<String, f64>,
     /// The software that wrote it.
@@ -65,40 +73,59 @@ impl Versions {
 /// A checkpoint that is there already is replaced in one step; other files stay.
 ///
 /// # Errors
-/// [`Error::Io`] where the folder cannot be written.
+/// [`Error::Io`] where the folder cannot be written; [`Error::Invalid`] where it has no name.
 pub fn save<N: Network>(network: &N, folder: impl AsRef<Path>) -> Result<()> {
     save_stage(network, folder.as_ref(), None, BTreeMap::new())
+}
+
+/// A training stage that has ended.
+#[derive(Debug)]
+pub(crate) struct Origin {
+    pub(crate) stage: String,
+    /// The SHA-256 of the variables that it began with.
+    pub(crate) made_from: String,
 }
 
 /// As [`save`], with the stage that ended here and what was measured in it.
 pub(crate) fn save_stage<N: Network>(
     network: &N,
     folder: &Path,
-    stage: Option<String>,
+    origin: Option<Origin>,
     metrics: BTreeMap<String, f64>,
 ) -> Result<()> {
+    if folder.as_os_str().is_empty() {
+        return Err(Error::invalid("the folder of the checkpoint has no name; write `.` to mean the working folder"));
+    }
     let description = N::description();
     let tensors: BTreeMap<_, _> = network.variables().variables().into_iter().collect();
+    let (stage, made_from) = origin.map(|origin| (origin.stage, origin.made_from)).unzip();
     let manifest = Manifest {
         model: description.name.into(),
         spec_sha256: sha256(description.resolved_spec),
         architecture: description.architecture.iter().map(|line| (*line).to_owned()).collect(),
         variables: tensors.iter().map(|(name, tensor)| (name.clone(), tensor.size())).collect(),
+        weights_sha256: digest(&tensors)?,
         stage,
+        made_from,
         metrics,
         versions: Versions::current(),
     };
-    let text = serde_json::to_string_pretty(&manifest).expect("strings and numbers are always JSON") + "\n";
+    let text = manifest.text();
     std::fs::create_dir_all(folder).map_err(Error::io(folder))?;
     Tensors { tensors, metadata: [("manifest".into(), text.clone())].into() }.write(&folder.join(MODEL))?;
     file::write(&folder.join(MANIFEST), &text)
 }
 
+/// The SHA-256 of a network's variables, as its checkpoint would name it.
+pub(crate) fn weights_sha256(network: &impl Network) -> Result<String> {
+    digest(&network.variables().variables().into_iter().collect::<BTreeMap<_, _>>())
+}
+
 /// Reads the variables of `network` from a folder that [`save`] has written.
 ///
 /// # Errors
-/// [`Error::Io`] where there is no checkpoint; [`Error::File`] where it is damaged, or, with the differences,
-/// where it is one of another spec. In either case `network` stays as it is.
+/// [`Error::Io`] or [`Error::File`] where there is no checkpoint, where it is damaged or of a later release, or, with
+/// the differences, where it is one of another spec. In any case `network` stays as it is.
 pub fn load<N: Network>(network: &mut N, folder: impl AsRef<Path>) -> Result<()> {
     restore(network, folder.as_ref())
 }
@@ -106,7 +133,7 @@ pub fn load<N: Network>(network: &mut N, folder: impl AsRef<Path>) -> Result<()>
 /// As [`load`]: variables can be written through a shared reference, as `tch` sees it.
 pub(crate) fn restore<N: Network>(network: &N, folder: &Path) -> Result<()> {
     let path = folder.join(MODEL);
-    let file = Tensors::read(&path)?;
+    let file = read(folder)?;
     let manifest = parse(&path, &file)?;
     let differences = differences(&manifest, &file, N::description(), network.variables());
     if !differences.is_empty() {
@@ -120,6 +147,11 @@ pub(crate) fn restore<N: Network>(network: &N, folder: &Path) -> Result<()> {
         message += "\nhelp: load it into a model of its own spec, or train this one anew";
         return Err(Error::file(path, message));
     }
+    check_weights(&path, &manifest, &file)?;
+    check_copy(folder, &manifest)?;
+    if manifest.spec_sha256 != sha256(N::description().resolved_spec) {
+        tracing::warn!("{}: made by a spec of the same layers with other settings", path.display());
+    }
     assign(network.variables(), &file.tensors)
 }
 
@@ -128,8 +160,19 @@ pub(crate) fn restore<N: Network>(network: &N, folder: &Path) -> Result<()> {
 /// # Errors
 /// [`Error::Io`] where there is none, [`Error::File`] where it is damaged.
 pub fn manifest(folder: impl AsRef<Path>) -> Result<Manifest> {
-    let path = folder.as_ref().join(MODEL);
-    parse(&path, &Tensors::read(&path)?)
+    let folder = folder.as_ref();
+    let manifest = parse(&folder.join(MODEL), &read(folder)?)?;
+    check_copy(folder, &manifest)?;
+    Ok(manifest)
+}
+
+/// Writes the copy of the manifest that a program which was killed did not come to write.
+pub(crate) fn complete(folder: &Path) -> Result<()> {
+    let copy = folder.join(MANIFEST);
+    match copy.exists() {
+        true => Ok(()),
+        false => file::write(&copy, &manifest(folder)?.text()),
+    }
 }
 
 /// Copies each tensor into the variable of its name.
@@ -148,14 +191,100 @@ pub(crate) fn assign(variables: &VarStore, tensors: &BTreeMap<String, tch::Tenso
 
 /// The SHA-256 of a text, in hexadecimal digits.
 pub(crate) fn sha256(text: impl AsRef<[u8]>) -> String {
-    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(&Sha256::digest(text))
+}
+
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+impl Manifest {
+    fn text(&self) -> String {
+        serde_json::to_string_pretty(self).expect("strings and finite numbers are always JSON") + "\n"
+    }
+}
+
+/// Reads the checkpoint of a folder; where there is none, says where one might be meant.
+fn read(folder: &Path) -> Result<Tensors> {
+    let path = folder.join(MODEL);
+    if path.exists() {
+        return Tensors::read(&path);
+    }
+    let folders = std::fs::read_dir(folder).map_err(Error::io(folder))?.flatten();
+    let mut near: Vec<_> = folders.map(|entry| entry.path()).filter(|entry| entry.join(MODEL).exists()).collect();
+    near.sort();
+    match near.as_slice() {
+        // The system's own words.
+        [] => Tensors::read(&path),
+        near => {
+            let near: Vec<_> = near.iter().map(|folder| format!("`{}`", folder.display())).collect();
+            Err(Error::file(folder, format!("there is no checkpoint in this folder, but in {}", near.join(", "))))
+        }
+    }
 }
 
 fn parse(path: &Path, file: &Tensors) -> Result<Manifest> {
     let Some(text) = file.metadata.get("manifest") else {
         return Err(Error::file(path, "a safetensors file, but no checkpoint of this library: it has no manifest"));
     };
-    serde_json::from_str(text).map_err(|error| Error::file(path, format!("its manifest cannot be read: {error}")))
+    let manifest: Manifest = serde_json::from_str(text)
+        .map_err(|error| Error::file(path, format!("its manifest cannot be read: {error}")))?;
+    let (there, here) = (&manifest.versions.m2sn, Versions::current().m2sn);
+    match release(there) {
+        None => Err(Error::file(path, format!("its manifest names `{there}` as the release of m2sn that wrote it"))),
+        Some(there) if Some(there) > release(&here) => {
+            let message = format!("written by m2sn {}, but this is {here}: update m2sn", manifest.versions.m2sn);
+            Err(Error::file(path, message))
+        }
+        Some(there) => {
+            if Some(there) < release(&here) {
+                tracing::warn!("{}: written by m2sn {}, this is {here}", path.display(), manifest.versions.m2sn);
+            }
+            Ok(manifest)
+        }
+    }
+}
+
+/// The numbers of a release, such as `0.1.0`; what follows a dash is of no account.
+fn release(version: &str) -> Option<[u64; 3]> {
+    let numbers = version.split('-').next()?.split('.').map(|number| number.parse().ok());
+    numbers.collect::<Option<Vec<_>>>()?.try_into().ok()
+}
+
+/// Checks that the weights are those which were written.
+fn check_weights(path: &Path, manifest: &Manifest, file: &Tensors) -> Result<()> {
+    let damaged = |what: String| {
+        Err(Error::file(path, format!("{what}: the file is damaged; fetch it anew, or train the model anew")))
+    };
+    let shapes: BTreeMap<_, _> = file.tensors.iter().map(|(name, tensor)| (name.clone(), tensor.size())).collect();
+    if shapes != manifest.variables {
+        return damaged("its manifest lists other variables than it holds".into());
+    }
+    for (name, tensor) in file.tensors.iter().filter(|(_, tensor)| tensor.is_floating_point()) {
+        if !bool::try_from(tensor.isfinite().all())? {
+            return damaged(format!("variable `{name}` holds values that are not finite"));
+        }
+    }
+    if digest(&file.tensors)? != manifest.weights_sha256 {
+        return damaged("its weights are not those that were written".into());
+    }
+    Ok(())
+}
+
+/// Checks that the copy of the manifest, where there is one, says the same.
+fn check_copy(folder: &Path, manifest: &Manifest) -> Result<()> {
+    let path = folder.join(MANIFEST);
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(Error::io(path)(error)),
+    };
+    match serde_json::from_str::<Manifest>(&text) {
+        Ok(copy) if copy == *manifest => Ok(()),
+        _ => {
+            Err(Error::file(path, format!("differs from the manifest inside {MODEL}, which counts: remove this copy")))
+        }
+    }
 }
 
 /// What keeps the file from fitting the model, a line each: layers that differ, then variables.
@@ -232,6 +361,78 @@ mod tests {
         let error = load(&mut network, folder.path()).unwrap_err().to_string();
         assert_eq!(before, values(&network));
         insta::assert_snapshot!(error.replace(&folder.path().display().to_string(), "folder"));
+    }
+
+    #[test]
+    fn damaged_weights_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut network = Tiny::new(Device::Cpu).unwrap();
+        save(&network, folder.path()).unwrap();
+        let path = folder.path().join(MODEL);
+        let whole = std::fs::read(&path).unwrap();
+        let before = values(&network);
+        let mut refusal = |spoil: &dyn Fn(&mut Vec<u8>)| {
+            let mut bytes = whole.clone();
+            spoil(&mut bytes);
+            std::fs::write(&path, bytes).unwrap();
+            let error = load(&mut network, folder.path()).unwrap_err().to_string();
+            assert_eq!(values(&network), before);
+            error.replace(&folder.path().display().to_string(), "folder")
+        };
+        let edit = |from: &'static str, to: &'static str| {
+            assert_eq!(from.len(), to.len());
+            move |bytes: &mut Vec<u8>| {
+                let at = bytes.windows(from.len()).position(|window| window == from.as_bytes()).expect(from);
+                bytes[at..at + to.len()].copy_from_slice(to.as_bytes());
+            }
+        };
+        let last = whole.len() - 3;
+        insta::assert_snapshot!(
+            [
+                refusal(&|bytes| bytes[last] ^= 1),
+                refusal(&|bytes| bytes[last - 1..].copy_from_slice(&f32::NAN.to_le_bytes())),
+                refusal(&|bytes| bytes.push(0)),
+                refusal(&edit(r#"\"head.bias\": ["#, r#"\"head.bies\": ["#)),
+                refusal(&edit(r#"\"m2sn\": \"0.1.0\""#, r#"\"m2sn\": \"9.1.0\""#)),
+                refusal(&edit(r#"\"m2sn\": \"0.1.0\""#, r#"\"m2sn\": \"0.1,0\""#)),
+            ]
+            .join("\n")
+        );
+        std::fs::write(&path, &whole).unwrap();
+        load(&mut network, folder.path()).unwrap();
+    }
+
+    #[test]
+    fn the_copy_of_the_manifest_says_the_same_or_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut network = Tiny::new(Device::Cpu).unwrap();
+        save(&network, folder.path()).unwrap();
+        let copy = folder.path().join(MANIFEST);
+        let text = std::fs::read_to_string(&copy).unwrap();
+        // Written otherwise, it says the same.
+        std::fs::write(&copy, text.replace('\n', "\r\n")).unwrap();
+        load(&mut network, folder.path()).unwrap();
+        std::fs::write(&copy, "{").unwrap();
+        let error = load(&mut network, folder.path()).unwrap_err().to_string();
+        assert!(error.ends_with("differs from the manifest inside model.safetensors, which counts: remove this copy"));
+        std::fs::remove_file(&copy).unwrap();
+        load(&mut network, folder.path()).unwrap();
+        complete(folder.path()).unwrap();
+        assert_eq!(std::fs::read_to_string(&copy).unwrap(), text);
+    }
+
+    #[test]
+    fn folders_without_a_checkpoint_lead_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut network = Tiny::new(Device::Cpu).unwrap();
+        save(&network, folder.path().join("fusion")).unwrap();
+        let error = load(&mut network, folder.path()).unwrap_err().to_string();
+        assert!(
+            error.contains("there is no checkpoint in this folder, but in `") && error.ends_with("/fusion`"),
+            "{error}"
+        );
+        let error = save(&network, "").unwrap_err().to_string();
+        assert_eq!(error, "the folder of the checkpoint has no name; write `.` to mean the working folder");
     }
 
     #[test]

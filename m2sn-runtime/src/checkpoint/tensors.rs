@@ -6,8 +6,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use tch::{Kind, Tensor};
 
+use super::hexadecimal;
 use crate::file::atomically;
 use crate::{Error, Result};
 
@@ -69,10 +71,7 @@ impl Tensors {
             file.write_all(&(header.len() as u64).to_le_bytes())?;
             file.write_all(&header)?;
             for tensor in self.tensors.values() {
-                let tensor = tensor.detach().to_device(tch::Device::Cpu).contiguous();
-                let mut data = vec![0; bytes(&tensor)];
-                tensor.f_copy_data_u8(&mut data, tensor.numel()).map_err(std::io::Error::other)?;
-                file.write_all(&data)?;
+                file.write_all(&values(tensor).map_err(std::io::Error::other)?)?;
             }
             Ok(())
         })
@@ -95,6 +94,13 @@ impl Tensors {
         let (header, data) = rest.split_at_checked(length).ok_or_else(|| damaged("it is shorter than its header"))?;
         let header: Header =
             serde_json::from_slice(header).map_err(|error| damaged(&format!("its header: {error}")))?;
+        // Each byte belongs to one tensor, as the format demands; otherwise something has been moved or added.
+        let mut places: Vec<_> = header.entries.values().map(|entry| entry.data_offsets).collect();
+        places.sort_unstable();
+        let end = places.iter().try_fold(0, |end, place| (place[0] == end).then_some(place[1]));
+        if end != Some(data.len()) {
+            return Err(damaged("its tensors do not fill it, one after the other"));
+        }
         let mut tensors = BTreeMap::new();
         for (name, Entry { dtype, shape, data_offsets: [start, end] }) in header.entries {
             let (_, kind) = KINDS
@@ -110,6 +116,27 @@ impl Tensors {
         }
         Ok(Self { tensors, metadata: header.metadata })
     }
+}
+
+/// The SHA-256 of tensors in this order: of their names, element types, shapes and values.
+///
+/// # Errors
+/// [`Error::Torch`] for a tensor without values in memory.
+pub(crate) fn digest<'a>(tensors: impl IntoIterator<Item = (&'a String, &'a Tensor)>) -> Result<String> {
+    let mut digest = Sha256::new();
+    for (name, tensor) in tensors {
+        digest.update(format!("{name}: {:?} {:?}\n", tensor.kind(), tensor.size()));
+        digest.update(values(tensor)?);
+    }
+    Ok(hexadecimal(&digest.finalize()))
+}
+
+/// The values of a tensor as they lie in memory.
+pub(crate) fn values(tensor: &Tensor) -> Result<Vec<u8>> {
+    let tensor = tensor.detach().to_device(tch::Device::Cpu).contiguous();
+    let mut data = vec![0; bytes(&tensor)];
+    tensor.f_copy_data_u8(&mut data, tensor.numel())?;
+    Ok(data)
 }
 
 fn bytes(tensor: &Tensor) -> usize {
@@ -169,6 +196,9 @@ mod tests {
             r#"{"a":{"dtype":"F32","shape":[-1,2],"data_offsets":[0,8]}}"#,
             r#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[8,0]}}"#,
             r#"{"a":{"dtype":"C64","shape":[1],"data_offsets":[0,8]}}"#,
+            r#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}"#,
+            r#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#,
+            r#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}"#,
             r#"{"a":7}"#,
             "no JSON",
         ] {
