@@ -274,14 +274,7 @@ fn check<N: Network>(table: &Table) -> Result<()> {
             if found.model == *name { "other layers".into() } else { format!("`{}`", found.model) }
         )));
     }
-    let parts = table.modalities.iter().flat_map(|modality| modality.blocks.iter().chain(&modality.shortcuts));
-    match parts.chain([&table.head, &table.navigator]).find(|part| !part.median.is_finite() || part.median < 0.0) {
-        Some(part) => Err(Error::invalid(format!(
-            "latency table: {} ms is not a time; measure anew with `latency::measure`",
-            part.median
-        ))),
-        None => Ok(()),
-    }
+    Ok(())
 }
 
 fn few_routes<N: Network>() -> Result<()> {
@@ -381,23 +374,24 @@ mod tests {
     fn a_shortcut_that_is_slower_than_late_fusion_is_none() {
         let network = Tiny::new(Device::Cpu).unwrap();
         let exits = Exits::of(&network, &samples(30, 1).unwrap().train).unwrap();
+        let time = |median: f64| Estimate { median, low: median, high: median };
         // On the left, any way out costs 12 ms and more, where the end costs 7.
         let mut table = table();
         for (shortcut, median) in table.modalities[0].shortcuts.iter_mut().zip([11.0, 20.0]) {
-            shortcut.median = median;
+            *shortcut = time(median);
         }
         // Room for a navigator that is slower than all it saves.
-        table.navigator.median = 500.0;
+        table.navigator = time(500.0);
         let late_fusion = table.late_fusion();
         for best in [exits.best_fixed(&table, 1000.0).unwrap(), exits.rival(&table).unwrap().unwrap()] {
             assert!(table.route(&best.exits()) < late_fusion, "{best}");
         }
         // A bound below all routes: the cheapest, [2, 0], has to do.
-        table.navigator.median = 0.0;
+        table.navigator = time(0.0);
         assert!(exits.best_fixed(&table, 10.0).is_err());
 
         for shortcut in &mut table.modalities[1].shortcuts {
-            shortcut.median = 1000.0;
+            *shortcut = time(1000.0);
         }
         assert_eq!(exits.rival(&table).unwrap(), None);
         assert_eq!(

@@ -82,42 +82,108 @@ impl Table {
     /// Reads a table that was measured for this network on this device.
     ///
     /// # Errors
-    /// [`Error::Io`] where the file cannot be read, [`Error::File`] where it holds no table, or one of another
-    /// model or device: the message says what differs and how to measure anew.
+    /// [`Error::Io`] where the file cannot be read, [`Error::File`] where it holds no table, figures that are no times,
+    /// or the table of another model or device: the message says what differs and how to measure anew.
     pub fn load<N: Network>(path: impl AsRef<Path>, network: &N) -> Result<Self> {
         let path = path.as_ref();
-        let text = fs::read_to_string(path).map_err(Error::io(path))?;
-        let table: Self =
-            serde_json::from_str(&text).map_err(|error| Error::file(path, format!("not a latency table: {error}")))?;
-        let differences = table.fingerprint.differences(&Fingerprint::of(network));
-        if !differences.is_empty() {
-            return Err(Error::file(
-                path,
-                format!(
-                    "this latency table was measured elsewhere; measure anew with `latency::measure`, \
-                     or delete the file\n  {}",
-                    differences.join("\n  ")
-                ),
-            ));
-        }
-        table.check::<N>().map_err(|error| Error::file(path, error.to_string()))?;
+        let table = Self::read(path)?;
+        table
+            .check_here(network)
+            .map_err(|fault| Error::file(path, format!("{fault}\nhelp: measure anew, or delete the file")))?;
         Ok(table)
     }
 
-    /// Checks that there is a figure for each block and shortcut of a network, on which [`Table::exit`] relies.
-    pub(crate) fn check<N: Network>(&self) -> Result<()> {
-        let expected: Vec<_> = N::description().modalities.iter().map(|m| (m.exits.len(), m.exits.len() - 1)).collect();
-        let found: Vec<_> = self.modalities.iter().map(|m| (m.blocks.len(), m.shortcuts.len())).collect();
-        if expected == found {
-            return Ok(());
+    /// Reads a table of whatever network and device.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the file cannot be read, [`Error::File`] where it holds no table.
+    pub(crate) fn read(path: &Path) -> Result<Self> {
+        let text = fs::read_to_string(path).map_err(Error::io(path))?;
+        let table: Self =
+            serde_json::from_str(&text).map_err(|error| Error::file(path, format!("not a latency table: {error}")))?;
+        table.check_figures().map_err(|fault| Error::file(path, format!("not a latency table: {fault}")))?;
+        Ok(table)
+    }
+
+    /// Checks that the table was measured for this network on this device.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with what differs.
+    pub(crate) fn check_here<N: Network>(&self, network: &N) -> Result<()> {
+        let differences = self.fingerprint.differences(&Fingerprint::of(network));
+        if !differences.is_empty() {
+            return Err(Error::invalid(format!(
+                "this latency table was measured elsewhere; measure anew with `latency::measure`\n  {}",
+                differences.join("\n  ")
+            )));
         }
-        Err(Error::invalid(format!(
-            "latency table: expected the blocks and shortcuts {expected:?} of the modalities of `{}`, found {found:?}; \
-             measure anew with `latency::measure`",
-            N::description().name
-        )))
+        self.check::<N>()
+    }
+
+    /// Checks that the table has a time for each block and shortcut of a network, on which [`Table::exit`] relies.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with what is expected and found.
+    pub(crate) fn check<N: Network>(&self) -> Result<()> {
+        let description = N::description();
+        let expected = description.modalities.iter().map(|modality| {
+            let exits: Vec<_> = modality.exits.iter().map(|exit| exit.name).collect();
+            format!("{} ({})", modality.name, exits.join(", "))
+        });
+        let found = self.modalities.iter().map(|modality| format!("{} ({})", modality.name, modality.exits.join(", ")));
+        let [expected, found] = [expected.collect::<Vec<_>>(), found.collect()].map(|names| names.join(", "));
+        if expected != found {
+            return Err(Error::invalid(format!(
+                "latency table: expected the exits of `{}`, {expected}, found {found}; measure anew with \
+                 `latency::measure`",
+                description.name
+            )));
+        }
+        self.check_figures().map_err(|fault| Error::invalid(format!("latency table: {fault}")))
+    }
+
+    /// Checks that the figures can be times, and that there is one for each block and shortcut.
+    fn check_figures(&self) -> Result<(), String> {
+        if self.batch < 1 {
+            return Err(format!("a batch of {} samples; measure anew with `latency::measure`", self.batch));
+        }
+        let mut parts = vec![("fusion and head".to_owned(), self.head), ("navigator".to_owned(), self.navigator)];
+        for Modality { name, exits, blocks, shortcuts } in &self.modalities {
+            if exits.is_empty() || blocks.len() != exits.len() || shortcuts.len() + 1 != exits.len() {
+                return Err(format!(
+                    "modality `{name}` has {} exits, {} blocks and {} shortcuts, expected a block for each exit and a \
+                     shortcut for each but the last; measure anew with `latency::measure`",
+                    exits.len(),
+                    blocks.len(),
+                    shortcuts.len()
+                ));
+            }
+            let names = exits.iter().map(|exit| format!("{name}, block to {exit}"));
+            parts.extend(names.zip(blocks.iter().copied()));
+            let names = exits.iter().map(|exit| format!("{name}, shortcut from {exit}"));
+            parts.extend(names.zip(shortcuts.iter().copied()));
+        }
+        let is_time = |value: f64| (0.0..LONGEST).contains(&value);
+        for (part, Estimate { median, low, high }) in &parts {
+            let ordered = low <= median && median <= high;
+            if !ordered || ![*median, *low, *high].into_iter().all(is_time) {
+                return Err(format!(
+                    "{part}: {median:?} ms in [{low:?}, {high:?}] is no time; measure anew with `latency::measure`"
+                ));
+            }
+        }
+        match self.modalities.iter().find(|modality| modality.blocks.iter().all(|block| block.median == 0.0)) {
+            Some(modality) => Err(format!(
+                "all blocks of modality `{}` take 0 ms; measure anew with `latency::measure`",
+                modality.name
+            )),
+            None => Ok(()),
+        }
     }
 }
+
+/// A part that takes a day, in milliseconds, was not measured.
+const LONGEST: f64 = 86_400_000.0;
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -213,15 +279,42 @@ mod tests {
         assert!(message.contains("processor: Another processor there, "), "{message}");
         assert!(message.contains("measure anew with `latency::measure`"), "{message}");
 
-        let mut broken = table();
-        broken.modalities[1].shortcuts.pop();
-        broken.save(&path).unwrap();
+        let mut swapped = table();
+        swapped.modalities.reverse();
+        swapped.save(&path).unwrap();
         let message = Table::load(&path, &network).unwrap_err().to_string();
-        assert!(message.contains("expected the blocks and shortcuts [(3, 2), (3, 2)]"), "{message}");
-        assert!(message.contains("found [(3, 2), (3, 1)]"), "{message}");
+        assert!(
+            message.contains(
+                "left (first, second, full), right (first, second, full), found right (first, second, full), left"
+            ),
+            "{message}"
+        );
 
         fs::write(&path, "{}").unwrap();
         let message = Table::load(&path, &network).unwrap_err().to_string();
         assert!(message.contains("not a latency table: missing field `fingerprint`"), "{message}");
+    }
+
+    #[test]
+    fn figures_that_are_no_times_are_refused() {
+        let spoilt = |spoil: &dyn Fn(&mut Table)| {
+            let mut table = table();
+            spoil(&mut table);
+            table.check::<Tiny>().unwrap_err().to_string()
+        };
+        let of = |median: f64| Estimate { median, low: median, high: median };
+        insta::assert_snapshot!(
+            [
+                spoilt(&|table| table.modalities[0].blocks[1] = of(-5.0)),
+                spoilt(&|table| table.modalities[1].shortcuts[0] = of(1e308)),
+                spoilt(&|table| table.head = of(f64::NAN)),
+                spoilt(&|table| table.navigator = Estimate { median: 3.0, low: 4.0, high: 5.0 }),
+                spoilt(&|table| table.modalities[1].blocks.fill(of(0.0))),
+                spoilt(&|table| table.batch = -3),
+                spoilt(&|table| table.modalities[1].exits.clear()),
+                spoilt(&|table| table.modalities[1].shortcuts.truncate(1)),
+            ]
+            .join("\n")
+        );
     }
 }
