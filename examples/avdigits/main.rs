@@ -21,8 +21,8 @@ use std::time::Instant;
 
 use clap::Parser;
 use m2sn::Result;
+use m2sn::plan::Plan;
 use m2sn::prelude::*;
-use m2sn::training::Plan;
 use tracing_subscriber::EnvFilter;
 
 use arguments::Arguments;

@@ -5,13 +5,14 @@ use std::path::Path;
 use m2sn::evaluation::{Candidate, Exits, Report, Way, study, timing};
 use m2sn::latency::{self, Table};
 use m2sn::network::{Input as _, Network, Route as _};
+use m2sn::plan::{Latency, Plan};
 use m2sn::tch::{self, Tensor};
-use m2sn::training::{Latency, Plan, Progress, StageReport, Trainer};
+use m2sn::training::{Progress, StageReport, Trainer};
 use m2sn::{Batch, Device, Result, data, routing};
 use serde::Serialize;
 
 use crate::AvDigits;
-use crate::av_digits::{Input, Route};
+use crate::av_digits::Input;
 use crate::digits::{Digits, Splits};
 
 /// What one seed has shown.
@@ -84,16 +85,19 @@ pub(crate) fn run(splits: &Splits, plan: &Plan, folder: &Path, say: impl Fn(&str
 
     say("measuring");
     let on_valid = Exits::of(&model, &valid)?;
-    let fixed = best_fixed(&on_valid, &table)?;
     let mut candidates = Candidate::alone(&pretrained);
     candidates.extend([
         Candidate::new("late fusion", &pretrained, Way::LateFusion),
         Candidate::new("late fusion after all stages", &model, Way::LateFusion),
-        Candidate::new("best fixed shortcut", &model, Way::Fixed(fixed)),
+    ]);
+    let rival = on_valid.rival(&table)?;
+    candidates.extend(rival.map(|route| Candidate::new("best fixed shortcut", &model, Way::Fixed(route))));
+    candidates.extend([
         Candidate::new("M²SN without latency in the loss", &unhurried, Way::Navigator),
         Candidate::new("M²SN", &model, Way::Navigator),
     ]);
-    let report = study(&candidates, &test, &timing::Settings::default())?;
+    let mut report = study(&candidates, &test, &timing::Settings::default())?;
+    report.warnings = latency::unpaid::<AvDigits>(&table)?;
 
     let on_test = Exits::of(&model, &test)?;
     let late_fusion = Exits::of(&pretrained, &test)?.by(routing::full::<AvDigits>());
@@ -120,12 +124,6 @@ fn copy(model: &AvDigits, folder: &Path) -> Result<AvDigits> {
     let mut copy = AvDigits::new(Device::cuda_if_available())?;
     copy.load(folder)?;
     Ok(copy)
-}
-
-/// Of the routes that cost no more than the navigator with its routes, the one that is best on these samples.
-fn best_fixed(valid: &Exits<AvDigits>, table: &Table) -> Result<Route> {
-    let cheapest = routing::all::<AvDigits>().map(|route| table.route(&route.exits())).fold(f64::INFINITY, f64::min);
-    valid.best_fixed(table, valid.expected_milliseconds(table)?.max(cheapest))
 }
 
 fn fixed_routes(valid: &Exits<AvDigits>, test: &Exits<AvDigits>, table: &Table) -> Result<Vec<FixedRoute>> {

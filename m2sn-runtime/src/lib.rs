@@ -17,6 +17,8 @@ pub mod fusion;
 pub mod navigator;
 pub mod shortcut;
 
+pub mod plan;
+
 pub mod network;
 
 pub mod data;

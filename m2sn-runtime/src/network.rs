@@ -11,8 +11,8 @@ use tch::Tensor;
 use tch::nn::VarStore;
 
 use crate::batch::Feature;
+use crate::plan::Plan;
 use crate::task::Task;
-use crate::training::Plan;
 use crate::{Device, Error, Result};
 
 /// A generated model.

@@ -8,11 +8,9 @@ use tch::{Kind, Tensor};
 use crate::batch::{Batch, Feature};
 use crate::data::{Dataset, Splits};
 use crate::network::{Cost, Description, Exit, Input, Modality, Network, Route};
+use crate::plan::{Anneal, Latency, Method, Navigator, Optimizer, Plan, Schedule, Shortcuts, Stage, Temperature};
 use crate::shape::Vector;
 use crate::task::Task;
-use crate::training::{
-    Anneal, Encoders, Latency, Method, Navigator, Optimizer, Plan, Schedule, Shortcuts, Stage, Temperature,
-};
 use crate::{Device, Result};
 
 const EXITS: [&str; 3] = ["first", "second", "full"];
@@ -123,7 +121,6 @@ impl Network for Tiny {
                 stage,
                 latency: Latency::Ratio(0.3),
                 temperature: Temperature { from: 5.0, to: 0.2, anneal: Anneal::Exponential },
-                encoders: Encoders::Serial,
             },
         }
     }

@@ -9,8 +9,8 @@ use tch::{Kind, Tensor};
 
 use super::*;
 use crate::network::Description;
+use crate::plan::Plan;
 use crate::tiny::{Tiny, TinyInput, TinyRoute, samples};
-use crate::training::Plan;
 
 /// Tiny with a record of what ran.
 #[derive(Debug)]

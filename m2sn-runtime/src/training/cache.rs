@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::fs::File;
+use std::io::{self, Write};
 use std::ops::Range;
 use std::path::PathBuf;
 
@@ -95,7 +96,14 @@ impl Cache {
         let count = self.files.replace(self.files.get() + 1);
         let path = self.folder.join(format!(".m2sn-cache-{}-{count}", std::process::id()));
         let name = path.to_str().ok_or_else(|| Error::file(&path, "the path is not Unicode; choose another folder"))?;
-        File::create(&path).and_then(|file| file.set_len(bytes)).map_err(Error::io(&path))?;
+        if let Err(error) = File::create(&path).and_then(|mut file| reserve(&mut file, bytes)) {
+            let _ = std::fs::remove_file(&path);
+            let what = format!(
+                "{bytes} bytes of cached features do not fit: {error}; allow more memory (`Trainer::memory`), or choose a \
+                 run folder with more room"
+            );
+            return Err(Error::io(path)(io::Error::new(error.kind(), what)));
+        }
         let tensor = Tensor::f_from_file(name, true, shape.iter().product::<i64>(), (kind, Device::Cpu));
         // The mapping outlives the name.
         std::fs::remove_file(&path).map_err(Error::io(&path))?;
@@ -131,6 +139,18 @@ impl Drop for Features<'_> {
             cache.used.set(cache.used.get() - bytes);
         }
     }
+}
+
+/// Takes the room on the disk that a mapping will need: a write to a mapped file that finds none ends the process.
+fn reserve(file: &mut impl Write, bytes: u64) -> io::Result<()> {
+    const BLOCK: &[u8] = &[0; 1 << 20];
+    let mut left = bytes;
+    while left > 0 {
+        let length = left.min(BLOCK.len() as u64);
+        file.write_all(&BLOCK[..length as usize])?;
+        left -= length;
+    }
+    file.flush()
 }
 
 /// The ranges of at most `chunk` samples that make up all of them.
@@ -170,6 +190,17 @@ mod tests {
         }
         assert!(!folder.path().join("memory").exists());
         assert_eq!(std::fs::read_dir(folder.path().join("disk")).unwrap().count(), 0, "the files have no name");
+    }
+
+    #[test]
+    fn room_is_taken_before_it_is_mapped() {
+        let mut file = Vec::new();
+        reserve(&mut file, (3 << 20) + 7).unwrap();
+        assert_eq!(file.len(), (3 << 20) + 7);
+        // A slice takes as many bytes as it has, and then refuses, as a full disk does.
+        let mut room = [0; 100];
+        assert!(reserve(&mut &mut room[..], 101).is_err());
+        assert!(reserve(&mut &mut room[..], 100).is_ok());
     }
 
     #[test]

@@ -8,10 +8,10 @@ use tch::{Device, Kind, Tensor};
 
 use super::cache::{Cache, Features, chunks};
 use super::fit::Score;
-use super::plan::Plan;
 use crate::Result;
 use crate::data::{Dataset, Splits};
 use crate::network::{Input, Network};
+use crate::plan::Plan;
 use crate::task::Task;
 
 /// What every stage reads.

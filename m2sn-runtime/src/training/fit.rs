@@ -7,11 +7,11 @@ use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor};
 
 use super::optimizer::Optimizer;
-use super::plan::Stage;
 use super::report::Epoch;
 use super::run::{Moment, Run};
 use crate::checkpoint::{assign, sha256};
 use crate::network::{Network, Part};
+use crate::plan::Stage;
 use crate::{Error, Result};
 
 /// A run of epochs in which the same parts learn.

@@ -5,7 +5,9 @@
 //! network learn, everything else is frozen, and what the frozen parts compute is computed once and cached.
 //!
 //! A training with a [run folder](Trainer::folder) can be interrupted at any moment. Run again, it goes on after the
-//! last finished epoch, and on the processor its result equals that of an uninterrupted run bit for bit.
+//! last finished epoch, and on the processor its result equals that of an uninterrupted run bit for bit. The one
+//! exception: a run without a table of its own that is killed before it has noted the milliseconds of the navigator's
+//! stage measures them anew.
 
 mod cache;
 mod context;
@@ -16,7 +18,6 @@ mod integral;
 mod navigator;
 mod optimizer;
 mod peripheral;
-mod plan;
 mod pretrain;
 mod progress;
 mod report;
@@ -30,9 +31,6 @@ use std::path::PathBuf;
 use context::Context;
 use run::{Begin, Folder, Run, STAGES};
 
-pub use plan::{
-    Anneal, Encoders, Latency, Method, Navigator, Optimizer, Plan, Schedule, Shortcuts, Stage, Temperature,
-};
 pub use progress::{Observer, Progress};
 pub use report::{Epoch, PhaseReport, Report, StageReport};
 
@@ -40,6 +38,7 @@ use crate::Result;
 use crate::data::Splits;
 use crate::latency::{self, Table};
 use crate::network::{Input, Network};
+use crate::plan::Plan;
 
 /// The bytes of cached features that are held in memory where nothing else is said.
 const MEMORY: u64 = 4 << 30;
@@ -49,7 +48,11 @@ const MEMORY: u64 = 4 << 30;
 /// The stages can be run at once by [`Trainer::train`], or one by one where a study looks at the model in between.
 ///
 /// A training is reproducible as long as nothing else draws random numbers from LibTorch while it runs: the library
-/// has one generator a process.
+/// has one generator a process, so another thread that draws from it changes what this one gets.
+///
+/// On the processor, two trainings of the same spec, plan, data and start parameters give the same network bit for bit
+/// up to the navigator; the navigator as well where both are given the same [`Trainer::latency`], or go on in the same
+/// folder after it has noted its own. Measured anew, milliseconds differ a little, and decisions with them.
 #[derive(Debug, Clone)]
 pub struct Trainer {
     plan: Plan,
@@ -71,7 +74,8 @@ impl Trainer {
 
     /// Gives the navigator's stage a latency table; without one, the stage measures its own before it begins.
     ///
-    /// A run that goes on in its folder keeps the milliseconds that it began with.
+    /// A run that goes on in its folder keeps the milliseconds that it began with. A table that was measured for another
+    /// model or on another device is refused when a stage begins.
     pub fn latency(self, table: Table) -> Self {
         Self { latency: Some(table), ..self }
     }
@@ -176,6 +180,9 @@ impl Trainer {
         train: impl FnOnce(&Context<'_, N>, &mut Run<'_>, Option<&Folder>) -> Result<()>,
     ) -> Result<StageReport> {
         self.plan.check()?;
+        if let Some(table) = &self.latency {
+            table.check_here(network)?;
+        }
         for data in [&splits.train, &splits.valid] {
             let modalities = N::description().modalities.iter().zip(data.input().features());
             modalities.into_iter().try_for_each(|(modality, input)| modality.check_tokens(&input.tensor))?;

@@ -10,15 +10,12 @@ use super::cache::{Features, chunks};
 use super::context::{Context, accuracy, choose, loss};
 use super::fit::{Phase, Step, fit};
 use super::gumbel;
-use super::plan::{Encoders, Latency};
 use super::run::Run;
+use crate::Result;
 use crate::latency::Table;
-use crate::network::{Description, Network, Part};
+use crate::network::{Network, Part};
+use crate::plan::Latency;
 use crate::task::Task;
-use crate::{Error, Result};
-
-/// How smooth the maximum of [`Encoders::Parallel`] is, as a share of the longest latency.
-const SMOOTHNESS: f64 = 0.05;
 
 /// Trains the navigator on the milliseconds of each modality's exits.
 pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>, table: &Table) -> Result<()> {
@@ -34,7 +31,8 @@ pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>, tab
     let chunk = phase.stage.batch;
     let train = context.exit_features(&context.train, chunk)?;
     let valid = context.exit_features(&context.valid, chunk)?;
-    let latency = Latencies::new(&milliseconds(table, N::description())?, settings.encoders, context.device);
+    table.check::<N>()?;
+    let latency = Latencies::new(&milliseconds(table), context.device);
     let lambda = match settings.latency {
         Latency::Weight(lambda) => lambda,
         Latency::Ratio(ratio) => calibrate(context, &train, &latency, ratio)?,
@@ -63,7 +61,7 @@ pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>, tab
                 .enumerate()
                 .map(|(modality, exits)| exits.one_hot(context.exits(modality) as i64).to_kind(Kind::Float))
                 .collect();
-            let taken = latency.taken(&decision).mean(Kind::Float).double_value(&[]);
+            let taken = latency.of(&decision).mean(Kind::Float).double_value(&[]);
             let mut found = vec![
                 ("score".to_owned(), value + lambda * taken),
                 ("loss".to_owned(), value),
@@ -84,21 +82,11 @@ pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>, tab
 }
 
 /// The milliseconds of each modality's exits.
-fn milliseconds(table: &Table, description: &Description) -> Result<Vec<Vec<f64>>> {
-    let found: Vec<_> = table.modalities.iter().map(|modality| modality.blocks.len()).collect();
-    let expected: Vec<_> = description.modalities.iter().map(|modality| modality.exits.len()).collect();
-    if found != expected {
-        return Err(Error::invalid(format!(
-            "latency table: expected {expected:?} exits, modality by modality, found {found:?}; was it measured on \
-             another model?"
-        )));
-    }
-    let exits = |(modality, exits): (usize, usize)| (0..exits).map(|exit| table.exit(modality, exit)).collect();
-    let milliseconds: Vec<Vec<f64>> = expected.into_iter().enumerate().map(exits).collect();
-    match milliseconds.iter().flatten().find(|value| !(value.is_finite() && **value > 0.0)) {
-        Some(wrong) => Err(Error::invalid(format!("latency table: {wrong} ms is not a time; measure anew"))),
-        None => Ok(milliseconds),
-    }
+fn milliseconds(table: &Table) -> Vec<Vec<f64>> {
+    let modalities = table.modalities.iter().enumerate();
+    modalities
+        .map(|(index, modality)| (0..modality.exits.len()).map(|exit| table.exit(index, exit)).collect())
+        .collect()
 }
 
 /// Eq. (4): the task loss plus λ times the mean latency; `latency` is `[batch]`.
@@ -142,7 +130,7 @@ fn calibrate<N: Network>(
             last.one_hot(exits).to_kind(Kind::Float)
         })
         .collect();
-    let milliseconds = latency.taken(&full).double_value(&[0]);
+    let milliseconds = latency.of(&full).double_value(&[0]);
     Ok(ratio * task_loss / (samples as f64 * heads) / milliseconds)
 }
 
@@ -151,52 +139,22 @@ fn mix(features: &Tensor, weights: &Tensor) -> Tensor {
     weights.unsqueeze(1).bmm(features).squeeze_dim(1)
 }
 
-/// The latencies of all exits, and how those of the modalities add up.
+/// The latencies of all exits: `[exits]` for each modality, in milliseconds.
 #[derive(Debug)]
-struct Latencies {
-    /// `[exits]` for each modality, in milliseconds.
-    exits: Vec<Tensor>,
-    encoders: Encoders,
-    /// The width of the smooth maximum, in milliseconds.
-    smoothness: f64,
-}
+struct Latencies(Vec<Tensor>);
 
 impl Latencies {
-    fn new(milliseconds: &[Vec<f64>], encoders: Encoders, device: tch::Device) -> Self {
-        let longest = milliseconds.iter().flatten().fold(0.0, |longest: f64, value| longest.max(*value));
+    fn new(milliseconds: &[Vec<f64>], device: tch::Device) -> Self {
         let exits = milliseconds.iter().map(|exits| Tensor::from_slice(exits).to_kind(Kind::Float).to_device(device));
-        Self { exits: exits.collect(), encoders, smoothness: SMOOTHNESS * longest }
+        Self(exits.collect())
     }
 
-    /// The expected latency of each sample under relaxed decisions, `[batch, exits]` each → `[batch]`.
+    /// The latency that decisions lead one to expect, `[batch, exits]` for each modality → `[batch]`.
     ///
-    /// For encoders side by side it is a smooth maximum, s · (ln Σ exp(l / s) − ln n) with s = `smoothness`: exact
-    /// where the n modalities are equally slow, and never less than the maximum by more than s · ln n. Unlike the
-    /// maximum itself it also teaches the modality that comes second.
+    /// Encoders run one after the other, so their latencies add up.
     fn of(&self, decision: &[Tensor]) -> Tensor {
-        let modalities = self.modalities(decision);
-        match self.encoders {
-            Encoders::Serial => modalities.sum_dim_intlist(0, false, Kind::Float),
-            Encoders::Parallel => {
-                let count = (decision.len() as f64).ln();
-                ((modalities / self.smoothness).logsumexp(0, false) - count) * self.smoothness
-            }
-        }
-    }
-
-    /// The latency of each sample under hard decisions, `[batch, exits]` of one-hot rows each → `[batch]`.
-    fn taken(&self, decision: &[Tensor]) -> Tensor {
-        let modalities = self.modalities(decision);
-        match self.encoders {
-            Encoders::Serial => modalities.sum_dim_intlist(0, false, Kind::Float),
-            Encoders::Parallel => modalities.amax(0, false),
-        }
-    }
-
-    /// The latency of each modality, `[modalities, batch]`.
-    fn modalities(&self, decision: &[Tensor]) -> Tensor {
-        let each = decision.iter().zip(&self.exits).map(|(weights, exits)| weights.mv(exits));
-        Tensor::stack(&each.collect::<Vec<_>>(), 0)
+        let each = decision.iter().zip(&self.0).map(|(weights, exits)| weights.mv(exits));
+        Tensor::stack(&each.collect::<Vec<_>>(), 0).sum_dim_intlist(0, false, Kind::Float)
     }
 }
 
@@ -204,8 +162,8 @@ impl Latencies {
 mod tests {
     use super::*;
 
-    fn latencies(encoders: Encoders) -> Latencies {
-        Latencies::new(&[vec![1.0, 4.0], vec![2.0, 6.0, 10.0]], encoders, tch::Device::Cpu)
+    fn latencies() -> Latencies {
+        Latencies::new(&[vec![1.0, 4.0], vec![2.0, 6.0, 10.0]], tch::Device::Cpu)
     }
 
     /// Two samples: (1/2, 1/2) and (0, 1) on the first modality, (1/4, 1/4, 1/2) and (1, 0, 0) on the second.
@@ -221,19 +179,9 @@ mod tests {
     }
 
     #[test]
-    fn serial_encoders_add_up() {
+    fn latencies_add_up() {
         // 2.5 + 7 and 4 + 2.
-        assert_eq!(values(&latencies(Encoders::Serial).of(&decision())), [9.5, 6.0]);
-    }
-
-    #[test]
-    fn parallel_encoders_wait_for_the_slower() {
-        let latencies = latencies(Encoders::Parallel);
-        assert_eq!(values(&latencies.taken(&decision())), [7.0, 4.0]);
-        // s = 0.5: 7 + 0.5 · (ln(1 + e^-9) − ln 2) and 4 + 0.5 · (ln(1 + e^-4) − ln 2).
-        for (found, expected) in values(&latencies.of(&decision())).iter().zip([6.653_488_1, 3.662_501_4]) {
-            assert!((found - expected).abs() < 1e-5, "{found} is not {expected}");
-        }
+        assert_eq!(values(&latencies().of(&decision())), [9.5, 6.0]);
     }
 
     #[test]
@@ -241,7 +189,7 @@ mod tests {
         // Logits (0, 0) give ln 2 for either class; the mean latency is (9.5 + 6) / 2; λ = 0.1.
         let logits = Tensor::zeros([2, 2], tch::kind::FLOAT_CPU);
         let target = Tensor::from_slice(&[0i64, 1]);
-        let latency = latencies(Encoders::Serial).of(&decision());
+        let latency = latencies().of(&decision());
         let loss = objective(Task::Classification { classes: 2 }, &logits, &target, &latency, 0.1).double_value(&[]);
         assert!((loss - (2f64.ln() + 0.775)).abs() < 1e-6, "{loss}");
     }

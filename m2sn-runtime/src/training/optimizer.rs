@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use tch::Tensor;
 
-use super::plan;
+use crate::plan;
 use crate::{Error, Result};
 
 /// The decay rates of AdamW's moments and the term that keeps its denominator from zero, as PyTorch sets them.

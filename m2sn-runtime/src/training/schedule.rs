@@ -2,7 +2,7 @@
 
 use std::f64::consts::PI;
 
-use super::plan::{Anneal, Schedule, Temperature};
+use crate::plan::{Anneal, Schedule, Temperature};
 
 impl Schedule {
     /// The learning rate of a step as a factor of its peak.

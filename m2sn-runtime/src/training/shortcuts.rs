@@ -4,11 +4,11 @@
 //! frozen. There is one head a modality, so that all exits learn the same feature space and fusion can take any.
 
 use super::context::Context;
-use super::plan::Method;
 use super::run::Run;
 use super::{integral, peripheral};
 use crate::Result;
 use crate::network::{Network, Part};
+use crate::plan::Method;
 
 /// Trains the shortcuts.
 pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>) -> Result<()> {

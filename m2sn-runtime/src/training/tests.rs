@@ -17,6 +17,7 @@ use crate::checkpoint;
 use crate::checkpoint::tensors::Tensors;
 use crate::latency::{Estimate, Fingerprint};
 use crate::network::{Description, Exit, Modality};
+use crate::plan::{Latency, Method, Optimizer, Schedule};
 use crate::tiny::{Tiny, TinyInput, TinyRoute, samples};
 use crate::{Device, Error};
 
@@ -38,16 +39,22 @@ fn trainer(plan: Plan) -> Trainer {
 /// A latency table with these milliseconds up to each exit, shortcuts for nothing.
 fn table(exits: [&[f64]; 2]) -> Table {
     let estimate = |median: f64| Estimate { median, low: median, high: median };
-    let modality = |exits: &[f64]| {
+    let modality = |(name, exits): (&str, &[f64])| {
         let before = [0.0].iter().chain(exits);
         latency::Modality {
+            name: name.into(),
+            exits: ["first", "second", "full"].map(String::from)[3 - exits.len()..].into(),
             blocks: exits.iter().zip(before).map(|(exit, before)| estimate(exit - before)).collect(),
             shortcuts: vec![estimate(0.0); exits.len() - 1],
-            ..Default::default()
         }
     };
     let fingerprint = Fingerprint::of(&network(1));
-    Table { fingerprint, batch: 1, modalities: exits.map(modality).into(), ..Default::default() }
+    Table {
+        fingerprint,
+        batch: 1,
+        modalities: [("left", exits[0]), ("right", exits[1])].map(modality).into(),
+        ..Default::default()
+    }
 }
 
 fn values(network: &impl Network) -> Values {
@@ -218,7 +225,7 @@ fn a_trained_network_reads_what_an_untrained_one_does_not() {
 }
 
 /// What the navigator's best epoch measured.
-fn navigate(latency: Latency, encoders: Encoders) -> (Epoch, Option<f64>) {
+fn navigate(latency: Latency) -> (Epoch, Option<f64>) {
     thread_local! {
         static PREPARED: tempfile::TempDir = {
             let folder = tempfile::tempdir().unwrap();
@@ -232,7 +239,6 @@ fn navigate(latency: Latency, encoders: Encoders) -> (Epoch, Option<f64>) {
     }
     let mut plan = Tiny::plan();
     plan.navigator.latency = latency;
-    plan.navigator.encoders = encoders;
     plan.navigator.stage.epochs = 25;
     plan.navigator.stage.optimizer = Optimizer::AdamW { lr: 0.05, weight_decay: 0.0 };
     let mut network = network(2);
@@ -244,34 +250,32 @@ fn navigate(latency: Latency, encoders: Encoders) -> (Epoch, Option<f64>) {
 #[test]
 fn a_large_weight_makes_the_navigator_take_the_cheapest_exits() {
     alone("a_large_weight_makes_the_navigator_take_the_cheapest_exits", || {
-        for encoders in [Encoders::Serial, Encoders::Parallel] {
-            let (dear, lambda) = navigate(Latency::Weight(100.0), encoders);
-            assert_eq!(lambda, Some(100.0));
-            assert!(dear.metrics["share/right/first"] > 0.95, "{encoders:?}: {:?}", dear.metrics);
-            let cheapest = if encoders == Encoders::Serial { 3.0 } else { 2.0 };
-            assert!((dear.metrics["latency"] - cheapest).abs() < 0.1, "{:?}", dear.metrics);
-            let (free, _) = navigate(Latency::Weight(0.0), encoders);
-            assert!(free.metrics["latency"] > cheapest + 0.5, "{:?}", free.metrics);
-            assert!((free.score - free.metrics["loss"]).abs() < 1e-9);
-        }
+        let (dear, lambda) = navigate(Latency::Weight(100.0));
+        assert_eq!(lambda, Some(100.0));
+        assert!(dear.metrics["share/right/first"] > 0.95, "{:?}", dear.metrics);
+        let cheapest = 3.0;
+        assert!((dear.metrics["latency"] - cheapest).abs() < 0.1, "{:?}", dear.metrics);
+        let (free, _) = navigate(Latency::Weight(0.0));
+        assert!(free.metrics["latency"] > cheapest + 0.5, "{:?}", free.metrics);
+        assert!((free.score - free.metrics["loss"]).abs() < 1e-9);
     });
 }
 
 #[test]
 fn a_ratio_is_calibrated_in_proportion() {
     alone("a_ratio_is_calibrated_in_proportion", || {
-        let (_, small) = navigate(Latency::Ratio(0.1), Encoders::Serial);
-        let (_, large) = navigate(Latency::Ratio(0.4), Encoders::Serial);
+        let (_, small) = navigate(Latency::Ratio(0.1));
+        let (_, large) = navigate(Latency::Ratio(0.4));
         assert!((large.unwrap() / small.unwrap() - 4.0).abs() < 1e-9);
         // Late fusion takes 3 + 6 ms, and the task loss lies between none and that of a guess among three classes.
         assert!(small.unwrap() > 0.0 && small.unwrap() < 0.1 * 3f64.ln() / 9.0, "{small:?}");
     });
 }
 
-/// Trains in `folder`, interrupted after every `every` epochs and gone on with by another network each time.
+/// Trains in `folder`, interrupted after every `every` epochs and gone on with by a network made anew each time.
 fn interrupted(trainer: &Trainer, data: &Splits<TinyInput>, every: usize, spoil: impl Fn()) -> (Values, Report) {
-    for attempt in 0.. {
-        let mut network = network(if attempt == 0 { 1 } else { 100 + attempt });
+    loop {
+        let mut network = network(1);
         let mut epochs = 0;
         let mut progress = Progress::silent().observed(move |_: &Epoch| {
             epochs += 1;
@@ -283,7 +287,13 @@ fn interrupted(trainer: &Trainer, data: &Splits<TinyInput>, every: usize, spoil:
             Err(error) => panic!("{error}"),
         }
     }
-    unreachable!()
+}
+
+/// A network with these values.
+fn again(values: &Values) -> Tiny {
+    let network = network(5);
+    checkpoint::assign(network.variables(), values).unwrap();
+    network
 }
 
 fn without_seconds(mut report: Report) -> Report {
@@ -332,8 +342,9 @@ fn an_interrupted_training_ends_as_an_uninterrupted_one() {
             let expected = found_report.stages.iter().flat_map(|stage| &stage.phases).flat_map(|phase| &phase.epochs);
             assert_eq!(epochs, expected.cloned().collect::<Vec<_>>());
 
-            // A run that is done is only read.
-            let mut again = network(9);
+            // A run that is done is only read, also by the network that it has made.
+            resumed.train(&mut again(&values(&straight)), &data, &mut Progress::silent()).unwrap();
+            let mut again = network(1);
             let report = resumed.train(&mut again, &data, &mut Progress::silent()).unwrap();
             assert_eq!((values(&again), report), (found, found_report));
         }
@@ -485,4 +496,136 @@ fn a_block_without_parameters_is_answered_for_by_the_one_before() {
     assert_eq!(phases, expected);
     let metrics: Vec<_> = report.phases[1].epochs[0].metrics.keys().map(String::as_str).collect();
     assert_eq!(metrics, ["accuracy/full", "accuracy/second", "loss/full", "loss/second"]);
+}
+
+fn refusal(folder: &Path, result: Result<StageReport>) -> String {
+    result.unwrap_err().to_string().replace(&folder.display().to_string(), "folder")
+}
+
+/// Two epochs a stage.
+fn short() -> Plan {
+    let mut plan = Tiny::plan();
+    for stage in [&mut plan.pretrain, &mut plan.shortcuts.stage, &mut plan.fusion, &mut plan.navigator.stage] {
+        stage.epochs = 2;
+    }
+    plan
+}
+
+#[test]
+fn other_inputs_and_other_start_parameters_are_another_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let trainer = trainer(short()).folder(folder.path());
+    let (data, silent) = (data(), &mut Progress::silent());
+    trainer.pretrain(&mut network(1), &data, silent).unwrap();
+
+    let mut features = data.train.input().features();
+    features[1].tensor = &features[1].tensor + 1.0;
+    let input = TinyInput::from_features(features).unwrap();
+    let train =
+        crate::data::Dataset::new(input, data.train.target().shallow_clone(), Tiny::description().task).unwrap();
+    let valid = data.valid.narrow(0, data.valid.len()).unwrap();
+    let error = refusal(folder.path(), trainer.pretrain(&mut network(1), &Splits { train, valid }, silent));
+    assert!(error.contains("another run:\n  train.input_sha256.right: "), "{error}");
+    assert!(!error.contains("left") && !error.contains("valid") && !error.contains("target"), "{error}");
+
+    let error = refusal(folder.path(), trainer.pretrain(&mut network(2), &data, silent));
+    assert!(error.starts_with("folder: this folder's run began with other parameters"), "{error}");
+    trainer.pretrain(&mut network(1), &data, silent).unwrap();
+}
+
+#[test]
+fn stages_out_of_order_are_refused() {
+    let silent = &mut Progress::silent();
+    let data = data();
+    let folder = tempfile::tempdir().unwrap();
+    let early = trainer(short()).folder(folder.path());
+    early.navigator(&mut network(1), &data, silent).unwrap();
+    let error = early.train(&mut network(1), &data, silent).unwrap_err().to_string();
+    assert!(error.contains("began with stage `navigator`, so `pretrain` cannot follow"), "{error}");
+
+    let folder = tempfile::tempdir().unwrap();
+    let whole = trainer(short()).folder(folder.path());
+    let mut network_here = network(1);
+    whole.pretrain(&mut network_here, &data, silent).unwrap();
+    let error = refusal(folder.path(), whole.navigator(&mut network_here, &data, silent));
+    assert_eq!(error, "folder: stage `fusion` is not done here; run it before `navigator`");
+    let error = refusal(folder.path(), whole.shortcuts(&mut network(1), &data, silent));
+    assert_eq!(
+        error,
+        "folder: the network is not what stage `pretrain` left here; load `folder/pretrain` before stage `shortcuts`"
+    );
+    whole.shortcuts(&mut network_here, &data, silent).unwrap();
+
+    // The checkpoint of a stage is put into a run that it does not come from.
+    let other = tempfile::tempdir().unwrap();
+    let elsewhere = trainer(short()).folder(other.path());
+    elsewhere.pretrain(&mut network(3), &data, silent).unwrap();
+    for name in ["model.safetensors", "manifest.json", "report.json"] {
+        std::fs::copy(other.path().join("pretrain").join(name), folder.path().join("pretrain").join(name)).unwrap();
+    }
+    let error = refusal(folder.path(), whole.pretrain(&mut network(3), &data, silent));
+    assert!(error.starts_with("folder/shortcuts: was not made from what stage `pretrain` left"), "{error}");
+}
+
+#[test]
+fn damaged_files_of_a_run_are_named_with_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let trainer = trainer(short()).folder(path);
+    let data = data();
+    trainer.train(&mut network(1), &data, &mut Progress::silent()).unwrap();
+    let spoilt = |name: &str, text: &str| {
+        let file = path.join(name);
+        let whole = std::fs::read(&file).unwrap();
+        std::fs::write(&file, text).unwrap();
+        let result = trainer.navigator(&mut network(1), &data, &mut Progress::silent());
+        std::fs::write(&file, whole).unwrap();
+        result.map_err(|error| error.to_string().replace(&path.display().to_string(), "folder"))
+    };
+    let read = |name: &str| std::fs::read_to_string(path.join(name)).unwrap();
+    // Written otherwise, they say the same.
+    spoilt("spec.yaml", &read("spec.yaml").replace('\n', "\r\n")).unwrap();
+    spoilt("plan.json", &read("plan.json").replace("  ", "    ")).unwrap();
+    let texts = [
+        ("plan.json", &read("plan.json")[..20]),
+        ("latency.json", "garbage"),
+        ("navigator/manifest.json", "{"),
+        ("navigator/report.json", "{"),
+    ]
+    .map(|(name, text)| spoilt(name, text).unwrap_err());
+    insta::assert_snapshot!(texts.join("\n"));
+
+    std::fs::remove_file(path.join("navigator/manifest.json")).unwrap();
+    trainer.navigator(&mut network(1), &data, &mut Progress::silent()).unwrap();
+    assert!(path.join("navigator/manifest.json").exists(), "the copy is made good");
+}
+
+#[test]
+fn a_folder_has_one_process_at_a_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_path_buf();
+    let observed = path.clone();
+    let again = Rc::new(std::cell::RefCell::new(String::new()));
+    let seen = Rc::clone(&again);
+    let mut progress = Progress::silent().observed(move |_: &Epoch| {
+        let second = trainer(short()).folder(&observed).pretrain(&mut network(1), &data(), &mut Progress::silent());
+        *seen.borrow_mut() = second.unwrap_err().to_string();
+        ControlFlow::Break(())
+    });
+    let first = trainer(short()).folder(&path).pretrain(&mut network(1), &data(), &mut progress);
+    assert!(matches!(first, Err(Error::Stopped { .. })));
+    let refused = again.borrow();
+    assert!(refused.contains(&format!("process {} trains in this folder", std::process::id())), "{refused}");
+    trainer(short()).folder(&path).pretrain(&mut network(1), &data(), &mut Progress::silent()).unwrap();
+}
+
+#[test]
+fn a_table_of_another_device_is_refused_before_anything_is_trained() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut elsewhere = table([&[1.0, 2.0, 3.0], &[2.0, 4.0, 6.0]]);
+    elsewhere.fingerprint.processor = "Another processor".into();
+    let trainer = Trainer::new(short()).latency(elsewhere).folder(folder.path());
+    let error = trainer.pretrain(&mut network(1), &data(), &mut Progress::silent()).unwrap_err().to_string();
+    assert!(error.contains("processor: Another processor there, "), "{error}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }

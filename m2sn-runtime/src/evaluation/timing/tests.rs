@@ -8,8 +8,8 @@ use super::*;
 use crate::Device;
 use crate::batch::Feature;
 use crate::network::Description;
+use crate::plan::Plan;
 use crate::tiny::{Tiny, TinyInput, TinyRoute, samples};
-use crate::training::Plan;
 
 #[test]
 fn every_candidate_is_timed_on_every_sample() {

@@ -62,8 +62,6 @@ pub struct Navigator {
     pub latency: Latency,
     /// τ of Eq. (5) over the stage.
     pub temperature: Temperature,
-    /// How the latencies of the modalities add up.
-    pub encoders: Encoders,
 }
 
 /// λ of Eq. (4): how much a millisecond weighs against the task loss.
@@ -96,16 +94,6 @@ pub enum Anneal {
     Exponential,
     /// The same difference each step.
     Linear,
-}
-
-/// How encoders run, and so how their latencies add up in the loss.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Encoders {
-    /// One after the other: the sum of Eq. (4).
-    Serial,
-    /// Side by side: a smooth maximum, the critical path.
-    Parallel,
 }
 
 /// What moves the parameters.
