@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
 
-use flate2::read::GzDecoder;
+use flate2::read::MultiGzDecoder;
 use tch::{Kind, Tensor};
 
 use super::{describe_dims, dims_fit, elements};
@@ -64,7 +64,7 @@ fn open(path: &Path) -> std::io::Result<Box<dyn Read>> {
     let mut start = Vec::new();
     File::open(path)?.take(2).read_to_end(&mut start)?;
     let file = BufReader::new(File::open(path)?);
-    Ok(if start == [0x1f, 0x8b] { Box::new(GzDecoder::new(file)) } else { Box::new(file) })
+    Ok(if start == [0x1f, 0x8b] { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) })
 }
 
 fn ends_early(path: &Path, error: std::io::Error) -> Error {
@@ -100,9 +100,14 @@ mod tests {
 
     #[test]
     fn reads_plain_and_compressed_files_alike() {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-        encoder.write_all(IMAGES).unwrap();
-        for bytes in [IMAGES, &encoder.finish().unwrap()] {
+        let gzip = |bytes: &[u8]| {
+            let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+            encoder.write_all(bytes).unwrap();
+            encoder.finish().unwrap()
+        };
+        // A file of several gzip members is that of all their bytes, as `cat` and `pigz` leave it.
+        let members = [gzip(&IMAGES[..10]), gzip(&IMAGES[10..])].concat();
+        for bytes in [IMAGES, &gzip(IMAGES), &members] {
             let images = read_bytes(bytes, &[-1, 2, 3]).unwrap();
             assert_eq!(images.size(), [2, 2, 3]);
             assert_eq!(images.int64_value(&[0, 1, 0]), 4);

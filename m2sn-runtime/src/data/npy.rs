@@ -35,6 +35,9 @@ pub fn read(path: impl AsRef<Path>, kind: Kind, dims: &[i64]) -> Result<Tensor> 
     let bytes = std::fs::read(path).map_err(Error::io(path))?;
     let fault = |message: String| Error::file(path, message);
 
+    if bytes.starts_with(b"version https://git-lfs") {
+        return Err(fault("a pointer of Git LFS stands in for the file; fetch the file by `git lfs pull`".into()));
+    }
     let (header, data) = split(&bytes).ok_or_else(|| fault("expected a `.npy` file, found something else".into()))?;
     let header = Header::parse(header).map_err(fault)?;
     if header.kind != kind || !dims_fit(&header.dims, dims) {
@@ -56,7 +59,8 @@ fn split(bytes: &[u8]) -> Option<(&str, &[u8])> {
     let (version, rest) = bytes.strip_prefix(b"\x93NUMPY")?.split_at_checked(2)?;
     let (length, rest) = match version[0] {
         1 => rest.split_first_chunk().map(|(length, rest)| (u16::from_le_bytes(*length).into(), rest))?,
-        _ => rest.split_first_chunk().map(|(length, rest)| (u32::from_le_bytes(*length) as usize, rest))?,
+        2 | 3 => rest.split_first_chunk().map(|(length, rest)| (u32::from_le_bytes(*length) as usize, rest))?,
+        _ => return None,
     };
     let (header, data) = rest.split_at_checked(length)?;
     Some((std::str::from_utf8(header).ok()?, data))
@@ -95,7 +99,9 @@ impl Header {
         }
         let dims = value("'shape':")?.strip_prefix('(').and_then(|rest| rest.split(')').next());
         let dims = dims.ok_or_else(unreadable)?.split(',').map(str::trim).filter(|dim| !dim.is_empty());
-        let dims = dims.map(|dim| dim.parse().map_err(|_| unreadable())).collect::<Result<_, _>>()?;
+        // Python 2 ends whole numbers in `L`.
+        let dims = dims.map(|dim| dim.trim_end_matches('L').parse().map_err(|_| unreadable()));
+        let dims = dims.collect::<Result<_, _>>()?;
         Ok(Self { kind, dims })
     }
 }
@@ -131,6 +137,8 @@ mod tests {
 
         let one = file("{'descr': '|u1', 'fortran_order': False, 'shape': (3,), }\n", &[7, 8, 255]);
         assert_eq!(read_bytes(&one, Kind::Uint8, &[3]).unwrap().int64_value(&[2]), 255);
+        let python2 = file("{'descr': '|u1', 'fortran_order': False, 'shape': (3L, 1L), }\n", &[7, 8, 255]);
+        assert_eq!(read_bytes(&python2, Kind::Uint8, &[3, 1]).unwrap().size(), [3, 1]);
     }
 
     #[test]
@@ -151,8 +159,19 @@ mod tests {
         assert!(message(&file(&fine.replace("False", "True"), &[1, 2, 3]), Kind::Uint8, &[3]).contains("Fortran"));
         assert!(message(&file(&fine.replace("|u1", ">f4"), &[1, 2, 3]), Kind::Uint8, &[3]).contains("`>f4`"));
         assert!(message(&file(&fine.replace("(3,)", "(x,)"), &[1, 2, 3]), Kind::Uint8, &[3]).contains("header"));
-        for nonsense in [&b""[..], b"PK\x03\x04", b"\x93NUMPY\x01\x00\xff\xff{", b"\x93NUMPY\x09\x00\xff"] {
+        let versions = [0, 4, 9].map(|version| {
+            let mut bytes = file(fine, &[1, 2, 3]);
+            bytes[6] = version;
+            bytes
+        });
+        let nonsense = [&b""[..], b"PK\x03\x04", b"\x93NUMPY\x01\x00\xff\xff{", b"\x93NUMPY\x09\x00\xff"];
+        for nonsense in versions.iter().map(Vec::as_slice).chain(nonsense) {
             assert_eq!(message(nonsense, Kind::Uint8, &[3]), "expected a `.npy` file, found something else");
         }
+        // LibTorch cannot count as many elements, even where the product is none.
+        let none = fine.replace("(3,)", "(0, 9223372036854775807, 9223372036854775807)");
+        assert!(message(&file(&none, &[]), Kind::Uint8, &[-1, -1, -1]).contains("more bytes of data"));
+        let pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n";
+        assert!(message(pointer, Kind::Uint8, &[3]).contains("`git lfs pull`"));
     }
 }
