@@ -47,14 +47,16 @@ impl<S: Shape> Batch<S> {
     /// # Errors
     /// [`Error::Shape`] with both shapes where they differ.
     pub fn try_from_feature(feature: Feature) -> Result<Self> {
-        let size = feature.tensor.size();
-        let fits = size.len() == S::DIMS.len() + 1 && size.ends_with(S::DIMS) && feature.tensor.kind() == S::KIND;
-        if !fits {
+        let tensor = &feature.tensor;
+        let is_dense = tensor.defined() && !tensor.is_sparse();
+        let sized = is_dense && tensor.dim() == S::DIMS.len() + 1 && tensor.size().ends_with(S::DIMS);
+        if !sized || tensor.kind() != S::KIND {
             let dims: String = S::DIMS.iter().map(|dim| format!(", {dim}")).collect();
+            let hint = if sized { format!("; convert it by `.to_kind(Kind::{:?})`", S::KIND) } else { String::new() };
             return Err(Error::Shape {
                 what: format!("batch of `{}`", S::describe()),
                 expected: format!("[batch{dims}] of {:?}", S::KIND),
-                found: format!("{size:?} of {:?}", feature.tensor.kind()),
+                found: describe(tensor) + &hint,
             });
         }
         Ok(Self::trusted(feature))
@@ -75,17 +77,19 @@ impl<S: Shape> Batch<S> {
 impl<S: Padded> Batch<S> {
     /// Checks `tensor` as [`Batch::new`] does, and marks the steps from each sample's length on as padding.
     ///
-    /// `lengths` is `[batch]` of `i64`, each from 1 to the number of steps.
+    /// `lengths` is `[batch]` of `i64`, each from 1 to the number of steps. Padding stands at the end; for samples that
+    /// are padded in front, or that miss steps in between, there is [`Batch::with_mask`].
     ///
     /// # Errors
     /// [`Error::Shape`] where either tensor does not fit; [`Error::Invalid`] names the first length out of range.
     pub fn with_lengths(tensor: Tensor, lengths: &Tensor) -> Result<Self> {
         let batch = Self::new(tensor)?;
-        if lengths.size() != [batch.len()] || lengths.kind() != Kind::Int64 {
+        let is_dense = lengths.defined() && !lengths.is_sparse();
+        if !is_dense || lengths.size() != [batch.len()] || lengths.kind() != Kind::Int64 {
             return Err(Error::Shape {
                 what: format!("lengths of a batch of `{}`", S::describe()),
                 expected: format!("[{}] of Int64", batch.len()),
-                found: format!("{:?} of {:?}", lengths.size(), lengths.kind()),
+                found: describe(lengths),
             });
         }
         let steps = S::DIMS[0];
@@ -98,9 +102,58 @@ impl<S: Padded> Batch<S> {
             )));
         }
         let mask = Tensor::arange(steps, (Kind::Int64, lengths.device())).unsqueeze(0).lt_tensor(&lengths.unsqueeze(1));
+        Ok(Self::padded(batch, mask))
+    }
+
+    /// Checks `tensor` as [`Batch::new`] does, and takes the steps where `mask` is false for padding, wherever they stand.
+    ///
+    /// `mask` is `[batch, T]` of `bool`, with at least one real step a sample.
+    ///
+    /// ```
+    /// use m2sn_runtime::{Batch, shape::Sequence, tch::{Kind, Tensor, kind::FLOAT_CPU}};
+    ///
+    /// // One sample of three steps, the first of which is padding.
+    /// let steps = Tensor::randn([1, 3, 2], FLOAT_CPU);
+    /// let mask = Tensor::from_slice(&[false, true, true]).view([1, 3]);
+    /// let batch = Batch::<Sequence<3, 2>>::with_mask(steps, &mask)?;
+    /// assert_eq!(batch.mask(), Some(&mask));
+    /// # Ok::<(), m2sn_runtime::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Shape`] where either tensor does not fit; [`Error::Invalid`] names the first row without a real step.
+    pub fn with_mask(tensor: Tensor, mask: &Tensor) -> Result<Self> {
+        let batch = Self::new(tensor)?;
+        let expected = [batch.len(), S::DIMS[0]];
+        let is_dense = mask.defined() && !mask.is_sparse();
+        if !is_dense || mask.size() != expected || mask.kind() != Kind::Bool {
+            return Err(Error::Shape {
+                what: format!("mask of a batch of `{}`", S::describe()),
+                expected: format!("{expected:?} of Bool"),
+                found: describe(mask),
+            });
+        }
+        let empty = mask.any_dim(1, false).logical_not().nonzero();
+        if empty.size()[0] > 0 {
+            return Err(Error::invalid(format!(
+                "mask of a batch of `{}`: row {} has no real step, expected at least one",
+                S::describe(),
+                empty.int64_value(&[0, 0]),
+            )));
+        }
+        Ok(Self::padded(batch, mask.shallow_clone()))
+    }
+
+    /// The batch with its padding marked, and blanked: what a file holds there, be it NaN, must reach no real step.
+    fn padded(batch: Self, mask: Tensor) -> Self {
         let Feature { tensor, .. } = batch.feature;
         let mask = mask.to_device(tensor.device());
-        Ok(Self::trusted(Feature { tensor, mask: Some(mask) }))
+        let blank = match tensor.is_floating_point() {
+            true => tensor.masked_fill(&mask.logical_not().unsqueeze(-1), 0.0),
+            // Token ids stay: a look-up of padding is as good as any other.
+            false => tensor,
+        };
+        Self::trusted(Feature { tensor: blank, mask: Some(mask) })
     }
 }
 
@@ -191,6 +244,15 @@ impl Feature {
     }
 }
 
+/// What a tensor is, whatever it is.
+pub(crate) fn describe(tensor: &Tensor) -> String {
+    if !tensor.defined() {
+        return "an undefined tensor".into();
+    }
+    let layout = if tensor.is_sparse() { ", sparse" } else { "" };
+    format!("{:?} of {:?}{layout}", tensor.size(), tensor.kind())
+}
+
 impl From<Tensor> for Feature {
     fn from(tensor: Tensor) -> Self {
         Self { tensor, mask: None }
@@ -201,5 +263,53 @@ impl Clone for Feature {
     /// Shares the tensors; copies no data.
     fn clone(&self) -> Self {
         self.map(Tensor::shallow_clone)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tch::kind::FLOAT_CPU;
+
+    use super::*;
+    use crate::shape::{Sequence, Tokens, Vector};
+
+    fn refusal<S: Shape>(tensor: Tensor) -> String {
+        Batch::<S>::new(tensor).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn no_tensor_ends_the_program() {
+        let expected = "batch of `Vector<2>`: expected [batch, 2] of Float, found ";
+        let found = |tensor| refusal::<Vector<2>>(tensor).strip_prefix(expected).expect("the place").to_owned();
+        assert_eq!(found(Tensor::new()), "an undefined tensor");
+        assert_eq!(
+            found(Tensor::zeros([3, 2], FLOAT_CPU).to_sparse(None, None::<i64>, None)),
+            "[3, 2] of Float, sparse"
+        );
+        assert_eq!(found(Tensor::from(1.0)), "[] of Double");
+        let double = Tensor::zeros([3, 2], (Kind::Double, Device::Cpu));
+        assert_eq!(found(double), "[3, 2] of Double; convert it by `.to_kind(Kind::Float)`");
+        type Steps = Batch<Sequence<3, 2>>;
+        let steps = || Tensor::zeros([2, 3, 2], FLOAT_CPU);
+        for wrong in [Tensor::new(), Tensor::from(1), Tensor::from_slice(&[1i64, 4]), Tensor::from_slice(&[0i64, 1])] {
+            assert!(Steps::with_lengths(steps(), &wrong).is_err());
+            assert!(Steps::with_mask(steps(), &wrong).is_err());
+        }
+        let empty = Tensor::from_slice(&[true, false, false, false, false, false]).view([2, 3]);
+        let error = Steps::with_mask(steps(), &empty).unwrap_err().to_string();
+        assert_eq!(error, "mask of a batch of `Sequence<3, 2>`: row 1 has no real step, expected at least one");
+    }
+
+    #[test]
+    fn padding_is_blank_and_the_callers_tensor_is_not_touched() {
+        let steps = Tensor::full([1, 3, 2], f64::NAN, FLOAT_CPU);
+        let _ = steps.narrow(1, 1, 2).fill_(2.0);
+        let mask = Tensor::from_slice(&[false, true, true]).view([1, 3]);
+        let batch = Batch::<Sequence<3, 2>>::with_mask(steps.shallow_clone(), &mask).unwrap();
+        assert_eq!(Vec::<f32>::try_from(batch.tensor().flatten(0, -1)).unwrap(), [0.0, 0.0, 2.0, 2.0, 2.0, 2.0]);
+        assert!(bool::try_from(steps.isnan().any()).unwrap());
+        let tokens = Tensor::from_slice(&[5i64, 6, 7]).view([1, 3]);
+        let batch = Batch::<Tokens<3>>::with_mask(tokens.shallow_clone(), &mask).unwrap();
+        assert_eq!(*batch.tensor(), tokens);
     }
 }

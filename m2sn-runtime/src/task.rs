@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Reduction, Tensor};
 
+use crate::batch::describe;
 use crate::{Error, Result};
 
 /// What a network predicts.
@@ -131,15 +132,6 @@ impl Task {
         }
         Ok(())
     }
-}
-
-/// What a tensor is, whatever it is.
-fn describe(tensor: &Tensor) -> String {
-    if !tensor.defined() {
-        return "an undefined tensor".into();
-    }
-    let layout = if tensor.is_sparse() { ", sparse" } else { "" };
-    format!("{:?} of {:?}{layout}", tensor.size(), tensor.kind())
 }
 
 #[cfg(test)]

@@ -18,8 +18,8 @@ use crate::shape::{Sequence, Shape, Vector};
 /// after its last step, which for the backward direction is the first step). Where bidirectional, `H` is twice the
 /// hidden width: forward, then backward.
 ///
-/// A sample ends with its last real step; the backward direction starts there. Padding before that step is run like
-/// any other step. The output at padding steps is zero, and a sample of nothing but padding gives zeros.
+/// Padding is passed over wherever it stands: the state after it is the state before it, and the backward direction
+/// starts with the last real step. The output at padding steps is zero, and so is that of nothing but padding.
 ///
 /// PyTorch's twin is `GRU` over `pack_padded_sequence`, with the same variables:
 /// `weight_ih_l0`, `weight_hh_l0`, `bias_ih_l0`, `bias_hh_l0`, then `…_reverse`, drawn uniformly from ±1/√hidden.
@@ -93,6 +93,13 @@ impl<I, O> Gru<I, O> {
             let (states, last) = input.gru(&start, &self.parameters, true, layers, dropout, train, bidirectional, true);
             return (states, self.last_layer(&last));
         };
+        // Real steps first, in their order, so that padding is passed over wherever it stands.
+        let steps = mask.to_kind(Kind::Int64).argsort_stable(true, 1, true);
+        let along = |steps: &Tensor, tensor: &Tensor| {
+            let size = [-1, -1, tensor.size()[2]];
+            tensor.gather(1, &steps.unsqueeze(-1).expand(size, false), false)
+        };
+        let input = &along(&steps, input);
         // Packing wants the samples from the longest to the shortest, and their lengths on the processor.
         let (lengths, order) = lengths(mask).sort(0, true);
         let inverse = order.argsort(0, false).to_device(input.device());
@@ -102,7 +109,8 @@ impl<I, O> Gru<I, O> {
         let (data, last) =
             Tensor::gru_data(&data, &sizes, &start, &self.parameters, true, layers, dropout, train, bidirectional);
         let (states, _) = Tensor::internal_pad_packed_sequence(&data, &sizes, true, 0.0, mask.size()[1]);
-        let states = states.index_select(0, &inverse).masked_fill(&mask.logical_not().unsqueeze(-1), 0.0);
+        let states = along(&steps.argsort(1, false), &states.index_select(0, &inverse));
+        let states = states.masked_fill(&mask.logical_not().unsqueeze(-1), 0.0);
         let last = self.last_layer(&last).index_select(0, &inverse);
         (states, last.masked_fill(&mask.any_dim(1, true).logical_not(), 0.0))
     }
@@ -119,10 +127,9 @@ impl<I, O> Gru<I, O> {
     }
 }
 
-/// The number of steps up to each sample's last real one, at least 1: `[batch]` on the processor.
+/// The number of each sample's real steps, at least 1: `[batch]` on the processor.
 fn lengths(mask: &Tensor) -> Tensor {
-    let ends = Tensor::arange_start(1, mask.size()[1] + 1, (Kind::Int64, mask.device()));
-    (mask * ends).amax([1].as_slice(), false).clamp_min(1).to_device(Device::Cpu)
+    mask.sum_dim_intlist([1].as_slice(), false, Kind::Int64).clamp_min(1).to_device(Device::Cpu)
 }
 
 #[cfg(test)]
@@ -156,12 +163,20 @@ mod tests {
     }
 
     #[test]
-    fn padding_before_the_last_real_step_is_run_like_any_step() {
+    fn padding_is_passed_over_wherever_it_stands() {
         let store = VarStore::new(Device::Cpu);
-        let last = Gru::<Sequence<4, 3>, Vector<10>>::new(store.root(), BOTH);
+        let all = Gru::<Sequence<4, 3>, Sequence<4, 10>>::new(store.root() / "all", BOTH);
+        let last = Gru::<Sequence<4, 3>, Vector<10>>::new(store.root() / "last", BOTH);
         let tensor = Tensor::randn([1, 4, 3], (Kind::Float, Device::Cpu));
-        let hole = last.forward(&input(&tensor, &[true, false, true, false]), false);
-        let prefix = last.forward(&input(&tensor, &[true, true, true, false]), false);
-        assert_eq!(hole.tensor(), prefix.tensor());
+        // Steps 1 and 3 of four, and the same two steps padded at the end.
+        let apart = input(&tensor, &[false, true, false, true]);
+        let rows = Tensor::from_slice(&[1i64, 3, 0, 2]);
+        let together = input(&tensor.index_select(1, &rows), &[true, true, false, false]);
+        let (found, expected) = (last.forward(&apart, false), last.forward(&together, false));
+        assert!(found.tensor().allclose(expected.tensor(), 1e-6, 1e-7, false));
+        let (found, expected) = (all.forward(&apart, false), all.forward(&together, false));
+        for (step, same) in [(1, 0), (3, 1)] {
+            assert!(found.tensor().select(1, step).allclose(&expected.tensor().select(1, same), 1e-6, 1e-7, false));
+        }
     }
 }
