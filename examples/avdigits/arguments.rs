@@ -34,6 +34,11 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FOLDER")]
     run: Option<PathBuf>,
 
+    /// The milliseconds that the navigator learns from, as an earlier run keeps them in `seed-…/latency.json`;
+    /// runs of the same seed and the same milliseconds are equal bit for bit. Without it they are measured
+    #[arg(long, value_name = "FILE")]
+    pub(crate) latency: Option<PathBuf>,
+
     /// Fewer samples and epochs: shows in under a minute that all works, not how well
     #[arg(long)]
     pub(crate) quick: bool,
@@ -52,7 +57,10 @@ Examples:
   cargo run --release --example avdigits -- --data ../shared/data
 
   # Clean images, five seeds
-  cargo run --release --example avdigits -- --data ../shared/data --image clean --seeds 5";
+  cargo run --release --example avdigits -- --data ../shared/data --image clean --seeds 5
+
+  # The first run once more, bit for bit
+  cargo run --release --example avdigits -- --run runs/again --latency runs/avdigits-synthetic/seed-0/latency.json";
 
 impl Arguments {
     /// The folder for all that the run writes. What decides the results is in its name.

@@ -10,23 +10,28 @@
 
 mod arguments;
 mod digits;
+mod interrupt;
+#[path = "../program/mod.rs"]
+mod program;
 mod recorded;
 mod results;
 mod study;
 mod synthetic;
 
+use std::fs;
+use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Parser;
-use m2sn::Result;
 use m2sn::plan::Plan;
 use m2sn::prelude::*;
-use tracing_subscriber::EnvFilter;
+use m2sn::{Error, Result};
 
 use arguments::Arguments;
 use digits::{Digits, Size, Splits};
+use program::say;
 use results::Results;
 use study::Study;
 
@@ -37,31 +42,24 @@ pub struct AvDigits;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into()))
-        .with_writer(std::io::stderr)
-        .init();
     // One sample at a time keeps one core busy: with more threads these small encoders take longer.
     m2sn::tch::set_num_threads(1);
-    match run(&arguments) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("avdigits: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    program::run(|out| avdigits(&arguments, out))
 }
 
-fn run(arguments: &Arguments) -> Result<()> {
+fn avdigits(arguments: &Arguments, out: &mut dyn Write) -> program::Outcome {
     let folder = arguments.run_folder();
+    // Whether all of it can be kept should be known before it is computed.
+    fs::create_dir_all(&folder).map_err(|source| Error::Io { path: folder.clone(), source })?;
+    interrupt::explain(&folder)?;
     let seeds = arguments.seed..arguments.seed.saturating_add(arguments.seeds);
     let studies = seeds.map(|seed| study(arguments, seed, &folder)).collect::<Result<Vec<_>>>()?;
     let results = Results::new(arguments.data_in_words(), arguments.quick, studies)?;
     results.save(&folder)?;
     if arguments.json {
-        println!("{}", results.json()?);
+        writeln!(out, "{}", results.json()?)?;
     } else {
-        println!("{results}\nWritten to {} as results.json and results.md.", folder.display());
+        writeln!(out, "{results}\nWritten to {} as results.json and results.md.", folder.display())?;
     }
     Ok(())
 }
@@ -74,7 +72,12 @@ fn study(arguments: &Arguments, seed: u64, folder: &Path) -> Result<Study> {
     let [train, valid, test] = [&splits.train, &splits.valid, &splits.test].map(Digits::len);
     say(&format!("{train} + {valid} + {test} samples after {:.1} s", start.elapsed().as_secs_f64()));
 
-    let study = study::run(&splits, &plan(seed, arguments.quick), &folder.join(format!("seed-{seed}")), say)?;
+    let settings = study::Settings {
+        plan: plan(seed, arguments.quick),
+        latency: arguments.latency.as_deref(),
+        folder: &folder.join(format!("seed-{seed}")),
+    };
+    let study = study::run(&splits, &settings)?;
     say(&format!("done after {:.0} s", start.elapsed().as_secs_f64()));
     Ok(study)
 }
@@ -97,9 +100,4 @@ fn plan(seed: u64, quick: bool) -> Plan {
         }
     }
     plan
-}
-
-/// Tells the user where the run stands, apart from the results.
-fn say(text: &str) {
-    eprintln!("avdigits: {text}");
 }

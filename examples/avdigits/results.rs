@@ -53,6 +53,8 @@ impl fmt::Display for Results {
             writeln!(f, "\n{}", study.report)?;
             writeln!(f, "Seed {}. M²SN by difficulty:\n", study.seed)?;
             write_groups(f, &study.groups)?;
+            let file = study.latency_file.display();
+            writeln!(f, "\nThe navigator learnt from the milliseconds in {file}; `--latency` takes them again.")?;
         }
         if self.studies.len() > 1 {
             writeln!(f, "\n{}", self.combined)?;

@@ -1,6 +1,6 @@
 //! One seed: trains the network stage by stage, and measures it against what it competes with.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use m2sn::evaluation::{Candidate, Exits, Report, Way, study, timing};
 use m2sn::latency::{self, Table};
@@ -8,12 +8,13 @@ use m2sn::network::{Input as _, Network, Route as _};
 use m2sn::plan::{Latency, Plan};
 use m2sn::tch::{self, Tensor};
 use m2sn::training::{Progress, StageReport, Trainer};
-use m2sn::{Batch, Device, Result, data, routing};
+use m2sn::{Batch, Device, Error, Result, data, routing};
 use serde::Serialize;
 
 use crate::AvDigits;
 use crate::av_digits::Input;
 use crate::digits::{Digits, Splits};
+use crate::program::say;
 
 /// What one seed has shown.
 #[derive(Debug, Serialize)]
@@ -25,8 +26,10 @@ pub(crate) struct Study {
     pub(crate) groups: Vec<Group>,
     /// What each route would do if every sample took it, the cheapest first.
     pub(crate) fixed_routes: Vec<FixedRoute>,
-    /// What the parts of the network cost on this machine.
+    /// What the navigator learnt from: what the parts of the network cost on this machine.
     pub(crate) latency: Table,
+    /// The file that holds it, to be given to another run.
+    pub(crate) latency_file: PathBuf,
     /// What the training stages did.
     pub(crate) training: Vec<StageReport>,
 }
@@ -53,14 +56,25 @@ pub(crate) struct FixedRoute {
     pub(crate) test_accuracy: f64,
 }
 
-/// Trains on `splits` and measures. Checkpoints go to `folder`, from which an interrupted run goes on.
-pub(crate) fn run(splits: &Splits, plan: &Plan, folder: &Path, say: impl Fn(&str)) -> Result<Study> {
+/// What decides a study besides its samples.
+#[derive(Debug)]
+pub(crate) struct Settings<'a> {
+    pub(crate) plan: Plan,
+    /// The file of the milliseconds to learn from; without it they are measured.
+    pub(crate) latency: Option<&'a Path>,
+    /// Where checkpoints go, from which an interrupted study goes on.
+    pub(crate) folder: &'a Path,
+}
+
+/// Trains on `splits` and measures.
+pub(crate) fn run(splits: &Splits, Settings { plan, latency, folder }: &Settings<'_>) -> Result<Study> {
     let device = Device::cuda_if_available();
     let learned = data::Splits { train: dataset(&splits.train)?, valid: dataset(&splits.valid)? };
     let (valid, test) = (learned.valid.to_device(device)?, dataset(&splits.test)?.to_device(device)?);
 
     let mut model = AvDigits::seeded(device, plan.seed)?;
-    let table = latency::measure(&model, &test.input().features(), &latency::Settings::default())?;
+    let kept = folder.join("latency.json");
+    let table = milliseconds(&model, *latency, &test, &kept)?;
     let train = |plan: &Plan, name: &str| Trainer::new(plan.clone()).folder(folder.join(name)).latency(table.clone());
     let trainer = train(plan, "m2sn");
 
@@ -107,6 +121,7 @@ pub(crate) fn run(splits: &Splits, plan: &Plan, folder: &Path, say: impl Fn(&str
         groups: groups(&splits.test, &late_fusion, &on_test, &table)?,
         fixed_routes: fixed_routes(&on_valid, &on_test, &table)?,
         latency: table,
+        latency_file: kept,
         training,
     })
 }
@@ -124,6 +139,33 @@ fn copy(model: &AvDigits, folder: &Path) -> Result<AvDigits> {
     let mut copy = AvDigits::new(Device::cuda_if_available())?;
     copy.load(folder)?;
     Ok(copy)
+}
+
+/// The milliseconds that this study learns from: those of `kept` where it goes on, else given ones, else measured now.
+///
+/// They decide the navigator, so a study keeps those that it began with.
+fn milliseconds(model: &AvDigits, given: Option<&Path>, test: &data::Dataset<Input>, kept: &Path) -> Result<Table> {
+    let given = given.map(|path| Table::load(path, model).map(|table| (path, table))).transpose()?;
+    if kept.exists() {
+        let table = Table::load(kept, model)?;
+        return match given {
+            Some((path, given)) if given != table => {
+                let message = format!(
+                    "this run began with other milliseconds than those of {}\nhelp: leave `--latency` out to go on, or \
+                     choose another folder with `--run`",
+                    path.display()
+                );
+                Err(Error::File { path: kept.into(), message })
+            }
+            _ => Ok(table),
+        };
+    }
+    let table = match given {
+        Some((_, table)) => table,
+        None => latency::measure(model, &test.input().features(), &latency::Settings::default())?,
+    };
+    table.save(kept)?;
+    Ok(table)
 }
 
 fn fixed_routes(valid: &Exits<AvDigits>, test: &Exits<AvDigits>, table: &Table) -> Result<Vec<FixedRoute>> {

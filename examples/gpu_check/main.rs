@@ -7,6 +7,11 @@
 //!
 //! Without a CUDA device it says so and ends well. `cpu` compares the processor with itself.
 
+#[path = "../program/mod.rs"]
+mod program;
+
+use std::error::Error;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use m2sn::latency::{self, Settings};
@@ -30,28 +35,28 @@ const LOSS_TOLERANCE: f64 = 0.02;
 const LOGIT_TOLERANCE: f64 = 0.02;
 
 fn main() -> ExitCode {
-    let result = match std::env::args().nth(1) {
-        Some(text) => text.parse().and_then(|device: Device| device.check().and_then(|()| compare(device))),
+    program::run(gpu_check)
+}
+
+fn gpu_check(out: &mut dyn Write) -> program::Outcome {
+    let device = match std::env::args().nth(1) {
+        Some(text) => text.parse().and_then(|device: Device| device.check().map(|()| device))?,
         None => match Device::cuda(0) {
-            Ok(device) => compare(device),
+            Ok(device) => device,
             Err(error) => {
-                println!("There is no other device to compare the processor with.\n{error}");
-                Ok(true)
+                return Ok(writeln!(out, "There is no other device to compare the processor with.\n{error}")?);
             }
         },
     };
-    match result {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
+    if compare(device, out)? {
+        Ok(writeln!(out, "{device} computes what the processor computes.")?)
+    } else {
+        Err(format!("{device} does not compute what the processor computes").into())
     }
 }
 
 /// Whether `device` computes what the processor computes.
-fn compare(device: Device) -> m2sn::Result<bool> {
+fn compare(device: Device, out: &mut dyn Write) -> Result<bool, Box<dyn Error>> {
     let data = samples()?;
     let folder = tempfile::tempdir().map_err(|source| m2sn::Error::Io { path: std::env::temp_dir(), source })?;
     let mut host = GpuCheck::new(Device::Cpu)?;
@@ -59,10 +64,10 @@ fn compare(device: Device) -> m2sn::Result<bool> {
 
     host.save(folder.path())?;
     other.load(folder.path())?;
-    println!("Training on cpu and {device}, from the same parameters …");
+    writeln!(out, "Training on cpu and {device}, from the same parameters …")?;
     let mut progress = Progress::silent();
     let (on_host, on_other) = (host.train(&data, &mut progress)?, other.train(&data, &mut progress)?);
-    let losses = compare_losses(&on_host, &on_other, device);
+    let losses = compare_losses(&on_host, &on_other, device, out)?;
 
     host.save(folder.path())?;
     other.load(folder.path())?;
@@ -70,19 +75,17 @@ fn compare(device: Device) -> m2sn::Result<bool> {
     let there = gpu_check::Input::from_features(
         input.features().iter().map(|feature| feature.to_device(device.into())).collect(),
     )?;
-    let logits = compare_logits((&host, input), (&other, &there))?;
+    let logits = compare_logits((&host, input), (&other, &there), out)?;
 
     for (network, input) in [(&host, input), (&other, &there)] {
-        println!("\n{}", latency::measure(network, &input.features(), &Settings::default())?);
+        writeln!(out, "\n{}", latency::measure(network, &input.features(), &Settings::default())?)?;
     }
-    let verdict = if losses && logits { "computes what" } else { "does NOT compute what" };
-    println!("{device} {verdict} the processor computes.");
     Ok(losses && logits)
 }
 
 /// Prints the last loss of each phase on both devices; the navigator's depends on noise and latencies of each device.
-fn compare_losses(host: &Report, other: &Report, device: Device) -> bool {
-    println!("\n{:28} {:>10} {:>10} {:>10}", "training loss", "cpu", device.to_string(), "differ by");
+fn compare_losses(host: &Report, other: &Report, device: Device, out: &mut dyn Write) -> io::Result<bool> {
+    writeln!(out, "\n{:28} {:>10} {:>10} {:>10}", "training loss", "cpu", device.to_string(), "differ by")?;
     let mut close = true;
     for (host, other) in host.stages.iter().zip(&other.stages) {
         let compared = host.stage != "navigator";
@@ -90,18 +93,19 @@ fn compare_losses(host: &Report, other: &Report, device: Device) -> bool {
             let Some((host, other)) = host.epochs.last().zip(other.epochs.last()) else { continue };
             let difference = (host.loss - other.loss).abs();
             let note = if compared { "" } else { "  by its own noise and latencies" };
-            println!("{:28} {:10.5} {:10.5} {difference:10.1e}{note}", host.phase, host.loss, other.loss);
+            writeln!(out, "{:28} {:10.5} {:10.5} {difference:10.1e}{note}", host.phase, host.loss, other.loss)?;
             close &= !compared || difference <= LOSS_TOLERANCE;
         }
     }
-    close
+    Ok(close)
 }
 
 /// Prints how far the logits of the same parameters are apart at most, over all routes.
 fn compare_logits(
     (host, input): (&GpuCheck, &gpu_check::Input),
     (other, there): (&GpuCheck, &gpu_check::Input),
-) -> m2sn::Result<bool> {
+    out: &mut dyn Write,
+) -> Result<bool, Box<dyn Error>> {
     let mut largest = 0.0f64;
     for route in routing::all::<GpuCheck>() {
         let expected = host.predict_by(input, route)?.logits;
@@ -110,8 +114,8 @@ fn compare_logits(
     }
     let (expected, found) = (host.predict(input)?.routes, other.predict(there)?.routes);
     let same = expected.iter().zip(&found).filter(|(expected, found)| expected == found).count();
-    println!("\nThe logits of {} routes differ by at most {largest:.1e}.", routing::count::<GpuCheck>());
-    println!("The navigator sends {same} of {} samples the same way.", expected.len());
+    writeln!(out, "\nThe logits of {} routes differ by at most {largest:.1e}.", routing::count::<GpuCheck>())?;
+    writeln!(out, "The navigator sends {same} of {} samples the same way.", expected.len())?;
     Ok(largest <= LOGIT_TOLERANCE)
 }
 

@@ -7,6 +7,12 @@
 //! The network is described in `specs/quickstart.yaml`. It learns by itself, from labels and milliseconds alone,
 //! that the encoder of a blind sensor need not run to its end.
 
+#[path = "../program/mod.rs"]
+mod program;
+
+use std::io::Write;
+use std::process::ExitCode;
+
 use m2sn::evaluation::{Candidate, Way, study};
 use m2sn::prelude::*;
 use m2sn::tch::{self, Kind, Tensor};
@@ -14,7 +20,11 @@ use m2sn::tch::{self, Kind, Tensor};
 #[m2sn_model("specs/quickstart.yaml")]
 struct Quickstart;
 
-fn main() -> m2sn::Result<()> {
+fn main() -> ExitCode {
+    program::run(quickstart)
+}
+
+fn quickstart(out: &mut dyn Write) -> program::Outcome {
     // One sample at a time keeps one core busy, and the scenes are the same on every run.
     tch::set_num_threads(1);
     tch::manual_seed(0);
@@ -22,9 +32,9 @@ fn main() -> m2sn::Result<()> {
     let data = Splits { train: scenes(4000, 0.5)?, valid: scenes(400, 0.5)? };
 
     let mut model = Quickstart::new(device)?;
-    println!("Training on {} scenes, in stages:", data.train.len());
+    writeln!(out, "Training on {} scenes, in stages:", data.train.len())?;
     for stage in model.train(&data, &mut Progress::bars())?.stages {
-        println!("  {:<10} {:>5.1} s", stage.stage, stage.seconds);
+        writeln!(out, "  {:<10} {:>5.1} s", stage.stage, stage.seconds)?;
     }
 
     for (time, days) in [("by day", 1.0), ("at night", 0.0)] {
@@ -32,13 +42,15 @@ fn main() -> m2sn::Result<()> {
         let answer = model.predict(test.input())?;
         let right =
             answer.classes()?.iter().zip(Vec::<i64>::try_from(test.target())?).filter(|(a, b)| **a == *b).count();
-        println!("\n200 scenes {time}: {right} are right. The first three took these routes:");
-        answer.routes.iter().take(3).for_each(|route| println!("  {route}"));
+        writeln!(out, "\n200 scenes {time}: {right} are right. The first three took these routes:")?;
+        for route in answer.routes.iter().take(3) {
+            writeln!(out, "  {route}")?;
+        }
     }
 
     let candidates =
         [Candidate::new("late fusion", &model, Way::LateFusion), Candidate::new("M²SN", &model, Way::Navigator)];
-    println!("\n{}", study(&candidates, &scenes(400, 0.5)?, &Default::default())?);
+    writeln!(out, "\n{}", study(&candidates, &scenes(400, 0.5)?, &Default::default())?)?;
     Ok(())
 }
 

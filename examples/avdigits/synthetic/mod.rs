@@ -12,6 +12,7 @@ mod voice;
 use std::num::NonZero;
 use std::thread;
 
+use indicatif::{ProgressBar, ProgressStyle};
 use m2sn::tch::Tensor;
 
 use crate::digits::{Digits, Size, Splits};
@@ -19,17 +20,26 @@ use glyphs::SIDE;
 use random::Random;
 use spectrogram::SAMPLES;
 
-/// Draws and synthesises all splits.
+/// Draws and synthesises all splits; a terminal shows how far it is.
 pub(crate) fn generate(seed: u64, size: Size) -> Splits {
-    let split = |number: u64, samples: usize| Split { seed, number, samples }.generate();
-    Splits { train: split(0, size.train), valid: split(1, size.valid), test: split(2, size.test) }
+    let steps = [size.train, size.valid, size.test].map(|samples| recordings(samples) + samples).iter().sum::<usize>();
+    let style = ProgressStyle::with_template("{msg} [{bar:30}] {percent} %, {eta} left");
+    // The template is a constant, and the plain bar would do as well.
+    let style = style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ");
+    let bar = ProgressBar::new(steps as u64).with_style(style).with_message("generating digits");
+    let split = |number: u64, samples: usize| Split { seed, number, samples, bar: &bar }.generate();
+    let splits = Splits { train: split(0, size.train), valid: split(1, size.valid), test: split(2, size.test) };
+    bar.finish_and_clear();
+    splits
 }
 
 /// One split to be made. Every sample has its own streams of random numbers, so the number of threads changes nothing.
-struct Split {
+struct Split<'a> {
     seed: u64,
     number: u64,
     samples: usize,
+    /// Takes a step for every waveform, which is most of the work.
+    bar: &'a ProgressBar,
 }
 
 /// What a stream of random numbers decides.
@@ -40,7 +50,7 @@ enum Choice {
     Noise,
 }
 
-impl Split {
+impl Split<'_> {
     fn generate(&self) -> Digits {
         let samples = self.samples as i64;
         let labels: Vec<_> = (0..self.samples).map(|sample| digit(sample) as i64).collect();
@@ -65,11 +75,11 @@ impl Split {
 
     /// Spectrograms of spoken digits in babble and hiss, `[samples, 1, 32, 48]`.
     fn sounds(&self, levels: &[f32]) -> Tensor {
-        // As in the recorded data, a recording is heard several times, each time in other noise.
-        let recordings = self.samples.div_ceil(4).next_multiple_of(10);
+        let recordings = recordings(self.samples);
         let voices = rows(recordings, SAMPLES, |recording, waveform| {
             voice::say(digit(recording), &mut self.stream(Choice::Voice, recording), waveform);
             scale_to(1.0, waveform);
+            self.bar.inc(1);
         });
         let voice = |recording: usize| &voices[recording * SAMPLES..][..SAMPLES];
 
@@ -83,6 +93,7 @@ impl Split {
                 noise(digit(sample), recordings, voice, &mut random, waveform);
                 scale_to(10_f32.powf(-levels[sample] / 20.0), waveform);
                 waveform.iter_mut().zip(voice(sample % recordings)).for_each(|(sum, voice)| *sum += voice);
+                self.bar.inc(1);
             });
             spectrogram::log_mel(&Tensor::from_slice(&waveforms).view([count as i64, SAMPLES as i64]))
         });
@@ -92,6 +103,11 @@ impl Split {
     fn stream(&self, choice: Choice, sample: usize) -> Random {
         Random::stream(&[self.seed, self.number, choice as u64, sample as u64])
     }
+}
+
+/// The number of recordings: as in the recorded data, one is heard several times, each time in other noise.
+fn recordings(samples: usize) -> usize {
+    samples.div_ceil(4).next_multiple_of(10)
 }
 
 /// The digit of a sample, and of a recording: all digits are equally frequent.
