@@ -2,7 +2,8 @@
 //!
 //! The file `model.safetensors` is a checkpoint by itself, because it carries the manifest in its metadata:
 //! it is replaced in one step, so that a folder never holds half a checkpoint.
-//! The file `manifest.json` beside it is a copy for people and other programs.
+//! The file `manifest.json` beside it is a copy for people and other programs. It goes before the weights are replaced
+//! and comes back after, so that a program which is killed between the two leaves none rather than that of other weights.
 //!
 //! What is read is believed, or refused: the weights have the SHA-256 that the manifest names and are finite.
 //! A checkpoint of a later release than this one is refused. One of an earlier release, or of a spec that differs in
@@ -73,7 +74,8 @@ impl Versions {
 /// A checkpoint that is there already is replaced in one step; other files stay.
 ///
 /// # Errors
-/// [`Error::Io`] where the folder cannot be written; [`Error::Invalid`] where it has no name.
+/// [`Error::Io`] where the folder cannot be written; [`Error::Invalid`] where it has no name, or with the first variable
+/// that holds values that are not finite: no checkpoint that could not be read is written.
 pub fn save<N: Network>(network: &N, folder: impl AsRef<Path>) -> Result<()> {
     save_stage(network, folder.as_ref(), None, BTreeMap::new())
 }
@@ -98,6 +100,14 @@ pub(crate) fn save_stage<N: Network>(
     }
     let description = N::description();
     let tensors: BTreeMap<_, _> = network.variables().variables().into_iter().collect();
+    if let Some(name) = not_finite(&tensors)? {
+        return Err(Error::invalid(format!(
+            "variable `{name}` of `{}` holds values that are not finite, so nothing is saved to `{}`; a training that \
+             diverged is the likely cause: lower its learning rate",
+            description.name,
+            folder.display()
+        )));
+    }
     let (stage, made_from) = origin.map(|origin| (origin.stage, origin.made_from)).unzip();
     let manifest = Manifest {
         model: description.name.into(),
@@ -112,6 +122,7 @@ pub(crate) fn save_stage<N: Network>(
     };
     let text = manifest.text();
     std::fs::create_dir_all(folder).map_err(Error::io(folder))?;
+    file::remove(&folder.join(MANIFEST))?;
     Tensors { tensors, metadata: [("manifest".into(), text.clone())].into() }.write(&folder.join(MODEL))?;
     file::write(&folder.join(MANIFEST), &text)
 }
@@ -260,15 +271,23 @@ fn check_weights(path: &Path, manifest: &Manifest, file: &Tensors) -> Result<()>
     if shapes != manifest.variables {
         return damaged("its manifest lists other variables than it holds".into());
     }
-    for (name, tensor) in file.tensors.iter().filter(|(_, tensor)| tensor.is_floating_point()) {
-        if !bool::try_from(tensor.isfinite().all())? {
-            return damaged(format!("variable `{name}` holds values that are not finite"));
-        }
+    if let Some(name) = not_finite(&file.tensors)? {
+        return damaged(format!("variable `{name}` holds values that are not finite"));
     }
     if digest(&file.tensors)? != manifest.weights_sha256 {
         return damaged("its weights are not those that were written".into());
     }
     Ok(())
+}
+
+/// The first variable that holds values that are not finite.
+fn not_finite(tensors: &BTreeMap<String, tch::Tensor>) -> Result<Option<&String>> {
+    for (name, tensor) in tensors.iter().filter(|(_, tensor)| tensor.is_floating_point()) {
+        if !bool::try_from(tensor.isfinite().all())? {
+            return Ok(Some(name));
+        }
+    }
+    Ok(None)
 }
 
 /// Checks that the copy of the manifest, where there is one, says the same.
@@ -419,6 +438,38 @@ mod tests {
         load(&mut network, folder.path()).unwrap();
         complete(folder.path()).unwrap();
         assert_eq!(std::fs::read_to_string(&copy).unwrap(), text);
+    }
+
+    #[test]
+    fn a_stop_at_any_moment_leaves_a_checkpoint() {
+        let folder = tempfile::tempdir().unwrap();
+        let [old, new] = [(); 2].map(|()| Tiny::new(Device::Cpu).unwrap());
+        save(&old, folder.path()).unwrap();
+        // A folder where a file should go stops the program there, once before the weights and once after them.
+        for (obstacle, left) in [("model.safetensors.partial", &old), ("manifest.json.partial", &new)] {
+            let obstacle = folder.path().join(obstacle);
+            std::fs::create_dir(&obstacle).unwrap();
+            save(&new, folder.path()).unwrap_err();
+            let mut found = Tiny::new(Device::Cpu).unwrap();
+            load(&mut found, folder.path()).unwrap();
+            assert_eq!(values(&found), values(left), "{obstacle:?}");
+            std::fs::remove_dir(&obstacle).unwrap();
+        }
+        save(&new, folder.path()).unwrap();
+        assert!(folder.path().join(MANIFEST).exists());
+    }
+
+    #[test]
+    fn weights_that_are_not_finite_are_not_saved() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut network = Tiny::new(Device::Cpu).unwrap();
+        save(&network, folder.path()).unwrap();
+        let before = values(&network);
+        let _ = tch::no_grad(|| network.variables().variables()["head.bias"].get(1).fill_(f64::INFINITY));
+        let error = save(&network, folder.path()).unwrap_err().to_string();
+        assert!(error.starts_with("variable `head.bias` of `Tiny` holds values that are not finite"), "{error}");
+        load(&mut network, folder.path()).unwrap();
+        assert_eq!(values(&network), before);
     }
 
     #[test]

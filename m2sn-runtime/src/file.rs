@@ -1,7 +1,7 @@
 //! Files that appear whole or not at all.
 
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, ErrorKind, Write};
 use std::path::Path;
 
 use crate::{Error, Result};
@@ -45,6 +45,17 @@ pub(crate) fn atomically(path: &Path, write: impl FnOnce(&mut dyn Write) -> std:
         let _ = std::fs::remove_file(&partial);
         Error::io(path)(error)
     })
+}
+
+/// Removes a file, where there is one.
+///
+/// # Errors
+/// [`Error::Io`] where it cannot be removed.
+pub(crate) fn remove(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(Error::io(path)(error)),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]
