@@ -7,8 +7,8 @@
 
 use std::fmt::{Debug, Display};
 
-use tch::Tensor;
 use tch::nn::VarStore;
+use tch::{Kind, Tensor};
 
 use crate::batch::Feature;
 use crate::plan::Plan;
@@ -235,6 +235,80 @@ pub fn variables(device: Device) -> Result<VarStore> {
     Ok(VarStore::new(device.into()))
 }
 
+/// Checks that there is one field a modality, on the network's device and with the same samples; returns their number.
+///
+/// Shapes are checked as well, although typed inputs always fit: erased ones come in from measuring.
+///
+/// # Errors
+/// [`Error::Shape`] or [`Error::Invalid`] with the modality, what was expected and what was found.
+pub(crate) fn check_inputs<N: Network>(network: &N, inputs: &[Feature]) -> Result<i64> {
+    let description = N::description();
+    let device = network.variables().device();
+    if inputs.len() != description.modalities.len() {
+        return Err(Error::Shape {
+            what: format!("inputs of `{}`", description.name),
+            expected: format!("{} modalities", description.modalities.len()),
+            found: inputs.len().to_string(),
+        });
+    }
+    let mut samples = None;
+    for (input, modality) in inputs.iter().zip(description.modalities) {
+        let wrong =
+            |expected, found| Err(Error::Shape { what: format!("modality `{}`", modality.name), expected, found });
+        let dims: String = modality.dims.iter().map(|dim| format!(", {dim}")).collect();
+        let kind = if modality.vocabulary.is_some() { Kind::Int64 } else { Kind::Float };
+        let expected = format!("[batch{dims}] of {kind:?}");
+        if !input.tensor.defined() {
+            return wrong(expected, "an undefined tensor".into());
+        }
+        if input.tensor.is_sparse() {
+            return wrong(expected, "a sparse tensor; make it dense by `to_dense`".into());
+        }
+        let size = input.tensor.size();
+        let found = match size.split_first() {
+            Some((found, dims)) if dims == modality.dims && input.tensor.kind() == kind => *found,
+            _ => return wrong(expected, format!("{size:?} of {:?}", input.tensor.kind())),
+        };
+        let (first, samples) = *samples.get_or_insert((modality.name, found));
+        if found != samples {
+            let expected = format!("{samples} samples, as in modality `{first}`");
+            return wrong(expected, format!("{found} samples"));
+        }
+        if samples == 0 {
+            return Err(Error::invalid(format!(
+                "inputs of `{}`: the batch is empty, expected a sample",
+                description.name
+            )));
+        }
+        modality.check_tokens(&input.tensor)?;
+        if input.tensor.device() != device {
+            return Err(Error::invalid(format!(
+                "modality `{}`: expected a tensor on {}, where the model is, found one on {}; move it by `to_device`",
+                modality.name,
+                place(device),
+                place(input.tensor.device()),
+            )));
+        }
+        if let Some(mask) = &input.mask {
+            let steps = [samples, modality.dims.first().copied().unwrap_or(0)];
+            if !mask.defined() || mask.kind() != Kind::Bool || mask.size() != steps || mask.device() != device {
+                let found = if mask.defined() { format!("{mask:?}") } else { "an undefined tensor".into() };
+                return wrong(format!("a mask {steps:?} of Bool on {}", place(device)), found);
+            }
+        }
+    }
+    Ok(samples.map_or(0, |(_, samples)| samples))
+}
+
+/// A device as its user writes it.
+fn place(device: tch::Device) -> String {
+    match device {
+        tch::Device::Cpu => "cpu".into(),
+        tch::Device::Cuda(index) => format!("cuda:{index}"),
+        other => format!("{other:?}"),
+    }
+}
+
 /// One value for each of the `N` modalities that generated code expects.
 ///
 /// # Errors
@@ -265,8 +339,8 @@ pub fn no_such_part(part: Part) -> ! {
 
 #[cfg(test)]
 mod tests {
-    use super::{try_one_each, variables};
-    use crate::Device;
+    use super::*;
+    use crate::tiny::{Tiny, samples};
 
     #[test]
     fn as_many_values_as_modalities() {
@@ -279,5 +353,37 @@ mod tests {
     fn devices_that_do_not_exist_are_refused() {
         let error = variables(Device::Cuda(1000)).unwrap_err().to_string();
         assert!(error.contains("cuda:1000"), "{error}");
+    }
+
+    #[test]
+    fn no_erased_input_ends_the_program() {
+        let network = Tiny::new(crate::Device::Cpu).unwrap();
+        let [left, right] = <[Feature; 2]>::try_from(samples(3, 1).unwrap().train.input().features()).unwrap();
+        let float = (Kind::Float, tch::Device::Cpu);
+        let wrong = [
+            Tensor::new(),
+            Tensor::from(1.0f32),
+            Tensor::zeros([3, 6], float),
+            Tensor::zeros([3, 5, 1], float),
+            Tensor::zeros([3, 5], (Kind::Double, tch::Device::Cpu)),
+            Tensor::zeros([3, 5], (Kind::Int64, tch::Device::Cpu)),
+            Tensor::zeros([3, 5], float).to_sparse_sparse_dim(2),
+        ];
+        for tensor in wrong {
+            let message = check_inputs(&network, &[left.clone(), tensor.into()]).unwrap_err().to_string();
+            assert!(message.starts_with("modality `right`: expected [batch, 5] of Float, found "), "{message}");
+        }
+        for mask in [Tensor::new(), Tensor::zeros([3, 5], float), Tensor::zeros([2, 5], (Kind::Bool, tch::Device::Cpu))]
+        {
+            let masked = Feature { tensor: right.tensor.shallow_clone(), mask: Some(mask) };
+            let message = check_inputs(&network, &[left.clone(), masked]).unwrap_err().to_string();
+            assert!(
+                message.starts_with("modality `right`: expected a mask [3, 5] of Bool on cpu, found "),
+                "{message}"
+            );
+        }
+        let message = check_inputs(&network, &[left]).unwrap_err().to_string();
+        assert_eq!(message, "inputs of `Tiny`: expected 2 modalities, found 1");
+        assert!(check_inputs(&network, &[]).is_err());
     }
 }

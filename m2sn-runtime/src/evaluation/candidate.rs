@@ -2,8 +2,8 @@
 
 use super::report::LATE_FUSION;
 use crate::latency::Stopwatch;
-use crate::network::{Description, Input, Network};
-use crate::routing::{self, check_inputs, encode};
+use crate::network::{Description, Input, Network, check_inputs};
+use crate::routing::{self, encode};
 use crate::{Error, Result};
 
 /// A network and a way to use it, under a name.

@@ -6,8 +6,7 @@ use tch::Tensor;
 
 use super::{Bar, Estimate, Fingerprint, Modality, Stopwatch, Table};
 use crate::batch::Feature;
-use crate::network::Network;
-use crate::routing::check_inputs;
+use crate::network::{Network, check_inputs};
 use crate::{Error, Result};
 
 /// How long to measure.

@@ -7,10 +7,10 @@ use tch::{Kind, Tensor};
 
 use super::executor::encode_all;
 use super::prediction::{self, Prediction};
-use super::{check_inputs, routes};
+use super::routes;
 use crate::batch::Feature;
 use crate::latency::{self, Stopwatch, Table};
-use crate::network::{Input, Network, Route};
+use crate::network::{Input, Network, Route, check_inputs};
 use crate::{Error, Result, navigator};
 
 /// The most routes whose predictions are listed.

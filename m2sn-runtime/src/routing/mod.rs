@@ -53,8 +53,6 @@ mod explain;
 mod prediction;
 mod routes;
 
-use tch::{Device, Kind};
-
 pub use answer::{Answer, Summary};
 pub use explain::{Choice, ExplainedExit, ExplainedModality, ExplainedRoute, Explanation, explain};
 pub use prediction::Prediction;
@@ -65,7 +63,7 @@ pub(crate) use executor::{encode, encode_all};
 
 use crate::batch::Feature;
 use crate::latency::Stopwatch;
-use crate::network::{Input, Network, Route};
+use crate::network::{Input, Network, Route, check_inputs};
 use crate::{Error, Result, navigator};
 
 /// Predicts each sample by the route that the navigator decides on, Eq. (3).
@@ -136,76 +134,6 @@ pub fn decide<N: Network>(network: &N, input: &N::Input) -> Result<Vec<N::Route>
     let samples = check_inputs(network, &inputs)?;
     let _no_grad = tch::no_grad_guard();
     routes::<N>(&navigate(network, &inputs)?, samples)
-}
-
-/// Checks that there is one field a modality, on the network's device and with the same samples; returns their number.
-///
-/// Shapes are checked as well, although typed inputs always fit: erased ones come in from measuring.
-pub(crate) fn check_inputs<N: Network>(network: &N, inputs: &[Feature]) -> Result<i64> {
-    let description = N::description();
-    let device = network.variables().device();
-    if inputs.len() != description.modalities.len() {
-        return Err(Error::Shape {
-            what: format!("inputs of `{}`", description.name),
-            expected: format!("{} modalities", description.modalities.len()),
-            found: inputs.len().to_string(),
-        });
-    }
-    let mut samples = None;
-    for (input, modality) in inputs.iter().zip(description.modalities) {
-        let wrong =
-            |expected, found| Err(Error::Shape { what: format!("modality `{}`", modality.name), expected, found });
-        let dims: String = modality.dims.iter().map(|dim| format!(", {dim}")).collect();
-        let kind = if modality.vocabulary.is_some() { Kind::Int64 } else { Kind::Float };
-        let expected = format!("[batch{dims}] of {kind:?}");
-        if !input.tensor.defined() {
-            return wrong(expected, "an undefined tensor".into());
-        }
-        if input.tensor.is_sparse() {
-            return wrong(expected, "a sparse tensor; make it dense by `to_dense`".into());
-        }
-        let size = input.tensor.size();
-        let found = match size.split_first() {
-            Some((found, dims)) if dims == modality.dims && input.tensor.kind() == kind => *found,
-            _ => return wrong(expected, format!("{size:?} of {:?}", input.tensor.kind())),
-        };
-        let (first, samples) = *samples.get_or_insert((modality.name, found));
-        if found != samples {
-            let expected = format!("{samples} samples, as in modality `{first}`");
-            return wrong(expected, format!("{found} samples"));
-        }
-        if samples == 0 {
-            return Err(Error::invalid(format!(
-                "inputs of `{}`: the batch is empty, expected a sample",
-                description.name
-            )));
-        }
-        modality.check_tokens(&input.tensor)?;
-        if input.tensor.device() != device {
-            return Err(Error::invalid(format!(
-                "modality `{}`: expected a tensor on {}, where the model is, found one on {}; move it by `to_device`",
-                modality.name,
-                name(device),
-                name(input.tensor.device()),
-            )));
-        }
-        if let Some(mask) = &input.mask {
-            let steps = [samples, modality.dims.first().copied().unwrap_or(0)];
-            if !mask.defined() || mask.kind() != Kind::Bool || mask.size() != steps || mask.device() != device {
-                let found = if mask.defined() { format!("{mask:?}") } else { "an undefined tensor".into() };
-                return wrong(format!("a mask {steps:?} of Bool on {}", name(device)), found);
-            }
-        }
-    }
-    Ok(samples.map_or(0, |(_, samples)| samples))
-}
-
-fn name(device: Device) -> String {
-    match device {
-        Device::Cpu => "cpu".into(),
-        Device::Cuda(index) => format!("cuda:{index}"),
-        other => format!("{other:?}"),
-    }
 }
 
 /// Runs the navigator and decides by Eq. (3).

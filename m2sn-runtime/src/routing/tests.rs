@@ -246,34 +246,6 @@ fn unusable_inputs_are_errors() {
 }
 
 #[test]
-fn no_erased_input_ends_the_program() {
-    let network = Tiny::new(crate::Device::Cpu).unwrap();
-    let [left, right] = <[Feature; 2]>::try_from(numbered(3).features()).unwrap();
-    let float = (Kind::Float, tch::Device::Cpu);
-    let wrong = [
-        Tensor::new(),
-        Tensor::from(1.0f32),
-        Tensor::zeros([3, 6], float),
-        Tensor::zeros([3, 5, 1], float),
-        Tensor::zeros([3, 5], (Kind::Double, tch::Device::Cpu)),
-        Tensor::zeros([3, 5], (Kind::Int64, tch::Device::Cpu)),
-        Tensor::zeros([3, 5], float).to_sparse_sparse_dim(2),
-    ];
-    for tensor in wrong {
-        let message = check_inputs(&network, &[left.clone(), tensor.into()]).unwrap_err().to_string();
-        assert!(message.starts_with("modality `right`: expected [batch, 5] of Float, found "), "{message}");
-    }
-    for mask in [Tensor::new(), Tensor::zeros([3, 5], float), Tensor::zeros([2, 5], (Kind::Bool, tch::Device::Cpu))] {
-        let masked = Feature { tensor: right.tensor.shallow_clone(), mask: Some(mask) };
-        let message = check_inputs(&network, &[left.clone(), masked]).unwrap_err().to_string();
-        assert!(message.starts_with("modality `right`: expected a mask [3, 5] of Bool on cpu, found "), "{message}");
-    }
-    let message = check_inputs(&network, &[left]).unwrap_err().to_string();
-    assert_eq!(message, "inputs of `Tiny`: expected 2 modalities, found 1");
-    assert!(check_inputs(&network, &[]).is_err());
-}
-
-#[test]
 fn a_sample_that_is_not_a_number_has_no_answer() {
     let network = Tiny::new(crate::Device::Cpu).unwrap();
     let [left, right] = <[Feature; 2]>::try_from(numbered(3).features()).unwrap();
