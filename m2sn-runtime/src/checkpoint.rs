@@ -77,7 +77,7 @@ impl Versions {
 /// [`Error::Io`] where the folder cannot be written; [`Error::Invalid`] where it has no name, or with the first variable
 /// that holds values that are not finite: no checkpoint that could not be read is written.
 pub fn save<N: Network>(network: &N, folder: impl AsRef<Path>) -> Result<()> {
-    save_stage(network, folder.as_ref(), None, BTreeMap::new())
+    save_stage(network, folder.as_ref(), None, BTreeMap::new()).map(|_| ())
 }
 
 /// A training stage that has ended.
@@ -88,13 +88,13 @@ pub(crate) struct Origin {
     pub(crate) made_from: String,
 }
 
-/// As [`save`], with the stage that ended here and what was measured in it.
+/// As [`save`], with the stage that ended here and what was measured in it; returns the SHA-256 of the variables.
 pub(crate) fn save_stage<N: Network>(
     network: &N,
     folder: &Path,
     origin: Option<Origin>,
     metrics: BTreeMap<String, f64>,
-) -> Result<()> {
+) -> Result<String> {
     if folder.as_os_str().is_empty() {
         return Err(Error::invalid("the folder of the checkpoint has no name; write `.` to mean the working folder"));
     }
@@ -124,7 +124,8 @@ pub(crate) fn save_stage<N: Network>(
     std::fs::create_dir_all(folder).map_err(Error::io(folder))?;
     file::remove(&folder.join(MANIFEST))?;
     Tensors { tensors, metadata: [("manifest".into(), text.clone())].into() }.write(&folder.join(MODEL))?;
-    file::write(&folder.join(MANIFEST), &text)
+    file::write(&folder.join(MANIFEST), &text)?;
+    Ok(manifest.weights_sha256)
 }
 
 /// The SHA-256 of a network's variables, as its checkpoint would name it.

@@ -7,11 +7,12 @@
 //! A training with a [run folder](Trainer::folder) can be interrupted at any moment. Run again, it goes on after the
 //! last finished epoch, and on the processor its result equals that of an uninterrupted run bit for bit. The one
 //! exception: a run without a table of its own that is killed before it has noted the milliseconds of the navigator's
-//! stage measures them anew.
+//! stage measures them anew. A training that fails goes on likewise, also with the same model in the same process.
 
 mod cache;
 mod context;
 mod fit;
+mod folder;
 mod fusion;
 mod gumbel;
 mod integral;
@@ -29,7 +30,8 @@ mod tensorboard;
 use std::path::PathBuf;
 
 use context::Context;
-use run::{Begin, Folder, Run, STAGES};
+use folder::{Folder, STAGES};
+use run::{Begin, Run};
 
 pub use progress::{Observer, Progress};
 pub use report::{Epoch, PhaseReport, Report, StageReport};
@@ -88,6 +90,8 @@ impl Trainer {
 
     /// Runs all stages.
     ///
+    /// The run folder is locked from the first to the last, and the data are compared with its once.
+    ///
     /// Samples may lie on another device than the model: each mini-batch is moved there.
     ///
     /// # Errors
@@ -100,13 +104,9 @@ impl Trainer {
         splits: &Splits<N::Input>,
         progress: &mut Progress,
     ) -> Result<Report> {
-        let stages = vec![
-            self.pretrain(network, splits, progress)?,
-            self.shortcuts(network, splits, progress)?,
-            self.fusion(network, splits, progress)?,
-            self.navigator(network, splits, progress)?,
-        ];
-        Ok(Report { stages })
+        let mut folder = self.open(network, splits)?;
+        let stages = STAGES.iter().map(|stage| self.stage(stage, network, splits, progress, folder.as_mut()));
+        Ok(Report { stages: stages.collect::<Result<_>>()? })
     }
 
     /// Runs the first stage: late fusion and the uni-modal networks.
@@ -119,7 +119,7 @@ impl Trainer {
         splits: &Splits<N::Input>,
         progress: &mut Progress,
     ) -> Result<StageReport> {
-        self.stage(STAGES[0], network, splits, progress, |context, run, _| pretrain::train(context, run))
+        self.alone(STAGES[0], network, splits, progress)
     }
 
     /// Runs the second stage: the shortcuts.
@@ -132,7 +132,7 @@ impl Trainer {
         splits: &Splits<N::Input>,
         progress: &mut Progress,
     ) -> Result<StageReport> {
-        self.stage(STAGES[1], network, splits, progress, |context, run, _| shortcuts::train(context, run))
+        self.alone(STAGES[1], network, splits, progress)
     }
 
     /// Runs the third stage: fusion and head on randomly drawn routes.
@@ -145,7 +145,7 @@ impl Trainer {
         splits: &Splits<N::Input>,
         progress: &mut Progress,
     ) -> Result<StageReport> {
-        self.stage(STAGES[2], network, splits, progress, |context, run, _| fusion::train(context, run))
+        self.alone(STAGES[2], network, splits, progress)
     }
 
     /// Runs the last stage: the navigator.
@@ -161,24 +161,22 @@ impl Trainer {
         splits: &Splits<N::Input>,
         progress: &mut Progress,
     ) -> Result<StageReport> {
-        self.stage(STAGES[3], network, splits, progress, |context, run, folder| {
-            let measure = || self.measured(context.network, splits);
-            let table = match folder {
-                Some(folder) => folder.latency(context.network, measure)?,
-                None => measure()?,
-            };
-            navigator::train(context, run, &table)
-        })
+        self.alone(STAGES[3], network, splits, progress)
     }
 
-    fn stage<N: Network>(
+    fn alone<N: Network>(
         &self,
-        name: &str,
+        stage: &str,
         network: &N,
         splits: &Splits<N::Input>,
         progress: &mut Progress,
-        train: impl FnOnce(&Context<'_, N>, &mut Run<'_>, Option<&Folder>) -> Result<()>,
     ) -> Result<StageReport> {
+        let mut folder = self.open(network, splits)?;
+        self.stage(stage, network, splits, progress, folder.as_mut())
+    }
+
+    /// Checks what can be checked before anything is trained, and opens the run folder.
+    fn open<N: Network>(&self, network: &N, splits: &Splits<N::Input>) -> Result<Option<Folder>> {
         self.plan.check()?;
         if let Some(table) = &self.latency {
             table.check_here(network)?;
@@ -187,16 +185,36 @@ impl Trainer {
             let modalities = N::description().modalities.iter().zip(data.input().features());
             modalities.into_iter().try_for_each(|(modality, input)| modality.check_tokens(&input.tensor))?;
         }
-        let folder = self.folder.as_ref().map(|path| Folder::open(path, network, &self.plan, splits)).transpose()?;
-        match Run::begin(name, network, self.plan.seed, folder.as_ref(), progress)? {
-            Begin::Done(report) => Ok(report),
-            Begin::Run(mut run) => {
-                let disk = self.folder.clone().unwrap_or_else(std::env::temp_dir);
-                let context = Context::new(network, &self.plan, splits, self.memory, disk);
-                train(&context, &mut run, folder.as_ref())?;
-                run.finish(network)
-            }
+        self.folder.as_ref().map(|path| Folder::open(path, network, &self.plan, splits)).transpose()
+    }
+
+    fn stage<N: Network>(
+        &self,
+        stage: &str,
+        network: &N,
+        splits: &Splits<N::Input>,
+        progress: &mut Progress,
+        folder: Option<&mut Folder>,
+    ) -> Result<StageReport> {
+        let mut run = match Run::begin(stage, network, self.plan.seed, folder, progress)? {
+            Begin::Done(report) => return Ok(report),
+            Begin::Run(run) => run,
+        };
+        let disk = self.folder.clone().unwrap_or_else(std::env::temp_dir);
+        let context = Context::new(network, &self.plan, splits, self.memory, disk);
+        let trained = match stage {
+            "pretrain" => pretrain::train(&context, &mut run),
+            "shortcuts" => shortcuts::train(&context, &mut run),
+            "fusion" => fusion::train(&context, &mut run),
+            _ => run
+                .latency(network, || self.measured(network, splits))
+                .and_then(|table| navigator::train(&context, &mut run, &table)),
+        };
+        let done = trained.and_then(|()| run.finish(network));
+        if done.is_err() {
+            run.rewind(network.variables());
         }
+        done
     }
 
     /// The table at hand, or one measured now.

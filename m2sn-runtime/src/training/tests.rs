@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::{Mutex, PoisonError};
 
 use tch::Tensor;
 use tch::nn::VarStore;
@@ -23,13 +24,22 @@ use crate::{Device, Error};
 
 type Values = BTreeMap<String, Tensor>;
 
+/// The network of a seed: the same each time, whatever other tests draw meanwhile.
 fn network(seed: i64) -> Tiny {
+    static DRAWN: Mutex<BTreeMap<i64, Values>> = Mutex::new(BTreeMap::new());
     tch::manual_seed(seed);
-    Tiny::new(Device::Cpu).unwrap()
+    let network = Tiny::new(Device::Cpu).unwrap();
+    let mut drawn = DRAWN.lock().unwrap_or_else(PoisonError::into_inner);
+    checkpoint::assign(network.variables(), drawn.entry(seed).or_insert_with(|| values(&network))).unwrap();
+    network
 }
 
+/// The same samples each time.
 fn data() -> Splits<TinyInput> {
-    samples(192, 64).unwrap()
+    static DRAWN: Mutex<Option<Splits<TinyInput>>> = Mutex::new(None);
+    let mut drawn = DRAWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let Splits { train, valid } = drawn.get_or_insert_with(|| samples(192, 64).unwrap());
+    Splits { train: train.narrow(0, train.len()).unwrap(), valid: valid.narrow(0, valid.len()).unwrap() }
 }
 
 fn trainer(plan: Plan) -> Trainer {
@@ -589,6 +599,7 @@ fn damaged_files_of_a_run_are_named_with_what_to_do() {
     let texts = [
         ("plan.json", &read("plan.json")[..20]),
         ("latency.json", "garbage"),
+        ("versions.json", "garbage"),
         ("navigator/manifest.json", "{"),
         ("navigator/report.json", "{"),
     ]
@@ -617,6 +628,142 @@ fn a_folder_has_one_process_at_a_time() {
     let refused = again.borrow();
     assert!(refused.contains(&format!("process {} trains in this folder", std::process::id())), "{refused}");
     trainer(short()).folder(&path).pretrain(&mut network(1), &data(), &mut Progress::silent()).unwrap();
+}
+
+#[test]
+fn the_lock_is_held_from_the_first_stage_to_the_last() {
+    let folder = tempfile::tempdir().unwrap();
+    let lock = folder.path().join("lock");
+    let mark = lock.clone();
+    // Whoever takes the lock writes over the mark.
+    let mut progress = Progress::silent().observed(move |epoch: &Epoch| {
+        if epoch.phase == "pretrain" {
+            std::fs::write(&mark, "mark").unwrap();
+        }
+        ControlFlow::Continue(())
+    });
+    trainer(short()).folder(folder.path()).train(&mut network(1), &data(), &mut progress).unwrap();
+    assert_eq!(std::fs::read_to_string(lock).unwrap(), "mark");
+}
+
+/// Stops the training in `folder` with an error at the end of an epoch: a folder stands where a file should go.
+fn fails_after(folder: &Path, phase: &'static str, epoch: usize) -> (std::path::PathBuf, Progress) {
+    let obstacle = folder.join("current.safetensors.partial");
+    let path = obstacle.clone();
+    let observer = move |done: &Epoch| {
+        if done.phase == phase && done.epoch == epoch {
+            std::fs::create_dir(&path).unwrap();
+        }
+        ControlFlow::Continue(())
+    };
+    (obstacle, Progress::silent().observed(observer))
+}
+
+#[test]
+fn a_training_that_failed_goes_on_in_the_same_process() {
+    alone("a_training_that_failed_goes_on_in_the_same_process", || {
+        let (data, mut straight) = (data(), network(1));
+        let report = trainer(short()).train(&mut straight, &data, &mut Progress::silent()).unwrap();
+        for (phase, epoch) in
+            [("pretrain", 1), ("shortcuts/left/second", 1), ("shortcuts/left/second", 2), ("fusion", 1)]
+        {
+            let folder = tempfile::tempdir().unwrap();
+            let resumed = trainer(short()).folder(folder.path());
+            let mut network = network(1);
+            let (obstacle, mut progress) = fails_after(folder.path(), phase, epoch);
+            let error = resumed.train(&mut network, &data, &mut progress).unwrap_err();
+            assert!(matches!(error, Error::Io { .. }), "{error}");
+            std::fs::remove_dir(obstacle).unwrap();
+            let found = resumed.train(&mut network, &data, &mut Progress::silent()).unwrap();
+            assert_eq!(values(&network), values(&straight), "{phase}");
+            assert_eq!(without_seconds(found), without_seconds(report.clone()), "{phase}");
+        }
+    });
+}
+
+#[test]
+fn the_state_of_a_stage_that_is_done_counts_for_nothing() {
+    alone("the_state_of_a_stage_that_is_done_counts_for_nothing", || {
+        let folder = tempfile::tempdir().unwrap();
+        let [current, kept] = ["current.safetensors", "kept"].map(|name| folder.path().join(name));
+        let (path, copy) = (current.clone(), kept.clone());
+        let mut progress = Progress::silent().observed(move |epoch: &Epoch| {
+            if epoch.epoch == 1 {
+                std::fs::copy(&path, &copy).unwrap();
+            }
+            ControlFlow::Continue(())
+        });
+        let trainer = trainer(short()).folder(folder.path());
+        let (data, silent, mut done) = (data(), &mut Progress::silent(), network(1));
+        let report = trainer.pretrain(&mut done, &data, &mut progress).unwrap();
+        assert!(report.phases[0].epochs[1].best, "what was kept is not what the stage left");
+        let model = Tensors::read(&kept).unwrap().tensors.into_iter();
+        let model = model.filter_map(|(name, tensor)| Some((name.strip_prefix("model/")?.to_owned(), tensor)));
+
+        std::fs::rename(kept, &current).unwrap();
+        let error = refusal(folder.path(), trainer.pretrain(&mut again(&model.collect()), &data, silent));
+        assert!(error.starts_with("folder: this folder's run began with other parameters"), "{error}");
+        assert!(!current.exists());
+        trainer.shortcuts(&mut done, &data, silent).unwrap();
+    });
+}
+
+#[test]
+fn what_a_refusal_says_has_to_go_is_all_that_has_to_go() {
+    alone("what_a_refusal_says_has_to_go_is_all_that_has_to_go", || {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, data) = (folder.path(), data());
+        let trainer = trainer(short()).folder(path);
+        let mut straight = network(1);
+        trainer.train(&mut straight, &data, &mut Progress::silent()).unwrap();
+        let mut texts = Vec::new();
+        let cut = |name: &str| {
+            let file = path.join(name);
+            let whole = std::fs::read(&file).unwrap();
+            std::fs::write(&file, &whole[..whole.len() - 3]).unwrap();
+        };
+        let stopped = |phase: &'static str| {
+            let stop = move |epoch: &Epoch| match epoch.phase == phase {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            };
+            trainer.train(&mut network(1), &data, &mut Progress::silent().observed(stop)).unwrap_err();
+        };
+        let go = |name: &str| std::fs::remove_dir_all(path.join(name)).unwrap();
+        let cases: [&dyn Fn(); 6] = [
+            &|| cut("pretrain/report.json"),
+            &|| cut("shortcuts/model.safetensors"),
+            &|| go("fusion"),
+            &|| cut("navigator/report.json"),
+            &|| {
+                go("navigator");
+                stopped("navigator");
+                cut("current.safetensors");
+            },
+            &|| {
+                go("navigator");
+                stopped("navigator");
+                go("fusion");
+            },
+        ];
+        for spoil in cases {
+            spoil();
+            let error = trainer.train(&mut network(1), &data, &mut Progress::silent()).unwrap_err();
+            let error = error.to_string();
+            let (place, help) = error.split_once("remove ").unwrap();
+            let mut paths: Vec<_> = help.split('`').skip(1).step_by(2).map(Path::new).collect();
+            paths.retain(|path| path.is_absolute());
+            let this = place.split_once(": ").unwrap().0;
+            for gone in if paths.is_empty() { vec![Path::new(this)] } else { paths } {
+                if gone.is_dir() { std::fs::remove_dir_all(gone) } else { std::fs::remove_file(gone) }.unwrap();
+            }
+            let mut network = network(1);
+            trainer.train(&mut network, &data, &mut Progress::silent()).unwrap();
+            assert_eq!(values(&network), values(&straight), "{error}");
+            texts.push(error.replace(&path.display().to_string(), "folder"));
+        }
+        insta::assert_snapshot!(texts.join("\n"));
+    });
 }
 
 #[test]

@@ -1,0 +1,79 @@
+//! Whose run a folder is: the spec, the plan and the data, as a new run would write them.
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use tch::Tensor;
+
+use crate::Result;
+use crate::batch::Feature;
+use crate::checkpoint::hexadecimal;
+use crate::checkpoint::tensors::values;
+use crate::data::{Dataset, Splits};
+use crate::network::{Input, Network};
+use crate::training::cache::chunks;
+
+/// What tells one data set from another: of each split its samples, and the SHA-256 of each of its tensors.
+pub(super) fn fingerprints<N: Network>(splits: &Splits<N::Input>) -> Result<Value> {
+    let of = |dataset: &Dataset<N::Input>| -> Result<Value> {
+        let mut tensors = serde_json::Map::new();
+        let features = dataset.input().features();
+        for (modality, Feature { tensor, mask }) in N::description().modalities.iter().zip(&features) {
+            tensors.insert(modality.name.into(), sha256_of(tensor)?.into());
+            if let Some(mask) = mask {
+                tensors.insert(format!("mask of {}", modality.name), sha256_of(mask)?.into());
+            }
+        }
+        let target = sha256_of(dataset.target())?;
+        Ok(serde_json::json!({ "samples": dataset.len(), "target_sha256": target, "input_sha256": tensors }))
+    };
+    Ok(serde_json::json!({ "train": of(&splits.train)?, "valid": of(&splits.valid)? }))
+}
+
+/// The SHA-256 of a tensor's values, taken in parts so that no second copy of all is needed.
+fn sha256_of(tensor: &Tensor) -> Result<String> {
+    const ROWS: i64 = 1024;
+    let mut digest = Sha256::new();
+    let rows = tensor.size().first().copied().unwrap_or(0);
+    for range in chunks(rows, ROWS) {
+        digest.update(values(&tensor.narrow(0, range.start, range.end - range.start))?);
+    }
+    Ok(hexadecimal(&digest.finalize()))
+}
+
+/// The first line of two texts that differs.
+pub(super) fn lines_that_differ(found: &str, expected: &str) -> Result<Vec<String>, String> {
+    let (mut found, mut expected) = (found.lines(), expected.lines());
+    for number in 1.. {
+        match (found.next(), expected.next()) {
+            (None, None) => break,
+            (there, here) if there == here => {}
+            (there, here) => {
+                let text = |line: Option<&str>| line.map_or("nothing".into(), |line| format!("`{}`", line.trim()));
+                return Ok(vec![format!("line {number}: {} in the folder, {} here", text(there), text(here))]);
+            }
+        }
+    }
+    Ok(Vec::new())
+}
+
+/// The values of two JSON texts that differ, each with its path; an error where the first is no JSON.
+pub(super) fn values_that_differ(found: &str, expected: &str) -> Result<Vec<String>, String> {
+    fn compare(path: &str, found: &Value, expected: &Value, differences: &mut Vec<String>) {
+        match (found, expected) {
+            (Value::Object(there), Value::Object(here)) => {
+                let keys: std::collections::BTreeSet<_> = there.keys().chain(here.keys()).collect();
+                for key in keys {
+                    let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                    let value = |object: &serde_json::Map<_, _>| object.get(key).cloned().unwrap_or(Value::Null);
+                    compare(&path, &value(there), &value(here), differences);
+                }
+            }
+            _ if found == expected => {}
+            _ => differences.push(format!("{path}: {found} in the folder, {expected} here")),
+        }
+    }
+    let parse = |text: &str| serde_json::from_str::<Value>(text).map_err(|error| error.to_string());
+    let mut differences = Vec::new();
+    compare("", &parse(found)?, &parse(expected)?, &mut differences);
+    Ok(differences)
+}
