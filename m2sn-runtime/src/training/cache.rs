@@ -142,7 +142,9 @@ impl Drop for Features<'_> {
 }
 
 /// Takes the room on the disk that a mapping will need: a write to a mapped file that finds none ends the process.
-fn reserve(file: &mut impl Write, bytes: u64) -> io::Result<()> {
+///
+/// Only what has reached the disk has its blocks: a file system may take zeros, and find no room for them later.
+fn reserve(file: &mut File, bytes: u64) -> io::Result<()> {
     const BLOCK: &[u8] = &[0; 1 << 20];
     let mut left = bytes;
     while left > 0 {
@@ -150,7 +152,7 @@ fn reserve(file: &mut impl Write, bytes: u64) -> io::Result<()> {
         file.write_all(&BLOCK[..length as usize])?;
         left -= length;
     }
-    file.flush()
+    file.sync_data()
 }
 
 /// The ranges of at most `chunk` samples that make up all of them.
@@ -194,13 +196,43 @@ mod tests {
 
     #[test]
     fn room_is_taken_before_it_is_mapped() {
-        let mut file = Vec::new();
-        reserve(&mut file, (3 << 20) + 7).unwrap();
-        assert_eq!(file.len(), (3 << 20) + 7);
-        // A slice takes as many bytes as it has, and then refuses, as a full disk does.
-        let mut room = [0; 100];
-        assert!(reserve(&mut &mut room[..], 101).is_err());
-        assert!(reserve(&mut &mut room[..], 100).is_ok());
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        reserve(&mut File::create(&path).unwrap(), (3 << 20) + 7).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().len(), (3 << 20) + 7);
+        #[cfg(unix)]
+        {
+            // A sparse file would have the length as well.
+            let blocks = std::os::unix::fs::MetadataExt::blocks(&std::fs::metadata(&path).unwrap());
+            assert!(blocks * 512 >= 3 << 20, "{blocks} blocks");
+        }
+    }
+
+    fn refusal(folder: PathBuf) -> String {
+        let cache = Cache::new(0, folder);
+        let error = cache.mapped(&[7, 3], Kind::Float, 84).unwrap_err();
+        assert!(matches!(error, Error::Io { .. }), "{error:?}");
+        error.to_string()
+    }
+
+    #[test]
+    fn a_place_that_is_no_folder_is_an_error_that_names_it() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let place = file.path().join("cache");
+        let message = refusal(place.clone());
+        assert!(message.starts_with(&format!("{}: ", place.display())), "{message}");
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_full_disk_is_an_error_that_names_file_and_bytes() {
+        let folder = tempfile::tempdir().unwrap();
+        let name = format!(".m2sn-cache-{}-0", std::process::id());
+        std::os::unix::fs::symlink("/dev/full", folder.path().join(&name)).unwrap();
+        let message = refusal(folder.path().into());
+        assert!(message.contains(&name) && message.contains("84 bytes of cached features do not fit: "), "{message}");
+        assert!(message.contains("allow more memory (`Trainer::memory`)"), "{message}");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is left that would keep it full");
     }
 
     #[test]
