@@ -13,6 +13,7 @@ use super::gumbel;
 use super::run::Run;
 use crate::Result;
 use crate::latency::Table;
+use crate::navigator::decide;
 use crate::network::{Network, Part};
 use crate::plan::Latency;
 use crate::task::Task;
@@ -51,8 +52,12 @@ pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>, tab
     let validate = || {
         context.valid.score(chunk, "score", |range, target| {
             let inputs: Vec<_> = context.valid.inputs.iter().map(|input| input.range(range.clone())).collect();
-            let exits: Vec<_> =
-                network.navigate(&inputs, false).iter().map(|scores| scores.argmax(-1, false)).collect();
+            // The rule of inference, which refuses scores that decide nothing.
+            let exits = decide(&network.navigate(&inputs, false))?.into_iter().map(|exits| {
+                let exits: Vec<i64> = exits.into_iter().map(|exit| exit as i64).collect();
+                Tensor::from_slice(&exits).to_device(context.device)
+            });
+            let exits: Vec<_> = exits.collect();
             let features = valid.iter().zip(&exits).map(|(all, exits)| choose(&all.range(range.clone()).tensor, exits));
             let logits = network.fuse(&features.collect::<Vec<_>>(), false);
             let value = loss(task, &logits, target);
