@@ -206,9 +206,11 @@ impl Trainer {
             "pretrain" => pretrain::train(&context, &mut run),
             "shortcuts" => shortcuts::train(&context, &mut run),
             "fusion" => fusion::train(&context, &mut run),
-            _ => run
-                .latency(network, || self.measured(network, splits))
-                .and_then(|table| navigator::train(&context, &mut run, &table)),
+            _ => run.latency(network, || self.measured(network, splits)).and_then(|table| {
+                let unpaid = latency::unpaid::<N>(&table)?;
+                unpaid.iter().for_each(|warning| tracing::warn!("{warning}"));
+                navigator::train(&context, &mut run, &table)
+            }),
         };
         let done = trained.and_then(|()| run.finish(network));
         if done.is_err() {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::rc::Rc;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tch::Tensor;
 use tch::nn::VarStore;
@@ -415,6 +415,18 @@ fn a_loss_that_is_not_finite_stops_the_training() {
 }
 
 #[test]
+fn a_navigator_whose_scores_are_not_finite_stops_the_training() {
+    let mut plan = Tiny::plan();
+    // One step, whose loss is finite; what it makes of the navigator shows in the validation alone.
+    plan.navigator.stage.epochs = 1;
+    plan.navigator.stage.batch = 192;
+    plan.navigator.stage.schedule = Schedule::Constant;
+    plan.navigator.stage.optimizer = Optimizer::Sgd { lr: 1e39, momentum: 0.0, weight_decay: 0.0 };
+    let error = trainer(plan).navigator(&mut network(1), &data(), &mut Progress::silent()).unwrap_err().to_string();
+    assert!(error.starts_with("navigator: row 0 has the score "), "{error}");
+}
+
+#[test]
 fn latencies_must_fit_the_network() {
     let train =
         |trainer: Trainer| trainer.train(&mut network(1), &data(), &mut Progress::silent()).unwrap_err().to_string();
@@ -437,6 +449,53 @@ fn a_run_keeps_the_latencies_that_it_began_with() {
     let slower = trainer.latency(table([&[5.0, 6.0, 7.0], &[5.0, 6.0, 7.0]]));
     slower.navigator(&mut network(1), &data(), &mut Progress::silent()).unwrap();
     assert_eq!(read(folder.path()), before);
+}
+
+/// Keeps the messages of all warnings.
+#[derive(Debug, Default, Clone)]
+struct Warnings(Arc<Mutex<Vec<String>>>);
+
+impl tracing::Subscriber for Warnings {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        *metadata.level() == tracing::Level::WARN
+    }
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        struct Message(String);
+        impl tracing::field::Visit for Message {
+            fn record_debug(&mut self, _: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+                self.0 += &format!("{value:?}");
+            }
+        }
+        let mut message = Message(String::new());
+        event.record(&mut message);
+        self.0.lock().unwrap().push(message.0);
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+    fn enter(&self, _: &tracing::span::Id) {}
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[test]
+fn a_table_by_which_an_exit_does_not_pay_is_warned_of() {
+    let mut table = table([&[1.0, 2.0, 3.0], &[2.0, 4.0, 6.0]]);
+    table.modalities[1].shortcuts[0] = Estimate { median: 5.0, low: 5.0, high: 5.0 };
+    let warnings = Warnings::default();
+    tracing::subscriber::with_default(warnings.clone(), || {
+        let trainer = Trainer::new(short()).latency(table);
+        trainer.pretrain(&mut network(1), &data(), &mut Progress::silent()).unwrap();
+        assert_eq!(*warnings.0.lock().unwrap(), [""; 0]);
+        trainer.navigator(&mut network(1), &data(), &mut Progress::silent()).unwrap();
+    });
+    let warnings = warnings.0.lock().unwrap();
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].starts_with("right: leaving at first takes 7.000 ms, no less than"), "{warnings:?}");
 }
 
 /// [`Tiny`], with its last blocks replaced by one that has nothing to learn.
