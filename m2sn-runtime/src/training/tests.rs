@@ -789,7 +789,11 @@ fn what_a_refusal_says_has_to_go_is_all_that_has_to_go() {
             trainer.train(&mut network(1), &data, &mut Progress::silent().observed(stop)).unwrap_err();
         };
         let go = |name: &str| std::fs::remove_dir_all(path.join(name)).unwrap();
-        let cases: [&dyn Fn(); 6] = [
+        let cases: [&dyn Fn(); 8] = [
+            &|| checkpoint::save(&network(9), path.join("pretrain")).unwrap(),
+            &|| {
+                let _ = std::fs::copy(path.join("pretrain/report.json"), path.join("fusion/report.json")).unwrap();
+            },
             &|| cut("pretrain/report.json"),
             &|| cut("shortcuts/model.safetensors"),
             &|| go("fusion"),

@@ -43,16 +43,29 @@ impl History {
         let mut history = Self { path: path.into(), done: Vec::new(), current: None };
         for (number, stage) in STAGES.iter().enumerate() {
             let folder = path.join(stage);
-            let report = folder.join(REPORT);
-            let text = if folder.join(MODEL).exists() { read(&report)? } else { None };
+            let file = folder.join(REPORT);
+            let text = if folder.join(MODEL).exists() { read(&file)? } else { None };
             let Some(text) = text else { continue };
-            let parsed = serde_json::from_str(&text).map_err(|error| {
-                Error::file(&report, format!("is damaged ({error})\nhelp: {}", history.anew(number, &report)))
-            })?;
+            let refusal = |file: &Path, fault: String| {
+                Err(Error::file(file, format!("{fault}\nhelp: {}", history.anew(number, file))))
+            };
+            let report: StageReport = match serde_json::from_str(&text) {
+                Ok(report) => report,
+                Err(error) => return refusal(&file, format!("is damaged ({error})")),
+            };
+            if report.stage != *stage {
+                return refusal(
+                    &file,
+                    format!("is the report of stage `{}`, expected that of `{stage}`", report.stage),
+                );
+            }
             let manifest = history.usable(stage, checkpoint::manifest(&folder))?;
+            if manifest.stage.as_deref() != Some(*stage) {
+                return refusal(&folder.join(MODEL), format!("is not what stage `{stage}` of a training left"));
+            }
             let link =
                 Link { number, made_from: manifest.made_from.unwrap_or_default(), left: manifest.weights_sha256 };
-            history.done.push(Done { link, report: parsed });
+            history.done.push(Done { link, report });
         }
         let file = path.join(CURRENT);
         if let Some(current) = Current::read(&file)? {
