@@ -70,6 +70,10 @@ impl Trainer {
     }
 
     /// Writes settings, metrics and checkpoints to a run folder, and goes on from it where it holds this very run.
+    ///
+    /// One process at a time trains in a folder, and it knows its data by their SHA-256. [`Trainer::train`] locks it and
+    /// hashes the data once; stages that are run one by one do so each for itself, so that another process may come
+    /// between them.
     pub fn folder(self, folder: impl Into<PathBuf>) -> Self {
         Self { folder: Some(folder.into()), ..self }
     }
@@ -89,8 +93,6 @@ impl Trainer {
     }
 
     /// Runs all stages.
-    ///
-    /// The run folder is locked from the first to the last, and the data are compared with its once.
     ///
     /// Samples may lie on another device than the model: each mini-batch is moved there.
     ///
