@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::{Mutex, PoisonError};
 
 use tch::Tensor;
 use tch::nn::VarStore;
@@ -23,9 +24,19 @@ use crate::{Device, Error};
 
 type Values = BTreeMap<String, Tensor>;
 
+/// The same parameters for the same seed, whatever other tests draw in the meantime.
 fn network(seed: i64) -> Tiny {
+    static DRAWN: Mutex<BTreeMap<i64, Values>> = Mutex::new(BTreeMap::new());
     tch::manual_seed(seed);
-    Tiny::new(Device::Cpu).unwrap()
+    let network = Tiny::new(Device::Cpu).unwrap();
+    let mut drawn = DRAWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let first = drawn.entry(seed).or_insert_with(|| values(&network));
+    tch::no_grad(|| {
+        for (name, mut value) in network.variables().variables() {
+            value.copy_(&first[&name]);
+        }
+    });
+    network
 }
 
 fn data() -> Splits<TinyInput> {
