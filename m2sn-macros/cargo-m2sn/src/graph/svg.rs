@@ -9,7 +9,7 @@ use m2sn_compiler::{Layer, Modality, Outline};
 use super::ways;
 
 /// All in pixels.
-const BOX: (usize, usize) = (230, 58);
+const BOX: (usize, usize) = (250, 58);
 const GAP: usize = 26;
 const MARGIN: usize = 24;
 /// Between two shortcuts that run side by side.

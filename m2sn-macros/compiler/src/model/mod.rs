@@ -100,11 +100,12 @@ pub(crate) struct Layer {
 impl fmt::Display for Task {
     /// What the head yields, such as `10 classes`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Classification { classes } => write!(f, "{classes} classes"),
-            Self::Multilabel { labels } => write!(f, "{labels} labels"),
-            Self::Regression { targets } => write!(f, "{targets} targets"),
-        }
+        let (count, what) = match self {
+            Self::Classification { classes } => return write!(f, "{classes} classes"),
+            Self::Multilabel { labels } => (labels, "label"),
+            Self::Regression { targets } => (targets, "target"),
+        };
+        write!(f, "{count} {what}{}", if *count == 1 { "" } else { "s" })
     }
 }
 
