@@ -11,6 +11,7 @@
 mod program;
 
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
 use m2sn::evaluation::{Candidate, Way, study};
@@ -37,6 +38,11 @@ fn quickstart(out: &mut dyn Write) -> program::Outcome {
         writeln!(out, "  {:<10} {:>5.1} s", stage.stage, stage.seconds)?;
     }
 
+    // For `serve_one`, a program that only loads and predicts.
+    let folder = Path::new("runs/quickstart");
+    model.save(folder)?;
+    write_requests(&scenes(20, 0.5)?, &folder.join("requests"))?;
+
     for (time, days) in [("by day", 1.0), ("at night", 0.0)] {
         let test = scenes(200, days)?.to_device(device)?;
         let answer = model.predict(test.input())?;
@@ -52,6 +58,19 @@ fn quickstart(out: &mut dyn Write) -> program::Outcome {
         [Candidate::new("late fusion", &model, Way::LateFusion), Candidate::new("M²SN", &model, Way::Navigator)];
     writeln!(out, "\n{}", study(&candidates, &scenes(400, 0.5)?, &Default::default())?)?;
     Ok(())
+}
+
+/// Writes scenes as `serve_one` reads them: one JSON object a line.
+fn write_requests(scenes: &Dataset<quickstart::Input>, path: &Path) -> program::Outcome {
+    let mut text = String::new();
+    for index in 0..scenes.len() {
+        let scene = scenes.narrow(index, 1)?;
+        let pixels = |batch: &Batch<_>| Vec::<f32>::try_from(batch.tensor().flatten(0, -1));
+        let request =
+            serde_json::json!({ "camera": pixels(&scene.input().camera)?, "thermal": pixels(&scene.input().thermal)? });
+        text += &format!("{request}\n");
+    }
+    std::fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()).into())
 }
 
 /// Scenes with a disc, a square or a cross; `days` is the share that the camera sees, the thermal sensor sees the rest.

@@ -13,6 +13,13 @@ pub struct Args {
     pub krate: Path,
 }
 
+impl Args {
+    /// A spec alone.
+    pub fn of(path: &str) -> Self {
+        Self { spec: LitStr::new(path, Span::call_site()), krate: parse_quote!(::m2sn) }
+    }
+}
+
 impl Parse for Args {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
         const USAGE: &str = "expected the path of a spec, as in `\"specs/network.yaml\"`";

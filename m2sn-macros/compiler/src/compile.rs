@@ -8,7 +8,9 @@ use crate::args::Args;
 use crate::check::{Checked, check};
 use crate::expand::{Context, Sketch, expand, stub};
 use crate::lints::lints;
+use crate::outline::Outline;
 use crate::print::print;
+use crate::report::{Diagnostic, Severity};
 use crate::source::{Base, Source};
 
 /// Writes the model on an item; where something is wrong, the faults and what stands in for the model.
@@ -34,16 +36,19 @@ pub fn generate(args: &Args, source: Result<Source, String>, item: TokenStream) 
         _ if misplaced.is_some() => misplaced.into_iter().chain([sketch(&context)]).collect(),
         Ok(Checked { model, warnings }) => {
             let lints = if warnings.is_empty() { Vec::new() } else { lints(&mut context.item.attrs) };
-            let warnings = warnings.iter().map(|text| warning(text, &lints, span));
+            let warnings = warnings.iter().map(|fault| warning(&fault.rendered, &lints, span));
             warnings.chain([expand(&model, &context)]).collect()
         }
-        Err(faults) => faults.iter().map(|fault| error(fault, span)).chain([sketch(&context)]).collect(),
+        Err(faults) => errors(&faults).map(|fault| error(fault, span)).chain([sketch(&context)]).collect(),
     }
 }
 
 /// The code that [`generate`] would write, as an expression that holds its text.
 pub fn embed(args: &Args, source: Result<Source, String>) -> TokenStream {
-    let text = source.map_err(|fault| vec![fault]).and_then(|source| Ok((text(args, &source)?, source)));
+    let text = source.map_err(|fault| vec![fault]).and_then(|source| match text(args, &source) {
+        Ok(text) => Ok((text, source)),
+        Err(faults) => Err(errors(&faults).map(str::to_owned).collect()),
+    });
     match text {
         Ok((text, source)) => {
             let include = include(&source);
@@ -51,7 +56,7 @@ pub fn embed(args: &Args, source: Result<Source, String>) -> TokenStream {
             quote!({ const _: &str = #include; #text })
         }
         Err(faults) => {
-            let errors = faults.iter().map(|fault| error(fault, args.spec.span()));
+            let errors = faults.iter().map(|fault: &String| error(fault, args.spec.span()));
             quote!({ #(#errors)* "" })
         }
     }
@@ -60,12 +65,21 @@ pub fn embed(args: &Args, source: Result<Source, String>) -> TokenStream {
 /// The source text of a model, on a struct that bears its name.
 ///
 /// # Errors
-/// Every fault of the spec, rendered, in the order of the file.
-pub fn text(args: &Args, source: &Source) -> Result<String, Vec<String>> {
+/// Every fault of the spec, warnings included, in the order of the file.
+pub fn text(args: &Args, source: &Source) -> Result<String, Vec<Diagnostic>> {
     let Checked { model, .. } = check(&source.text, &source.path, None)?;
     let name = proc_macro2::Ident::new(&model.name.text, Span::call_site());
     let item = syn::parse_quote!(pub struct #name;);
     Ok(print(expand(&model, &context(args, Some(source), item))))
+}
+
+/// What tools show of a network, and the warnings of its spec.
+///
+/// # Errors
+/// Every fault of the spec, warnings included, in the order of the file.
+pub fn outline(source: &Source) -> Result<(Outline, Vec<Diagnostic>), Vec<Diagnostic>> {
+    let Checked { model, warnings } = check(&source.text, &source.path, None)?;
+    Ok((Outline::of(&model), warnings))
 }
 
 fn context(args: &Args, source: Option<&Source>, item: DeriveInput) -> Context {
@@ -98,6 +112,11 @@ fn is_unit(item: &DeriveInput) -> bool {
     unit && item.generics.params.is_empty()
 }
 
+/// The faults that stand in the way of the model.
+fn errors(faults: &[Diagnostic]) -> impl Iterator<Item = &str> {
+    faults.iter().filter(|fault| fault.severity == Severity::Error).map(|fault| fault.rendered.as_str())
+}
+
 fn error(text: &str, span: Span) -> TokenStream {
     quote_spanned!(span=> ::core::compile_error!(#text);)
 }
@@ -118,8 +137,6 @@ fn warning(text: &str, lints: &[Attribute], span: Span) -> TokenStream {
 mod tests {
     use std::path::Path;
 
-    use syn::parse_quote;
-
     use super::{Args, Source, text};
 
     #[test]
@@ -128,9 +145,9 @@ mod tests {
         insta::with_settings!({ omit_expression => true, prepend_module_to_snapshot => false }, {
             insta::glob!("../../../specs", "*.yaml", |file| {
                 let path = format!("specs/{}", file.file_name().unwrap_or_default().display());
-                let args = Args { spec: parse_quote!(#path), krate: parse_quote!(::m2sn) };
+                let args = Args::of(&path);
                 let source = Source::read(&path, &root, None).expect("the spec is there");
-                insta::assert_snapshot!("source", text(&args, &source).unwrap_or_else(|faults| faults.join("\n")));
+                insta::assert_snapshot!("source", text(&args, &source).unwrap_or_else(|faults| super::errors(&faults).collect()));
             });
         });
     }

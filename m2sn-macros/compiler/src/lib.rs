@@ -18,10 +18,17 @@ mod report;
 mod shape;
 
 mod expand;
+mod outline;
 mod print;
 
 mod compile;
 
+/// The JSON Schema of specs, by which editors complete keys and explain them.
+pub const SCHEMA: &str = include_str!("m2sn.schema.json");
+
 pub use args::Args;
-pub use compile::{embed, generate, text};
+pub use compile::{embed, generate, outline, text};
+pub use cost::{Cost, grouped};
+pub use outline::{Exit, Layer, Modality, Navigator, Outline};
+pub use report::{Diagnostic, Severity};
 pub use source::Source;

@@ -24,13 +24,25 @@ pub(crate) enum Base {
 }
 
 impl Source {
+    /// Reads a spec by a path as the shell has it: absolute, or relative to the working folder.
+    ///
+    /// # Errors
+    /// A message for the user where the file cannot be read.
+    pub fn open(path: &str) -> Result<Self, String> {
+        Self::load(path, Base::Package, Path::new(path))
+    }
+
     /// Reads a spec. `package` is the package's folder; `caller` that of the calling file, where it is known.
     ///
     /// # Errors
     /// A message for the user where the path is absolute, or the file cannot be read.
     pub fn read(path: &str, package: &Path, caller: Option<&Path>) -> Result<Self, String> {
         let (base, file) = resolve(path, package, caller)?;
-        let bytes = std::fs::read(&file).map_err(|error| unreadable(path, &file, &error))?;
+        Self::load(path, base, &file)
+    }
+
+    fn load(path: &str, base: Base, file: &Path) -> Result<Self, String> {
+        let bytes = std::fs::read(file).map_err(|error| unreadable(path, file, &error))?;
         let text = String::from_utf8(bytes).map_err(|error| {
             let line = error.as_bytes()[..error.utf8_error().valid_up_to()].split(|byte| *byte == b'\n').count();
             format!("the spec `{path}` is no UTF-8 text: line {line} holds other bytes")

@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 
 use super::{Context, heads, layer, names, total, width};
-use crate::cost::Cost;
+use crate::cost::{Cost, grouped};
 use crate::layer::{MAX_SIZE, Site, align, size};
 use crate::model::{Exit, Layer, Modality, Name};
 use crate::report::{Errors, Place, suggest};
@@ -260,17 +260,4 @@ fn rests(layers: &[Layer]) -> Vec<Rest> {
     }
     rests.reverse();
     rests
-}
-
-/// A number with its thousands set off.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            grouped.push(' ');
-        }
-        grouped.push(digit);
-    }
-    grouped
 }

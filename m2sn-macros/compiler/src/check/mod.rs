@@ -14,7 +14,7 @@ use crate::cost::Cost;
 use crate::document::Document;
 use crate::layer::Site;
 use crate::model::{Layer, Modality, Model, Name, Task};
-use crate::report::{At, Errors, Place, Report, Severity};
+use crate::report::{At, Diagnostic, Errors, Place, Severity};
 use crate::shape::Shape;
 use crate::spec::{self, Spec};
 
@@ -22,16 +22,16 @@ use crate::spec::{self, Spec};
 #[derive(Debug)]
 pub(crate) struct Checked {
     pub(crate) model: Model,
-    /// Rendered, in the order of the file.
-    pub(crate) warnings: Vec<String>,
+    /// In the order of the file.
+    pub(crate) warnings: Vec<Diagnostic>,
 }
 
 /// Checks the text of a spec. `path` is the file as its user wrote it; `strukt` the name of the annotated struct,
 /// which has to be that of the model.
 ///
 /// # Errors
-/// Every fault, rendered, in the order of the file; where the text is no spec at all, the first only.
-pub(crate) fn check(text: &str, path: &str, strukt: Option<&str>) -> Result<Checked, Vec<String>> {
+/// Every fault, warnings included, in the order of the file; where the text is no spec at all, the first only.
+pub(crate) fn check(text: &str, path: &str, strukt: Option<&str>) -> Result<Checked, Vec<Diagnostic>> {
     let (document, faults) = Document::read(text);
     let mut errors = Errors::default();
     let unread = !faults.is_empty();
@@ -49,16 +49,12 @@ pub(crate) fn check(text: &str, path: &str, strukt: Option<&str>) -> Result<Chec
             }
         }
     };
-    let reports = errors.take(&document, path);
-    let of = |severity| {
-        let of = |report: &Report| report.severity == severity;
-        reports.iter().filter(|report| of(report)).map(|report| report.text.clone()).collect::<Vec<_>>()
-    };
+    let diagnostics = errors.take(&document, path);
     match model {
-        Some(model) if !reports.iter().any(|report| report.severity == Severity::Error) => {
-            Ok(Checked { model, warnings: of(Severity::Warning) })
+        Some(model) if diagnostics.iter().all(|diagnostic| diagnostic.severity == Severity::Warning) => {
+            Ok(Checked { model, warnings: diagnostics })
         }
-        _ => Err(of(Severity::Error)),
+        _ => Err(diagnostics),
     }
 }
 

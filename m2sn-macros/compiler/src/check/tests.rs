@@ -2,6 +2,7 @@ use insta::{assert_snapshot, glob, with_settings};
 
 use super::check;
 use crate::model::Model;
+use crate::report::{Diagnostic, Severity};
 
 /// Every fault of each spec in `faulty/`, as the user reads it.
 #[test]
@@ -9,9 +10,9 @@ fn faulty_specs() {
     glob!("../../faulty", "*.yaml", |path| {
         let text = std::fs::read_to_string(path).expect("a spec");
         let name = path.file_name().expect("a file").to_string_lossy();
-        let reports = check(&text, &format!("faulty/{name}"), None);
-        let reports = reports.expect_err("the spec is at fault");
-        let reports: Vec<_> = reports.iter().map(|report| format!("error: {report}\n")).collect();
+        let faults = check(&text, &format!("faulty/{name}"), None).expect_err("the spec is at fault");
+        let errors = faults.iter().filter(|fault| fault.severity == Severity::Error);
+        let reports: Vec<_> = errors.map(|fault| format!("error: {}\n", fault.rendered)).collect();
         with_settings!({ omit_expression => true, prepend_module_to_snapshot => false }, {
             assert_snapshot!("faulty", reports.join("\n"));
         });
@@ -21,7 +22,7 @@ fn faulty_specs() {
 #[test]
 fn the_struct_bears_the_name_of_the_model() {
     let reports = check(&small(""), "small.yaml", Some("Tiny")).unwrap_err();
-    assert_snapshot!(reports.join("\n"), @r"
+    assert_snapshot!(rendered(&reports), @r"
     the spec is of `Small`, but the struct is `Tiny`
      --> small.yaml:1:8
       |
@@ -34,7 +35,7 @@ fn the_struct_bears_the_name_of_the_model() {
 #[test]
 fn a_shortcut_that_saves_nothing_is_warned_of() {
     let checked = check(&small("    shortcuts: [first]\n"), "small.yaml", Some("Small")).expect("a sound spec");
-    assert_snapshot!(checked.warnings.join("\n"), @r"
+    assert_snapshot!(rendered(&checked.warnings), @r"
     the shortcut after `first` takes 512 multiply-adds, the layers that it skips 128
      --> small.yaml:9:17
       |
@@ -49,7 +50,7 @@ fn dropout_that_does_nothing_is_warned_of() {
     let text = small("").replace("{ vector: { size: 4 } }", "{ sequence: { length: 4, features: 4 } }");
     let text = text.replace("second: { linear: { size: 16 } }", "second: { gru: { hidden: 4, dropout: 0.5 } }");
     let checked = check(&text, "small.yaml", None).expect("a sound spec");
-    assert_snapshot!(checked.warnings.join("\n"), @r"
+    assert_snapshot!(rendered(&checked.warnings), @r"
     dropout lies between the layers of a `gru`, and this one has a single layer
      --> small.yaml:8:46
       |
@@ -149,7 +150,7 @@ fn encoders_are_as_deep_as_anyone_writes_them() {
     let model = check(&deep(300, true), "deep.yaml", None).expect("a sound spec").model;
     assert_eq!(model.modalities[0].exits.len(), 301);
     let reports = check(&deep(4096, false), "deep.yaml", None).unwrap_err();
-    assert!(reports[0].starts_with("an encoder of 4099 layers\n"), "{reports:?}");
+    assert!(reports[0].rendered.starts_with("an encoder of 4099 layers\n"), "{reports:?}");
 }
 
 #[test]
@@ -157,7 +158,7 @@ fn modalities_are_as_many_as_the_runtime_fuses() {
     let more = |count| (1..count).map(|number| format!("  copy{number}: *left\n")).collect::<String>();
     let spec = |count| small(&more(count)).replace("left:", "left: &left");
     assert_eq!(check(&spec(12), "many.yaml", None).expect("a sound spec").model.modalities.len(), 12);
-    assert_snapshot!(check(&spec(13), "many.yaml", None).unwrap_err().join("\n"), @r"
+    assert_snapshot!(rendered(&check(&spec(13), "many.yaml", None).unwrap_err()), @r"
     a network of 13 modalities
      --> many.yaml:3:1
       |
@@ -199,7 +200,7 @@ fn architecture(model: &Model) -> Vec<String> {
     model.modalities.iter().flat_map(|modality| &modality.layers).map(|layer| layer.describe()).collect()
 }
 
-fn summary(model: &Model, warnings: &[String]) -> String {
+fn summary(model: &Model, warnings: &[Diagnostic]) -> String {
     let mut summary = String::new();
     let mut layers = |title: &str, layers: &[crate::model::Layer]| {
         summary += &format!("{title}\n");
@@ -223,7 +224,11 @@ fn summary(model: &Model, warnings: &[String]) -> String {
         }
     }
     for warning in warnings {
-        summary += &format!("\nwarning: {warning}\n");
+        summary += &format!("\nwarning: {}\n", warning.rendered);
     }
     summary + "\n" + &model.resolved
+}
+
+fn rendered(faults: &[Diagnostic]) -> String {
+    faults.iter().map(|fault| fault.rendered.as_str()).collect::<Vec<_>>().join("\n")
 }

@@ -6,8 +6,8 @@ use proc_macro2::TokenStream;
 use quote::quote;
 
 use super::{Context, dims};
-use crate::cost::Cost;
-use crate::model::{Modality, Model, Task};
+use crate::cost::{Cost, grouped};
+use crate::model::{Modality, Model};
 
 /// Doc comments, one a line of the text.
 pub(super) fn lines(text: &str) -> TokenStream {
@@ -49,10 +49,7 @@ pub(super) fn model(model: &Model, context: &Context) -> TokenStream {
 /// The exits of a modality with shapes and costs.
 fn table(modality: &Modality) -> String {
     let mut text = "| exit | output of its block | parameters | multiply-adds |\n|---|---|--:|--:|\n".to_owned();
-    let mut encoder = Cost::default();
-    for exit in &modality.exits {
-        encoder = encoder + exit.block;
-        let cost = encoder + exit.shortcut.as_ref().map_or_else(Cost::default, |shortcut| shortcut.cost);
+    for (exit, cost) in modality.costs() {
         let _ = writeln!(
             text,
             "| `{}` | `{}` | {} | {} |",
@@ -69,19 +66,6 @@ fn described(cost: Cost) -> String {
     format!("{} parameters and {} multiply-adds", grouped(cost.parameters), grouped(cost.multiply_adds))
 }
 
-/// A number with its digits in groups of three.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 /// The encoders as lines that join in fusion and head; a layer that an exit follows ends in `┬`.
 ///
 /// ```text
@@ -92,11 +76,7 @@ fn grouped(number: u64) -> String {
 fn drawing(model: &Model) -> String {
     let rows: Vec<String> = model.modalities.iter().map(row).collect();
     let width = rows.iter().map(|row| row.chars().count()).max().unwrap_or(0);
-    let outputs = match model.task {
-        Task::Classification { classes } => format!("{classes} classes"),
-        Task::Multilabel { labels } => format!("{labels} labels"),
-        Task::Regression { targets } => format!("{targets} targets"),
-    };
+    let outputs = model.task;
     // Rows of modalities and of joints take turns, so that there is always one in the middle.
     let (lines, middle) = (2 * rows.len() - 1, rows.len() - 1);
     if let [row] = rows.as_slice() {
@@ -135,14 +115,4 @@ fn row(modality: &Modality) -> String {
         }
     }
     text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::grouped;
-
-    #[test]
-    fn digits_are_grouped_from_the_right() {
-        assert_eq!([0, 999, 1000, 12_345_678].map(grouped), ["0", "999", "1,000", "12,345,678"]);
-    }
 }

@@ -4,6 +4,7 @@
 
 mod name;
 
+use std::fmt;
 use std::ops::Range;
 
 use proc_macro2::TokenStream;
@@ -94,6 +95,29 @@ pub(crate) struct Layer {
     pub(crate) input: Shape,
     pub(crate) output: Shape,
     pub(crate) cost: Cost,
+}
+
+impl fmt::Display for Task {
+    /// What the head yields, such as `10 classes`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (count, what) = match self {
+            Self::Classification { classes } => return write!(f, "{classes} classes"),
+            Self::Multilabel { labels } => (labels, "label"),
+            Self::Regression { targets } => (targets, "target"),
+        };
+        write!(f, "{count} {what}{}", if *count == 1 { "" } else { "s" })
+    }
+}
+
+impl Modality {
+    /// The exits, each with what one sample costs up to it, its shortcut included.
+    pub(crate) fn costs(&self) -> impl Iterator<Item = (&Exit, Cost)> {
+        let mut encoder = Cost::default();
+        self.exits.iter().map(move |exit| {
+            encoder = encoder + exit.block;
+            (exit, encoder + exit.shortcut.as_ref().map_or_else(Cost::default, |shortcut| shortcut.cost))
+        })
+    }
 }
 
 impl Layer {

@@ -3,6 +3,8 @@
 mod nearest;
 mod render;
 
+use serde::Serialize;
+
 use crate::document::{Document, Spot};
 
 pub(crate) use nearest::{nearest, suggest};
@@ -25,9 +27,12 @@ pub(crate) struct Fault {
 }
 
 /// Whether a fault stands in the way of a model.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Severity {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// There is no model.
     Error,
+    /// There is one, but perhaps not the one that was meant.
     Warning,
 }
 
@@ -61,12 +66,23 @@ pub(crate) enum Step {
     Entry(usize),
 }
 
-/// A rendered fault.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Report {
-    pub(crate) severity: Severity,
+/// A fault as its user is told of it, whole and in parts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Diagnostic {
+    /// Whether there is a model all the same.
+    pub severity: Severity,
+    /// The spec file, as its user wrote it.
+    pub path: String,
+    /// The line in it, counted from 1.
+    pub line: usize,
+    /// The column, in characters, counted from 1.
+    pub column: usize,
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it.
+    pub help: Option<String>,
     /// The message, and below it the place, the excerpt and the help.
-    pub(crate) text: String,
+    pub rendered: String,
 }
 
 impl Errors {
@@ -92,20 +108,25 @@ impl Errors {
     }
 
     /// Renders the faults in the order of the file; `path` is the spec file as its user wrote it.
-    pub(crate) fn take(mut self, document: &Document<'_>, path: &str) -> Vec<Report> {
+    pub(crate) fn take(mut self, document: &Document<'_>, path: &str) -> Vec<Diagnostic> {
         let mut faults: Vec<_> =
             std::mem::take(&mut self.faults).into_iter().map(|fault| (document.position(&fault.at), fault)).collect();
         faults.sort_by_key(|(position, _)| *position);
-        let mut reports: Vec<_> = faults
+        let mut diagnostics: Vec<_> = faults
             .into_iter()
-            .map(|(position, Fault { severity, message, help, .. })| Report {
+            .map(|(position, Fault { severity, message, help, .. })| Diagnostic {
                 severity,
-                text: render(&message, path, document.text(), position, help.as_deref()),
+                path: path.to_owned(),
+                line: position.line,
+                column: position.column,
+                rendered: render(&message, path, document.text(), position, help.as_deref()),
+                message,
+                help,
             })
             .collect();
         // What several aliases bring in is at fault once.
-        reports.dedup();
-        reports
+        diagnostics.dedup();
+        diagnostics
     }
 }
 

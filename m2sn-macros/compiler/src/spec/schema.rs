@@ -12,18 +12,20 @@ use super::example::{EXAMPLES, example};
 use crate::document::Document;
 use crate::report::Errors;
 
-/// Compares `specs/m2sn.schema.json` with the types; `M2SN_BLESS=1` writes it anew.
+/// Compares the schema, here and beside the specs, with the types; `M2SN_BLESS=1` writes it anew.
 #[test]
 fn the_schema_is_current() {
     // As a schema, not as any value, it is written in the customary order.
     let schema = schemars::Schema::try_from(schema().0).expect("a schema");
     let text = serde_json::to_string_pretty(&schema).expect("a schema is JSON") + "\n";
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../specs/m2sn.schema.json");
-    if std::env::var_os("M2SN_BLESS").is_some() {
-        std::fs::write(&file, &text).expect("the schema can be written");
+    for place in ["src", "../../specs"] {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(place).join("m2sn.schema.json");
+        if std::env::var_os("M2SN_BLESS").is_some() {
+            std::fs::write(&file, &text).expect("the schema can be written");
+        }
+        let current = std::fs::read_to_string(&file).unwrap_or_default();
+        assert!(current == text, "{} is out of date: run this test with M2SN_BLESS=1", file.display());
     }
-    let current = std::fs::read_to_string(&file).unwrap_or_default();
-    assert!(current == text, "specs/m2sn.schema.json is out of date: run this test with M2SN_BLESS=1");
 }
 
 #[test]
@@ -123,7 +125,7 @@ fn refusal(spec: &Value) -> Option<String> {
     let fault = faults.pop().or_else(|| document.parse::<Spec>().err())?;
     let mut errors = Errors::default();
     errors.push(fault);
-    errors.take(&document, "spec.yaml").pop().map(|report| report.text)
+    errors.take(&document, "spec.yaml").pop().map(|diagnostic| diagnostic.rendered)
 }
 
 /// The example in a help line.
