@@ -7,6 +7,8 @@ mod mutations;
 mod names;
 mod navigator;
 #[cfg(test)]
+mod speed;
+#[cfg(test)]
 mod tests;
 mod training;
 
@@ -14,7 +16,8 @@ use crate::cost::Cost;
 use crate::document::Document;
 use crate::layer::Site;
 use crate::model::{Layer, Modality, Model, Name, Task};
-use crate::report::{At, Errors, Place, Report, Severity};
+use crate::place::Place;
+use crate::report::{Errors, Report, Severity};
 use crate::shape::Shape;
 use crate::spec::{self, Spec};
 
@@ -49,7 +52,7 @@ pub(crate) fn check(text: &str, path: &str, strukt: Option<&str>) -> Result<Chec
             }
         }
     };
-    let reports = errors.take(&document, path);
+    let reports = errors.take(document.lines(), path, |place| document.offset(place));
     let of = |severity| {
         let of = |report: &Report| report.severity == severity;
         reports.iter().filter(|report| of(report)).map(|report| report.text.clone()).collect::<Vec<_>>()
@@ -71,7 +74,7 @@ struct Context<'a> {
 impl Context<'_> {
     /// The line of a place, for what is generated from there.
     fn line(&self, place: &Place) -> usize {
-        self.document.position(&At::Place(place.clone())).line
+        self.document.lines().number(self.document.offset(place))
     }
 }
 

@@ -3,10 +3,10 @@
 mod nearest;
 mod render;
 
-use crate::document::{Document, Spot};
+use crate::lines::{Lines, Position};
+use crate::place::Place;
 
 pub(crate) use nearest::{nearest, suggest};
-pub(crate) use render::render;
 
 /// The faults found so far. They have to be taken with [`Errors::take`]: to lose one would be to accept a wrong spec.
 #[derive(Debug, Default)]
@@ -35,39 +35,25 @@ pub(crate) enum Severity {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum At {
     Place(Place),
-    Spot(Spot),
-    Position(Position),
+    /// The byte of the text that it begins at.
+    Offset(usize),
 }
 
-/// A line and a column of the spec file, both counted from 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Position {
-    pub(crate) line: usize,
-    pub(crate) column: usize,
-}
-
-/// A place in a spec by the keys and entries that lead there, merged keys included.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Place {
-    pub(crate) steps: Vec<Step>,
-    /// Whether the last key itself is meant, not its value.
-    pub(crate) on_key: bool,
-}
-
-/// One step down into a spec.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Step {
-    Key(String),
-    Entry(usize),
-}
-
-/// A rendered fault.
+/// A fault as it is shown, and its parts.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Report {
     pub(crate) severity: Severity,
+    pub(crate) message: String,
+    pub(crate) help: Option<String>,
+    pub(crate) position: Position,
+    /// How many characters of the line are marked, at least 1.
+    pub(crate) width: usize,
     /// The message, and below it the place, the excerpt and the help.
     pub(crate) text: String,
 }
+
+/// The most faults of a severity that are shown: who mends these sees the rest.
+const MAX_SHOWN: usize = 50;
 
 impl Errors {
     /// Adds an error; the result takes the help.
@@ -91,20 +77,29 @@ impl Errors {
         self.faults.iter().any(|fault| fault.severity == Severity::Error)
     }
 
-    /// Renders the faults in the order of the file; `path` is the spec file as its user wrote it.
-    pub(crate) fn take(mut self, document: &Document<'_>, path: &str) -> Vec<Report> {
-        let mut faults: Vec<_> =
-            std::mem::take(&mut self.faults).into_iter().map(|fault| (document.position(&fault.at), fault)).collect();
-        faults.sort_by_key(|(position, _)| *position);
-        let mut reports: Vec<_> = faults
+    /// Renders the faults in the order of the file; `path` is the spec file as its user wrote it, and `locate` says
+    /// which byte of the text a place begins at.
+    pub(crate) fn take(mut self, lines: &Lines<'_>, path: &str, locate: impl Fn(&Place) -> usize) -> Vec<Report> {
+        let mut faults: Vec<_> = std::mem::take(&mut self.faults)
             .into_iter()
-            .map(|(position, Fault { severity, message, help, .. })| Report {
-                severity,
-                text: render(&message, path, document.text(), position, help.as_deref()),
+            .map(|fault| match &fault.at {
+                At::Place(place) => (locate(place), fault),
+                At::Offset(offset) => (*offset, fault),
             })
             .collect();
+        faults.sort_by_key(|(offset, _)| *offset);
         // What several aliases bring in is at fault once.
-        reports.dedup();
+        faults.dedup_by(|(offset, fault), (other, first)| offset == other && fault.says_as_much_as(first));
+        let mut reports = Vec::new();
+        for severity in [Severity::Error, Severity::Warning] {
+            let mut of = faults.iter().filter(|(_, fault)| fault.severity == severity);
+            reports.extend(of.by_ref().take(MAX_SHOWN).map(|(at, fault)| Report::new(fault, path, lines, *at)));
+            if let Some((at, first)) = of.next() {
+                let message = format!("and {} more from here on", of.count() + 1);
+                reports.push(Report::new(&Fault { message, help: None, ..first.clone() }, path, lines, *at));
+            }
+        }
+        reports.sort_by_key(|report| report.position);
         reports
     }
 }
@@ -127,28 +122,8 @@ impl Fault {
     pub(crate) fn help(&mut self, help: impl Into<String>) {
         self.help = Some(help.into());
     }
-}
 
-impl Place {
-    /// The value below a key.
-    pub(crate) fn key(&self, key: &str) -> Self {
-        self.step(Step::Key(key.to_owned()))
-    }
-
-    /// An entry of a sequence, counted from zero.
-    pub(crate) fn entry(&self, index: usize) -> Self {
-        self.step(Step::Entry(index))
-    }
-
-    /// The key of this place, not its value.
-    pub(crate) fn on_key(mut self) -> Self {
-        self.on_key = true;
-        self
-    }
-
-    fn step(&self, step: Step) -> Self {
-        let mut steps = self.steps.clone();
-        steps.push(step);
-        Self { steps, on_key: false }
+    fn says_as_much_as(&self, other: &Self) -> bool {
+        (self.severity, &self.message, &self.help) == (other.severity, &other.message, &other.help)
     }
 }
