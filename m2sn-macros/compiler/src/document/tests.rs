@@ -1,4 +1,4 @@
-use super::node::Scalar;
+use super::node::{Scalar, Value};
 use super::{Document, Node};
 use crate::lines::Position;
 use crate::place::Place;
@@ -318,5 +318,22 @@ fn scalars_are_those_of_serde_yaml() {
             Err(_) => Scalar::Float(serde_yaml::from_str(text).expect("a number")),
         };
         assert_eq!(format!("{:?}", Scalar::plain(text)), format!("{expected:?}"), "{text}");
+    }
+}
+
+impl From<&Node> for serde_yaml::Value {
+    fn from(node: &Node) -> Self {
+        match &node.value {
+            Value::Scalar(Scalar::Null, _) => Self::Null,
+            Value::Scalar(Scalar::Bool(value), _) => (*value).into(),
+            Value::Scalar(Scalar::Unsigned(value), _) => (*value).into(),
+            Value::Scalar(Scalar::Signed(value), _) => (*value).into(),
+            Value::Scalar(Scalar::Float(value), _) => (*value).into(),
+            Value::Scalar(Scalar::Text, text) => (&**text).into(),
+            Value::Sequence(items) => items.iter().map(Self::from).collect(),
+            Value::Mapping(entries) => {
+                Self::Mapping(entries.iter().map(|entry| ((&*entry.key).into(), Self::from(&entry.value))).collect())
+            }
+        }
     }
 }
