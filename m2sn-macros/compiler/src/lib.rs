@@ -8,6 +8,8 @@ mod lints;
 mod source;
 
 mod document;
+mod lines;
+mod place;
 mod spec;
 
 mod check;

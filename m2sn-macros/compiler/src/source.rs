@@ -1,8 +1,14 @@
 //! The spec file: where its path leads, and its text.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use crate::report::nearest;
+use crate::lines::Lines;
+use crate::report::{At, Diagnostic, Fault, nearest};
+
+/// The largest spec, in bytes: far more than a network needs, and read in a moment.
+const MAX_BYTES: u64 = 1_000_000;
 
 /// A spec file that has been read.
 #[derive(Debug)]
@@ -35,20 +41,43 @@ impl Source {
     /// Reads a spec. `package` is the package's folder; `caller` that of the calling file, where it is known.
     ///
     /// # Errors
-    /// A message for the user where the path is absolute, or the file cannot be read.
+    /// A message for the user where the path is absolute, or the file cannot be read, is larger than a megabyte, or is
+    /// not text in UTF-8.
     pub fn read(path: &str, package: &Path, caller: Option<&Path>) -> Result<Self, String> {
         let (base, file) = resolve(path, package, caller)?;
         Self::load(path, base, &file)
     }
 
     fn load(path: &str, base: Base, file: &Path) -> Result<Self, String> {
-        let bytes = std::fs::read(file).map_err(|error| unreadable(path, file, &error))?;
-        let text = String::from_utf8(bytes).map_err(|error| {
-            let line = error.as_bytes()[..error.utf8_error().valid_up_to()].split(|byte| *byte == b'\n').count();
-            format!("the spec `{path}` is no UTF-8 text: line {line} holds other bytes")
-        })?;
+        let mut bytes = Vec::new();
+        // What has no end, such as a device, is not read to it.
+        File::open(file)
+            .and_then(|open| open.take(MAX_BYTES + 1).read_to_end(&mut bytes))
+            .map_err(|error| unreadable(path, file, &error))?;
+        let text = decode(path, bytes)?;
         Ok(Self { path: path.to_owned(), base, text })
     }
+}
+
+/// The text of a file.
+fn decode(path: &str, bytes: Vec<u8>) -> Result<String, String> {
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(format!(
+            "the spec `{path}` is larger than {MAX_BYTES} bytes\n = help: what several modalities share can be written \
+             once, by anchors"
+        ));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let (at, bytes) = (error.utf8_error().valid_up_to(), error.as_bytes());
+        let mut fault = Fault::new(At::Offset(at), format!("the byte 0x{:02X}, which is no UTF-8", bytes[at]));
+        fault.help(match bytes {
+            [0xFE, 0xFF, ..] | [0xFF, 0xFE, ..] => "the file is UTF-16: save it as UTF-8",
+            _ => "save the file as UTF-8",
+        });
+        // Up to the byte at fault, the text is as it was.
+        let text = String::from_utf8_lossy(bytes);
+        Diagnostic::new(&fault, path, &Lines::new(&text), at).rendered
+    })
 }
 
 /// The file that a path means.
@@ -142,5 +171,29 @@ mod tests {
         );
         let far = refused("networks/my_network.yaml", None);
         assert!(far.contains("\n = help: in `…` are `activation_missing.yaml`, `attention_heads.yaml`"), "{far}");
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_shown_where_they_stand() {
+        insta::assert_snapshot!(decode("a.yaml", b"model: Tiny\r\n# gr\xc3\xbcn, gr\xfcn\n".to_vec()).unwrap_err(), @r"
+        the byte 0xFC, which is no UTF-8
+         --> a.yaml:2:11
+          |
+        2 | # grün, gr�n
+          |           ^^
+          = help: save the file as UTF-8
+        ");
+        let utf16 = decode("a.yaml", b"\xff\xfem\0o\0".to_vec()).unwrap_err();
+        assert!(utf16.contains("--> a.yaml:1:1\n") && utf16.contains("UTF-16: save it as UTF-8"), "{utf16}");
+    }
+
+    #[test]
+    fn a_file_is_no_larger_than_a_spec_can_be() {
+        let large = |bytes| decode("a.yaml", vec![b'#'; bytes]);
+        assert!(large(1_000_000).is_ok());
+        let refusal = large(1_000_001).unwrap_err();
+        assert!(refusal.starts_with("the spec `a.yaml` is larger than 1000000 bytes\n = help: "), "{refusal}");
+        #[cfg(unix)]
+        assert!(refused("../dev/zero", Some(Path::new("/"))).contains("is larger than"));
     }
 }

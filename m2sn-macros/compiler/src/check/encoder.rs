@@ -4,7 +4,8 @@ use super::{Context, heads, layer, names, total, width};
 use crate::cost::{Cost, grouped};
 use crate::layer::{MAX_SIZE, Site, align, size};
 use crate::model::{Exit, Layer, Modality, Name};
-use crate::report::{Errors, Place, suggest};
+use crate::place::Place;
+use crate::report::{Errors, suggest};
 use crate::shape::Shape;
 use crate::spec::{self, Named, Point};
 

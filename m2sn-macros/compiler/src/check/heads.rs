@@ -1,7 +1,8 @@
 use super::{Context, layer};
 use crate::layer::{MAX_SIZE, Site};
 use crate::model::{Layer, Modality, Name};
-use crate::report::{Errors, Place};
+use crate::place::Place;
+use crate::report::Errors;
 use crate::shape::Shape;
 use crate::spec::{self, Activation, HeadMlp};
 

@@ -7,6 +7,8 @@ mod mutations;
 mod names;
 mod navigator;
 #[cfg(test)]
+mod speed;
+#[cfg(test)]
 mod tests;
 mod training;
 
@@ -14,7 +16,8 @@ use crate::cost::Cost;
 use crate::document::Document;
 use crate::layer::Site;
 use crate::model::{Layer, Modality, Model, Name, Task};
-use crate::report::{At, Diagnostic, Errors, Place, Severity};
+use crate::place::Place;
+use crate::report::{Diagnostic, Errors, Severity};
 use crate::shape::Shape;
 use crate::spec::{self, Spec};
 
@@ -49,7 +52,7 @@ pub(crate) fn check(text: &str, path: &str, strukt: Option<&str>) -> Result<Chec
             }
         }
     };
-    let diagnostics = errors.take(&document, path);
+    let diagnostics = errors.take(document.lines(), path, |place| document.offset(place));
     match model {
         Some(model) if diagnostics.iter().all(|diagnostic| diagnostic.severity == Severity::Warning) => {
             Ok(Checked { model, warnings: diagnostics })
@@ -67,7 +70,7 @@ struct Context<'a> {
 impl Context<'_> {
     /// The line of a place, for what is generated from there.
     fn line(&self, place: &Place) -> usize {
-        self.document.position(&At::Place(place.clone())).line
+        self.document.lines().number(self.document.offset(place))
     }
 }
 

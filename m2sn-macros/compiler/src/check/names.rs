@@ -2,7 +2,8 @@ use std::collections::HashMap;
 
 use super::Context;
 use crate::model::Name;
-use crate::report::{Errors, Place};
+use crate::place::Place;
+use crate::report::Errors;
 use crate::spec::Spec;
 
 /// Names that a layer cannot have, and why.

@@ -4,7 +4,8 @@ use super::{Context, encoder, heads, layer, total, width};
 use crate::cost::Cost;
 use crate::layer::{MAX_SIZE, Site};
 use crate::model::{Layer, Modality, Name, Navigator};
-use crate::report::{Errors, Place, suggest};
+use crate::place::Place;
+use crate::report::{Errors, suggest};
 use crate::shape::Shape;
 use crate::spec::{self, Activation, Extent, Layer as Spec, Ordered, Positions};
 

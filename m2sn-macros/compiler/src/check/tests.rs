@@ -146,6 +146,113 @@ fn later_stages_take_over_what_they_do_not_say() {
 }
 
 #[test]
+fn a_section_without_entries_is_one_that_is_left_out() {
+    let whole = check(&small(""), "small.yaml", None).expect("a sound spec").model.resolved;
+    for section in [
+        "training:",
+        "training:\n  pretrain:\n  shortcuts: # none\n  fusion: ~\n  navigator: null",
+        "training: { pretrain: { optimizer: , schedule: }, shortcuts: { optimizer: { adamw: } } }",
+        "navigator:",
+        "navigator:\n  embed:\n  latency:\n  temperature:",
+        "fusion:",
+        "head:\n  # mlp: { hidden: [4] }",
+        "    shortcuts:\n#     - first",
+        "description:",
+    ] {
+        let model = check(&small(&format!("{section}\n")), "small.yaml", None);
+        assert_eq!(model.map(|checked| checked.model.resolved), Ok(whole.clone()), "{section}");
+    }
+}
+
+#[test]
+fn a_section_without_entries_that_has_no_default_says_what_is_missing() {
+    let spec = |encoder: &str| {
+        let text = small("").replace("{ linear: { size: 8 } }", encoder);
+        rendered(&check(&text, "small.yaml", None).unwrap_err())
+    };
+    assert_snapshot!(spec("{ linear: }"), @r"
+    the key `size` is missing
+     --> small.yaml:7:18
+      |
+    7 |       - first: { linear: }
+      |                  ^^^^^^
+      = help: add `size: 32`, for example
+    ");
+    assert_snapshot!(spec("{ mlp: { hidden: , size: 8 } }"), @r"
+    `hidden` is empty: an `mlp` has at least one hidden layer
+     --> small.yaml:7:25
+      |
+    7 |       - first: { mlp: { hidden: , size: 8 } }
+      |                         ^^^^^^
+      = help: write `linear` instead, or a width such as `hidden: [64]`
+    ");
+    let text = small("").replace("{ classification: { classes: 3 } }", "").replace("    encoder:\n", "    encoder:\n#");
+    assert_snapshot!(rendered(&check(&text, "small.yaml", None).unwrap_err()), @r"
+    expected a choice of task, found nothing
+     --> small.yaml:2:1
+      |
+    2 | task:
+      | ^^^^
+      = help: the choices of task are: `classification`, `multilabel`, `regression`; write `task: { classification: { classes: 10 } }`, for example
+    ");
+    let text = "model: A\ntask: { classification: { classes: 3 } }\nmodalities:\n";
+    assert_snapshot!(rendered(&check(text, "a.yaml", None).unwrap_err()), @r"
+    the network has no modality, and so nothing to fuse
+     --> a.yaml:3:1
+      |
+    3 | modalities:
+      | ^^^^^^^^^^
+      = help: add a modality
+    ");
+}
+
+#[test]
+fn values_are_quoted_as_they_are_written() {
+    for written in [
+        "64.0",
+        "6.4e1",
+        "-0x1F",
+        "-3",
+        "1e3",
+        ".5",
+        "True",
+        ".inf",
+        "340282366920938463463374607431768211456",
+        "'64'",
+        "017",
+    ] {
+        let text = small("").replace("size: 8", &format!("size: {written}"));
+        let fault = check(&text, "small.yaml", None).unwrap_err().remove(0);
+        let quoted = written.trim_matches('\'');
+        let found = fault.message.split("found ").nth(1);
+        assert!(found.is_some_and(|found| found.ends_with(&format!("`{quoted}`"))), "{}", fault.rendered);
+    }
+}
+
+#[test]
+fn what_is_quoted_is_short_and_faults_are_few() {
+    let long = "9".repeat(500_000);
+    let name = "n".repeat(500_000);
+    for text in [
+        small("").replace("size: 8", &format!("size: {long}")),
+        small("").replace("size: 8", &format!("? {name}\n              : 8")),
+        small("").replace("first", &format!("? {name}\n        ")),
+        small("").replace("Small", &name),
+        small("").replace("classification", &format!("? {name}\n    ")),
+        small(&format!("    shortcuts: ['{name}']\n")),
+        small(&format!("description: *{name}\n")),
+        small(&format!("description: !{name} a\n")),
+    ] {
+        let faults = check(&text, "small.yaml", None).unwrap_err();
+        assert!(faults.iter().all(|fault| fault.rendered.len() < 2500), "{}", faults[0].rendered.len());
+    }
+    let points: Vec<_> = (0..120).map(|number| format!("none{number}")).collect();
+    let faults = check(&small(&format!("    shortcuts: [{}]\n", points.join(", "))), "small.yaml", None).unwrap_err();
+    assert_eq!(faults.len(), 51);
+    assert_eq!((faults[50].line, &*faults[50].message), (9, "and 70 more from here on"));
+}
+
+#[test]
 fn encoders_are_as_deep_as_anyone_writes_them() {
     let model = check(&deep(300, true), "deep.yaml", None).expect("a sound spec").model;
     assert_eq!(model.modalities[0].exits.len(), 301);

@@ -1,5 +1,6 @@
 use crate::layer::size;
-use crate::report::{Errors, Place};
+use crate::place::Place;
+use crate::report::Errors;
 use crate::spec::{Optimizer, Schedule, Stage, Training};
 
 pub(super) fn check(training: &Training, place: &Place, errors: &mut Errors) {

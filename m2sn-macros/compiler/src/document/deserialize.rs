@@ -7,8 +7,7 @@ use serde::de::value::StrDeserializer;
 use serde::de::{self, DeserializeSeed, Deserializer, Expected, IntoDeserializer, Unexpected, Visitor};
 use serde::forward_to_deserialize_any;
 
-use super::Spot;
-use super::node::{Entry, Node, Value};
+use super::node::{Entry, Node, Scalar, Value};
 use crate::report::{At, Fault, suggest};
 use crate::spec::{example, retired};
 
@@ -19,14 +18,16 @@ pub(crate) struct Refusal {
     help: Option<String>,
     /// Whether the help may end in an example.
     bare: bool,
-    spot: Option<Spot>,
+    at: Option<usize>,
+    /// What was expected instead of the value that is there.
+    wanted: Option<String>,
     /// The key that is missing.
     missing: Option<&'static str>,
 }
 
 impl Refusal {
     fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), help: None, bare: true, spot: None, missing: None }
+        Self { message: message.into(), help: None, bare: true, at: None, wanted: None, missing: None }
     }
 
     fn help(self, help: impl Into<String>) -> Self {
@@ -34,8 +35,16 @@ impl Refusal {
     }
 
     /// Takes a place, unless a node further in has given one.
-    fn or_at(mut self, spot: impl FnOnce() -> Spot) -> Self {
-        self.spot.get_or_insert_with(spot);
+    fn or_at(mut self, at: usize) -> Self {
+        self.at.get_or_insert(at);
+        self
+    }
+
+    /// Quotes a value as it was written, where it is the one that is not as expected.
+    fn or_written(mut self, written: &str) -> Self {
+        if let Some(wanted) = self.wanted.take() {
+            self.message = format!("expected {wanted}, found `{written}`");
+        }
         self
     }
 
@@ -60,9 +69,9 @@ impl Refusal {
     }
 
     /// The fault, with a place for a refusal that has none.
-    pub(super) fn at(self, spot: Spot) -> Fault {
-        let Self { message, help, spot: own, .. } = self;
-        let mut fault = Fault::new(At::Spot(own.unwrap_or(spot)), message);
+    pub(super) fn at(self, at: usize) -> Fault {
+        let Self { message, help, at: own, .. } = self;
+        let mut fault = Fault::new(At::Offset(own.unwrap_or(at)), message);
         if let Some(help) = help {
             fault.help(help);
         }
@@ -75,22 +84,33 @@ impl<'de> Deserializer<'de> for &'de Node {
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
         match &self.value {
-            Value::Null => visitor.visit_unit(),
-            Value::Bool(value) => visitor.visit_bool(*value),
-            Value::Unsigned(value) => visitor.visit_u64(*value),
-            Value::Signed(value) => visitor.visit_i64(*value),
-            Value::Float(value) => visitor.visit_f64(*value),
-            Value::Text(value) => visitor.visit_borrowed_str(value),
+            Value::Scalar(scalar, written) => {
+                let value = match *scalar {
+                    Scalar::Null => return visitor.visit_unit(),
+                    Scalar::Text => return visitor.visit_borrowed_str(written),
+                    Scalar::Bool(value) => visitor.visit_bool(value),
+                    Scalar::Unsigned(value) => visitor.visit_u64(value),
+                    Scalar::Signed(value) => visitor.visit_i64(value),
+                    Scalar::Float(value) => visitor.visit_f64(value),
+                };
+                value.map_err(|refusal: Refusal| refusal.or_written(written))
+            }
             Value::Sequence(entries) => visitor.visit_seq(Sequence(entries.iter())),
-            Value::Mapping(entries) => visitor.visit_map(Mapping { of: "", entries: entries.iter(), value: None }),
+            Value::Mapping(entries) => visitor.visit_map(Mapping::new("", entries)),
         }
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
-        match self.value {
-            Value::Null => visitor.visit_none(),
-            _ => visitor.visit_some(self),
-        }
+        if self.is_null() { visitor.visit_none() } else { visitor.visit_some(self) }
+    }
+
+    /// Nothing is a section whose entries are all left out, as below for sequences and for settings.
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
+        if self.is_null() { visitor.visit_map(Mapping::new("", &[])) } else { self.deserialize_any(visitor) }
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
+        if self.is_null() { visitor.visit_seq(Sequence([].iter())) } else { self.deserialize_any(visitor) }
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Refusal> {
@@ -104,24 +124,24 @@ impl<'de> Deserializer<'de> for &'de Node {
         visitor: V,
     ) -> Result<V::Value, Refusal> {
         let kind = words(name);
-        let (variant, settings, spot) = match &self.value {
-            Value::Text(variant) => (variant, None, Spot::value(&self.path)),
-            Value::Mapping(entries) => match entries.as_slice() {
-                [entry] => (&entry.key, Some(&entry.value), entry.spot()),
+        let (variant, settings, at) = match &self.value {
+            Value::Scalar(Scalar::Text, variant) => (variant, None, self.at),
+            Value::Mapping(entries) => match &**entries {
+                [entry] => (&entry.key, Some(&entry.value), entry.at),
                 [] => return Err(choose(&kind, variants, "an empty mapping")),
                 [first, second, ..] => {
                     let message = format!("`{}` beside `{}`: only one {kind} can stand here", second.key, first.key);
-                    return Err(Refusal::new(message).help("leave one of the two out").or_at(|| second.spot()));
+                    return Err(Refusal::new(message).help("leave one of the two out").or_at(second.at));
                 }
             },
             other => return Err(choose(&kind, variants, &other.to_string())),
         };
-        if !variants.contains(&variant.as_str()) {
+        if !variants.contains(&&**variant) {
             return Err(Refusal::new(format!("unknown {kind} `{variant}`"))
                 .help(suggest(variant, variants, &format!("the choices of {kind} are")))
-                .or_at(|| spot));
+                .or_at(at));
         }
-        visitor.visit_enum(Variant { of: name, variant, settings }).map_err(|refusal| refusal.or_at(|| spot))
+        visitor.visit_enum(Variant { of: name, variant, at, settings }).map_err(|refusal| refusal.or_at(at))
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -135,7 +155,7 @@ impl<'de> Deserializer<'de> for &'de Node {
 
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct
-        seq tuple tuple_struct map identifier ignored_any
+        tuple tuple_struct identifier ignored_any
     }
 }
 
@@ -162,7 +182,7 @@ impl<'de> de::SeqAccess<'de> for Sequence<'de> {
     type Error = Refusal;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Refusal> {
-        let element = |node: &'de Node| seed.deserialize(node).map_err(|refusal| refusal.or_at(|| node.spot()));
+        let element = |node: &'de Node| seed.deserialize(node).map_err(|refusal| refusal.or_at(node.at));
         self.0.next().map(element).transpose()
     }
 }
@@ -174,15 +194,21 @@ struct Mapping<'de> {
     value: Option<&'de Entry>,
 }
 
+impl<'de> Mapping<'de> {
+    fn new(of: &'de str, entries: &'de [Entry]) -> Self {
+        Self { of, entries: entries.iter(), value: None }
+    }
+}
+
 impl<'de> de::MapAccess<'de> for Mapping<'de> {
     type Error = Refusal;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Refusal> {
         let Some(entry) = self.entries.next() else { return Ok(None) };
         self.value = Some(entry);
-        let key: StrDeserializer<'_, Refusal> = entry.key.as_str().into_deserializer();
+        let key: StrDeserializer<'_, Refusal> = (*entry.key).into_deserializer();
         seed.deserialize(key).map(Some).map_err(|refusal| {
-            let refusal = refusal.or_at(|| entry.spot());
+            let refusal = refusal.or_at(entry.at);
             match retired(self.of, &entry.key) {
                 Some(help) => refusal.help(help),
                 None => refusal,
@@ -192,13 +218,8 @@ impl<'de> de::MapAccess<'de> for Mapping<'de> {
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Refusal> {
         let entry = self.value.take().ok_or_else(|| Refusal::new("a value without a key"))?;
-        seed.deserialize(&entry.value).map_err(|refusal| {
-            refusal.or_example(self.of, &entry.key).or_at(|| match entry.value.value {
-                // A mapping or a sequence is best pointed at by its key.
-                Value::Null | Value::Sequence(_) | Value::Mapping(_) => entry.spot(),
-                _ => entry.value.spot(),
-            })
-        })
+        seed.deserialize(&entry.value)
+            .map_err(|refusal| refusal.or_example(self.of, &entry.key).or_at(entry.value.place(entry.at)))
     }
 }
 
@@ -206,6 +227,8 @@ struct Variant<'de> {
     /// The type whose variant this is.
     of: &'static str,
     variant: &'de str,
+    /// Where the name of the variant stands, in front of its settings.
+    at: usize,
     settings: Option<&'de Node>,
 }
 
@@ -244,9 +267,8 @@ impl<'de> de::VariantAccess<'de> for Variant<'de> {
 
     fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Refusal> {
         let settings = self.settings()?;
-        seed.deserialize(settings).map_err(|refusal| {
-            refusal.or_example(self.of, self.variant).or_at(|| settings.place(|| self.entry_spot(settings)))
-        })
+        seed.deserialize(settings)
+            .map_err(|refusal| refusal.or_example(self.of, self.variant).or_at(settings.place(self.at)))
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Refusal> {
@@ -257,14 +279,7 @@ impl<'de> de::VariantAccess<'de> for Variant<'de> {
         let settings = self.settings()?;
         settings
             .settings(self.variant, visitor)
-            .map_err(|refusal| refusal.or_example(self.of, self.variant).or_at(|| self.entry_spot(settings)))
-    }
-}
-
-impl Variant<'_> {
-    /// The key that names the variant: it stands in front of its settings.
-    fn entry_spot(&self, settings: &Node) -> Spot {
-        Spot::key(&settings.path)
+            .map_err(|refusal| refusal.or_example(self.of, self.variant).or_at(self.at))
     }
 }
 
@@ -272,7 +287,8 @@ impl Node {
     /// Makes a value of settings, which are those of the type `of`.
     fn settings<'de, V: Visitor<'de>>(&'de self, of: &'de str, visitor: V) -> Result<V::Value, Refusal> {
         let value = match &self.value {
-            Value::Mapping(entries) => visitor.visit_map(Mapping { of, entries: entries.iter(), value: None }),
+            Value::Mapping(entries) => visitor.visit_map(Mapping::new(of, entries)),
+            Value::Scalar(Scalar::Null, _) => visitor.visit_map(Mapping::new(of, &[])),
             // serde would take the fields of a struct from a sequence too.
             Value::Sequence(_) => Err(de::Error::invalid_type(Unexpected::Seq, &visitor)),
             _ => self.deserialize_any(visitor),
@@ -280,15 +296,11 @@ impl Node {
         value.map_err(|refusal| refusal.or_missing(of))
     }
 
-    fn spot(&self) -> Spot {
-        Spot::value(&self.path)
-    }
-
-    /// The value, or the key in front of it where the value is a container.
-    fn place(&self, key: impl FnOnce() -> Spot) -> Spot {
+    /// Where the value is best pointed at: at the key in front of it where it is a container, or nothing.
+    fn place(&self, key: usize) -> usize {
         match self.value {
-            Value::Null | Value::Sequence(_) | Value::Mapping(_) => key(),
-            _ => self.spot(),
+            Value::Scalar(ref scalar, _) if *scalar != Scalar::Null => self.at,
+            _ => key,
         }
     }
 }
@@ -296,12 +308,8 @@ impl Node {
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Null => f.write_str("nothing"),
-            Self::Bool(value) => write!(f, "`{value}`"),
-            Self::Unsigned(value) => write!(f, "`{value}`"),
-            Self::Signed(value) => write!(f, "`{value}`"),
-            Self::Float(value) => write!(f, "`{value}`"),
-            Self::Text(value) => write!(f, "`{value}`"),
+            Self::Scalar(Scalar::Null, _) => f.write_str("nothing"),
+            Self::Scalar(_, written) => write!(f, "`{written}`"),
             Self::Sequence(_) => f.write_str("a sequence"),
             Self::Mapping(_) => f.write_str("a mapping"),
         }
@@ -322,7 +330,8 @@ impl de::Error for Refusal {
     }
 
     fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self::new(format!("expected {}, found {}", wanted(expected), given(found)))
+        let wanted = wanted(expected);
+        Self { wanted: Some(wanted.clone()), ..Self::new(format!("expected {wanted}, found {}", given(found))) }
     }
 
     fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Self {

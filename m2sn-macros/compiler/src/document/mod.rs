@@ -1,81 +1,79 @@
 //! A spec file as a tree: anchors and merge keys are followed, and every key and value still knows where it stands.
 
 mod deserialize;
-mod locate;
 mod node;
+mod read;
 #[cfg(test)]
 mod tests;
 
 use serde::Deserialize;
 
-use crate::report::{At, Fault, Place, Position, Step};
+use crate::lines::Lines;
+use crate::place::{Place, Step};
+use crate::report::{At, Fault};
 
-pub(crate) use locate::Spot;
-use node::{Node, Value};
+pub(crate) use node::Node;
+use node::{Scalar, Value};
 
 /// The text of a spec and the tree in it.
 #[derive(Debug)]
 pub(crate) struct Document<'a> {
-    text: &'a str,
+    lines: Lines<'a>,
     root: Node,
 }
 
 impl<'a> Document<'a> {
-    /// Reads the YAML. Where the text is none, the tree is empty and the faults say why.
+    /// Reads the YAML. Where the text is none, the tree is what stands before the first fault, and the faults say why.
     pub(crate) fn read(text: &'a str) -> (Self, Vec<Fault>) {
-        let (root, mut faults) = node::read(text);
-        if faults.is_empty() && matches!(root.value, Value::Null) {
-            let mut fault = Fault::new(At::Spot(Spot::value(&[])), "the spec is empty");
+        // Editors on Windows begin a file so, and count columns after it.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let (root, mut faults) = read::read(text);
+        if faults.is_empty() && root.is_null() {
+            let mut fault = Fault::new(At::Offset(text.len()), "the spec is empty");
             fault.help("begin with `model: Name`");
             faults.push(fault);
         }
-        (Self { text, root }, faults)
+        (Self { lines: Lines::new(text), root }, faults)
     }
 
-    pub(crate) fn text(&self) -> &'a str {
-        self.text
+    pub(crate) fn lines(&self) -> &Lines<'a> {
+        &self.lines
+    }
+
+    pub(crate) fn root(&self) -> &Node {
+        &self.root
     }
 
     /// Makes a value of the whole document.
     pub(crate) fn parse<'de, T: Deserialize<'de>>(&'de self) -> Result<T, Fault> {
-        T::deserialize(&self.root).map_err(|refusal| refusal.at(Spot::value(&[])))
+        T::deserialize(&self.root).map_err(|refusal| refusal.at(self.root.at))
     }
 
-    /// Where a fault lies in the file: for a mapping or a sequence, at its key.
-    pub(crate) fn position(&self, at: &At) -> Position {
-        let spot = match at {
-            At::Position(position) => return *position,
-            At::Spot(spot) => spot.clone(),
-            At::Place(place) => self.spot(place),
-        };
-        locate::locate(self.text, &spot).unwrap_or(Position { line: 1, column: 1 })
-    }
-
-    /// Follows a place as far as the file has it.
-    fn spot(&self, place: &Place) -> Spot {
+    /// The byte that a place begins at, as far as the file has it: for a mapping or a sequence, that of its key.
+    pub(crate) fn offset(&self, place: &Place) -> usize {
         let mut node = &self.root;
         let mut key = None;
         let mut whole = true;
         for step in &place.steps {
             let next = match (step, &node.value) {
                 (Step::Key(name), Value::Mapping(entries)) => {
-                    entries.iter().find(|entry| entry.key == *name).map(|entry| (&entry.value, Some(entry.spot())))
+                    entries.iter().find(|entry| *entry.key == **name).map(|entry| (&entry.value, Some(entry.at)))
                 }
                 (Step::Entry(index), Value::Sequence(entries)) => entries.get(*index).map(|entry| (entry, None)),
                 _ => None,
             };
             match next {
-                Some((value, spot)) => (node, key) = (value, spot.or(key)),
+                Some((value, at)) => (node, key) = (value, at.or(key)),
                 None => {
                     whole = false;
                     break;
                 }
             }
         }
-        let container = matches!(node.value, Value::Mapping(_) | Value::Sequence(_) | Value::Null);
+        let container = !matches!(&node.value, Value::Scalar(scalar, _) if *scalar != Scalar::Null);
         match key {
             Some(key) if place.on_key && whole || container => key,
-            _ => Spot::value(&node.path),
+            _ => node.at,
         }
     }
 }

@@ -4,9 +4,9 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use serde_yaml::Value;
 
 use super::{Context, imports, input, route, strukt};
+use crate::document::{Document, Node};
 use crate::model::Name;
 use crate::shape::Shape;
 
@@ -26,26 +26,18 @@ struct Modality {
 impl Sketch {
     /// Reads as much of a spec as is YAML, from the top.
     pub(crate) fn read(text: &str) -> Self {
-        let lines: Vec<_> = text.lines().collect();
-        let spec = (0..=lines.len()).rev().find_map(|end| {
-            let spec: Value = serde_yaml::from_str(&lines[..end].join("\n")).ok()?;
-            spec.is_mapping().then_some(spec)
-        });
-        let modalities = spec.as_ref().and_then(|spec| spec.get("modalities")).and_then(Value::as_mapping);
-        let modalities = modalities.into_iter().flatten().filter_map(|(name, modality)| {
+        let (document, _) = Document::read(text);
+        let modalities = document.root().get("modalities").into_iter().flat_map(Node::entries);
+        let modalities = modalities.filter_map(|(name, modality)| {
             let mut exits = Vec::new();
-            let points = modality.get("shortcuts").and_then(Value::as_sequence).into_iter().flatten();
-            for point in points.filter_map(|point| point.as_str().or_else(|| point.get("at")?.as_str())).chain(["full"])
-            {
+            let points = modality.get("shortcuts").map_or(&[][..], Node::items);
+            let at = |point| Node::as_text(point).or_else(|| point.get("at")?.as_text());
+            for point in points.iter().filter_map(at).chain(["full"]) {
                 if let Some(exit) = self::name(point).filter(|exit| !exits.contains(exit)) {
                     exits.push(exit);
                 }
             }
-            Some(Modality {
-                name: self::name(name.as_str()?)?,
-                input: modality.get("input").map_or(UNKNOWN, shape),
-                exits,
-            })
+            Some(Modality { name: self::name(name)?, input: modality.get("input").map_or(UNKNOWN, shape), exits })
         });
         let mut distinct: Vec<Modality> = Vec::new();
         for modality in modalities {
@@ -60,8 +52,8 @@ impl Sketch {
 /// The shape of an input that the spec does not tell.
 const UNKNOWN: Shape = Shape::Vector { size: 1 };
 
-fn shape(input: &Value) -> Shape {
-    let size = |kind: &str, setting: &str| input.get(kind)?.get(setting)?.as_u64();
+fn shape(input: &Node) -> Shape {
+    let size = |kind: &str, setting: &str| input.get(kind)?.get(setting)?.as_count();
     let image = || {
         let side = |setting| size("image", setting);
         Some(Shape::Image { channels: side("channels")?, height: side("height")?, width: side("width")? })

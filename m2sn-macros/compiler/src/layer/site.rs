@@ -1,5 +1,6 @@
 use crate::cost::Cost;
-use crate::report::{Errors, Place};
+use crate::place::Place;
+use crate::report::Errors;
 use crate::shape::Shape;
 use crate::spec::Activation;
 

@@ -5,10 +5,10 @@ mod render;
 
 use serde::Serialize;
 
-use crate::document::{Document, Spot};
+use crate::lines::Lines;
+use crate::place::Place;
 
 pub(crate) use nearest::{nearest, suggest};
-pub(crate) use render::render;
 
 /// The faults found so far. They have to be taken with [`Errors::take`]: to lose one would be to accept a wrong spec.
 #[derive(Debug, Default)]
@@ -40,30 +40,8 @@ pub enum Severity {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum At {
     Place(Place),
-    Spot(Spot),
-    Position(Position),
-}
-
-/// A line and a column of the spec file, both counted from 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Position {
-    pub(crate) line: usize,
-    pub(crate) column: usize,
-}
-
-/// A place in a spec by the keys and entries that lead there, merged keys included.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Place {
-    pub(crate) steps: Vec<Step>,
-    /// Whether the last key itself is meant, not its value.
-    pub(crate) on_key: bool,
-}
-
-/// One step down into a spec.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Step {
-    Key(String),
-    Entry(usize),
+    /// The byte of the text that it begins at.
+    Offset(usize),
 }
 
 /// A fault as its user is told of it, whole and in parts.
@@ -77,6 +55,8 @@ pub struct Diagnostic {
     pub line: usize,
     /// The column, in characters, counted from 1.
     pub column: usize,
+    /// The column behind what is at fault, in the same line.
+    pub end_column: usize,
     /// What is wrong.
     pub message: String,
     /// What to do about it.
@@ -84,6 +64,9 @@ pub struct Diagnostic {
     /// The message, and below it the place, the excerpt and the help.
     pub rendered: String,
 }
+
+/// The most faults of a severity that are shown: who mends these sees the rest.
+const MAX_SHOWN: usize = 50;
 
 impl Errors {
     /// Adds an error; the result takes the help.
@@ -107,25 +90,29 @@ impl Errors {
         self.faults.iter().any(|fault| fault.severity == Severity::Error)
     }
 
-    /// Renders the faults in the order of the file; `path` is the spec file as its user wrote it.
-    pub(crate) fn take(mut self, document: &Document<'_>, path: &str) -> Vec<Diagnostic> {
-        let mut faults: Vec<_> =
-            std::mem::take(&mut self.faults).into_iter().map(|fault| (document.position(&fault.at), fault)).collect();
-        faults.sort_by_key(|(position, _)| *position);
-        let mut diagnostics: Vec<_> = faults
+    /// Renders the faults in the order of the file; `path` is the spec file as its user wrote it, and `locate` says
+    /// which byte of the text a place begins at.
+    pub(crate) fn take(mut self, lines: &Lines<'_>, path: &str, locate: impl Fn(&Place) -> usize) -> Vec<Diagnostic> {
+        let mut faults: Vec<_> = std::mem::take(&mut self.faults)
             .into_iter()
-            .map(|(position, Fault { severity, message, help, .. })| Diagnostic {
-                severity,
-                path: path.to_owned(),
-                line: position.line,
-                column: position.column,
-                rendered: render(&message, path, document.text(), position, help.as_deref()),
-                message,
-                help,
+            .map(|fault| match &fault.at {
+                At::Place(place) => (locate(place), fault),
+                At::Offset(offset) => (*offset, fault),
             })
             .collect();
+        faults.sort_by_key(|(offset, _)| *offset);
         // What several aliases bring in is at fault once.
-        diagnostics.dedup();
+        faults.dedup_by(|(offset, fault), (other, first)| offset == other && fault.says_as_much_as(first));
+        let mut diagnostics = Vec::new();
+        for severity in [Severity::Error, Severity::Warning] {
+            let mut of = faults.iter().filter(|(_, fault)| fault.severity == severity);
+            diagnostics.extend(of.by_ref().take(MAX_SHOWN).map(|(at, fault)| Diagnostic::new(fault, path, lines, *at)));
+            if let Some((at, first)) = of.next() {
+                let message = format!("and {} more from here on", of.count() + 1);
+                diagnostics.push(Diagnostic::new(&Fault { message, help: None, ..first.clone() }, path, lines, *at));
+            }
+        }
+        diagnostics.sort_by_key(|diagnostic| (diagnostic.line, diagnostic.column));
         diagnostics
     }
 }
@@ -148,28 +135,8 @@ impl Fault {
     pub(crate) fn help(&mut self, help: impl Into<String>) {
         self.help = Some(help.into());
     }
-}
 
-impl Place {
-    /// The value below a key.
-    pub(crate) fn key(&self, key: &str) -> Self {
-        self.step(Step::Key(key.to_owned()))
-    }
-
-    /// An entry of a sequence, counted from zero.
-    pub(crate) fn entry(&self, index: usize) -> Self {
-        self.step(Step::Entry(index))
-    }
-
-    /// The key of this place, not its value.
-    pub(crate) fn on_key(mut self) -> Self {
-        self.on_key = true;
-        self
-    }
-
-    fn step(&self, step: Step) -> Self {
-        let mut steps = self.steps.clone();
-        steps.push(step);
-        Self { steps, on_key: false }
+    fn says_as_much_as(&self, other: &Self) -> bool {
+        (self.severity, &self.message, &self.help) == (other.severity, &other.message, &other.help)
     }
 }

@@ -1,24 +1,59 @@
-use super::Position;
+use super::{Diagnostic, Fault};
+use crate::lines::{Lines, Position};
 
 /// The longest excerpt of a line, in characters.
 const WIDTH: usize = 140;
 
-/// Renders a fault as rustc would: message, place, excerpt with carets, help.
-pub(crate) fn render(message: &str, path: &str, text: &str, position: Position, help: Option<&str>) -> String {
-    let Position { line, column } = position;
-    let number = line.to_string();
-    let margin = " ".repeat(number.len());
-    let mut report = format!("{message}\n{margin}--> {path}:{line}:{column}\n");
-    if let Some(excerpt) = text.lines().nth(line - 1) {
-        let (excerpt, padding, carets) = window(excerpt, column);
-        let (padding, carets) = (" ".repeat(padding), "^".repeat(carets));
-        report += &format!("{margin} |\n{number} | {excerpt}\n{margin} | {padding}{carets}\n");
+/// The longest part of a message between two backticks, in characters: longer than any example.
+const QUOTE: usize = 160;
+
+/// The longest message or help, in characters.
+const MESSAGE: usize = 2000;
+
+impl Diagnostic {
+    /// Renders a fault as rustc would: message, place, excerpt with carets, help.
+    pub(crate) fn new(fault: &Fault, path: &str, lines: &Lines<'_>, offset: usize) -> Self {
+        let Position { line, column } = lines.position(offset);
+        let (message, help) = (readable(&fault.message), fault.help.as_deref().map(readable));
+        let number = line.to_string();
+        let margin = " ".repeat(number.len());
+        let mut rendered = format!("{message}\n{margin}--> {path}:{line}:{column}\n");
+        let mut width = 1;
+        if let Some(excerpt) = lines.line(line) {
+            let (excerpt, padding, carets) = window(excerpt, column);
+            width = carets;
+            let (padding, carets) = (" ".repeat(padding), "^".repeat(carets));
+            rendered += &format!("{margin} |\n{number} | {excerpt}\n{margin} | {padding}{carets}\n");
+        }
+        if let Some(help) = &help {
+            rendered += &format!("{margin} = help: {help}\n");
+        }
+        rendered.truncate(rendered.trim_end().len());
+        let (severity, path, end_column) = (fault.severity, path.to_owned(), column + width);
+        Self { severity, path, line, column, end_column, message, help, rendered }
     }
-    if let Some(help) = help {
-        report += &format!("{margin} = help: {help}\n");
+}
+
+/// A message in which nothing is too long to read, and nothing of what it quotes moves the cursor.
+fn readable(message: &str) -> String {
+    let visible: String = message.chars().flat_map(visible).take(MESSAGE).collect();
+    let parts: Vec<_> = visible.split('`').map(|part| shortened(part, QUOTE)).collect();
+    let readable = parts.join("`");
+    if message.len() > MESSAGE && visible.chars().count() == MESSAGE { readable + "…" } else { readable }
+}
+
+/// The character, or how it is escaped where it would not show.
+fn visible(c: char) -> impl Iterator<Item = char> {
+    let escaped = c.is_control().then(|| c.escape_default());
+    let plain = escaped.is_none().then_some(c);
+    plain.into_iter().chain(escaped.into_iter().flatten())
+}
+
+fn shortened(part: &str, length: usize) -> String {
+    match part.char_indices().nth(length) {
+        Some(_) => part.chars().take(length / 2).chain(['…']).collect(),
+        None => part.to_owned(),
     }
-    report.truncate(report.trim_end().len());
-    report
 }
 
 /// The part of a line around a column, the characters before the carets, and the number of carets.
@@ -60,14 +95,17 @@ fn token(rest: &[char]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::At;
 
     #[test]
     fn carets_stand_under_key_or_value() {
         let text = "model: Tiny\nnet:\n    shortcuts: [stem, stage9]   # comment\n";
-        let report =
-            render("no layer `stage9`", "a.yaml", text, Position { line: 3, column: 23 }, Some("write `stem`"));
+        let mut fault = Fault::new(At::Offset(39), "no layer `stage9`");
+        fault.help("write `stem`");
+        let diagnostic = Diagnostic::new(&fault, "a.yaml", &Lines::new(text), 39);
+        assert_eq!((diagnostic.line, diagnostic.column, diagnostic.end_column), (3, 23, 29));
         assert_eq!(
-            report,
+            diagnostic.rendered,
             "no layer `stage9`\n --> a.yaml:3:23\n  |\n3 |     shortcuts: [stem, stage9]   # comment\n  \
              |                       ^^^^^^\n  = help: write `stem`"
         );
@@ -87,5 +125,15 @@ mod tests {
         assert_eq!(shown.chars().count(), WIDTH + 2);
         assert_eq!(shown.chars().nth(padding), Some('f'));
         assert!(padding + carets <= shown.chars().count());
+    }
+
+    #[test]
+    fn nothing_is_quoted_beyond_reading() {
+        assert_eq!(readable("no `a` here"), "no `a` here");
+        let cut = readable(&format!("no `{}` here", "ü".repeat(1_000_000)));
+        assert!(cut.chars().count() < 2 * QUOTE && cut.contains("ü…"), "{cut}");
+        let cut = readable(&format!("no `{}`", "`a".repeat(1_000_000)));
+        assert!(cut.chars().count() <= MESSAGE + 1 && cut.ends_with('…'), "{}", cut.len());
+        assert_eq!(readable("no `a\n\u{1b}[1mb`"), "no `a\\n\\u{1b}[1mb`");
     }
 }

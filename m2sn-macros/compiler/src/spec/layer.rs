@@ -52,7 +52,7 @@ pub(crate) struct Conv {
     #[serde(default = "Extent::zero")]
     pub(crate) padding: Extent,
     /// What normalises the output; `none` where left out, and then the convolution has a bias.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::or_default")]
     pub(crate) norm: Norm,
     /// What follows; `none` where left out.
     #[serde(default)]

@@ -13,7 +13,7 @@ mod schema;
 mod training;
 mod yaml;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 pub(crate) use example::{example, retired};
 pub(crate) use layer::{
@@ -43,10 +43,10 @@ pub(crate) struct Spec {
     /// The modalities by name, each with its input and its encoder.
     pub(crate) modalities: Ordered<Modality>,
     /// How the features of the modalities become one.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(crate) fusion: Fusion,
     /// What predicts the task from the fused feature.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(crate) head: Head,
     /// The module that chooses an exit a modality for each sample.
     #[serde(default)]
@@ -63,6 +63,11 @@ impl Spec {
             .expect("a spec is mappings with texts for keys, sequences and scalars");
         yaml::write(&value)
     }
+}
+
+/// A choice whose lines are all left out, and its key is not, is the default.
+fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
 /// What the network predicts.

@@ -17,7 +17,7 @@ pub(crate) struct Navigator {
     #[serde(default)]
     pub(crate) embed: Ordered<Vec<Layer>>,
     /// How much latency weighs against the task loss; `{ ratio: 0.3 }` where left out.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::or_default")]
     pub(crate) latency: Latency,
     /// The temperature of the Gumbel-softmax, Eq. (5).
     #[serde(default)]

@@ -125,7 +125,10 @@ fn refusal(spec: &Value) -> Option<String> {
     let fault = faults.pop().or_else(|| document.parse::<Spec>().err())?;
     let mut errors = Errors::default();
     errors.push(fault);
-    errors.take(&document, "spec.yaml").pop().map(|diagnostic| diagnostic.rendered)
+    errors
+        .take(document.lines(), "spec.yaml", |place| document.offset(place))
+        .pop()
+        .map(|diagnostic| diagnostic.rendered)
 }
 
 /// The example in a help line.
@@ -141,6 +144,10 @@ fn heeded(faulty: &Value, way: &[Step]) -> bool {
     // Where several keys are missing, each has a help line of its own.
     while let Some((written, report)) = refusal(&spec).and_then(|report| Some((written(&report)?, report))) {
         let add = |value: &mut Value| {
+            // Nothing is a mapping without entries.
+            if value.is_null() {
+                *value = json!({});
+            }
             if let (Value::Object(settings), Value::Object(written)) = (value, &written) {
                 settings.extend(written.clone());
             }
