@@ -31,9 +31,10 @@ impl<'a> Lines<'a> {
 
     /// Where a byte stands; past the end of the text, where the text ends.
     pub(crate) fn position(&self, offset: usize) -> Position {
-        let offset = self.text.floor_char_boundary(offset.min(self.text.len()));
+        let offset = offset.min(self.text.len());
         let line = self.number(offset);
-        Position { line, column: self.text[self.starts[line - 1]..offset].chars().count() + 1 }
+        let before = self.text.get(self.starts[line - 1]..offset).unwrap_or_default();
+        Position { line, column: before.chars().count() + 1 }
     }
 
     /// A line by its number, without its end; `None` for the empty one that a last line's end leads to.
