@@ -31,10 +31,10 @@ impl<'a> Lines<'a> {
 
     /// Where a byte stands; past the end of the text, where the text ends.
     pub(crate) fn position(&self, offset: usize) -> Position {
-        let line = self.number(offset.min(self.text.len()));
-        let start = self.starts[line - 1];
-        let before = |(at, c): &(usize, char)| start + at + c.len_utf8() <= offset;
-        Position { line, column: self.text[start..].char_indices().take_while(before).count() + 1 }
+        let offset = offset.min(self.text.len());
+        let line = self.number(offset);
+        let before = self.text.get(self.starts[line - 1]..offset).unwrap_or_default();
+        Position { line, column: before.chars().count() + 1 }
     }
 
     /// A line by its number, without its end; `None` for the empty one that a last line's end leads to.

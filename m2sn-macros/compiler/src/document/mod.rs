@@ -3,6 +3,7 @@
 mod deserialize;
 mod node;
 mod read;
+mod syntax;
 #[cfg(test)]
 mod tests;
 

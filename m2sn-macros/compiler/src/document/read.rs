@@ -4,9 +4,10 @@
 use std::collections::HashSet;
 use std::rc::Rc;
 
-use granit_parser::{ErrorKind, Event, Marker, Parser, ScalarStyle, ScanError, Span, Tag, options};
+use granit_parser::{Event, Marker, Parser, ScalarStyle, Span, Tag, options};
 
 use super::node::{Entry, Node, Scalar, Value};
+use super::syntax;
 use crate::report::{At, Fault, suggest};
 
 const MERGE: &str = "<<";
@@ -15,7 +16,7 @@ const MERGE: &str = "<<";
 const EXTENSION: &str = "x-";
 
 /// The deepest nesting, aliases followed.
-const MAX_DEPTH: usize = 64;
+pub(super) const MAX_DEPTH: usize = 64;
 
 /// The most values of a spec, aliases followed; a long text counts as several.
 const MAX_VALUES: usize = 100_000;
@@ -114,7 +115,7 @@ impl Reader {
             if self.faults.len() >= MAX_FAULTS {
                 break;
             }
-            let (event, span) = event.map_err(|error| refusal(text, &error))?;
+            let (event, span) = event.map_err(|error| syntax::fault(text, offset(text, error.marker()), &error))?;
             let at = offset(text, &span.start);
             match event {
                 Event::DocumentStart(..) if self.root.is_some() => {
@@ -188,7 +189,7 @@ impl Reader {
 
     /// Refuses a node that would lead too deep from here.
     fn deepen(&self, depth: usize, at: usize) -> Result<(), Fault> {
-        if self.open.len() + depth > MAX_DEPTH { Err(too_deep(at)) } else { Ok(()) }
+        if self.open.len() + depth > MAX_DEPTH { Err(syntax::too_deep(at)) } else { Ok(()) }
     }
 
     fn open(&mut self, at: usize, anchor: usize, content: Content, is_refused: bool) -> Result<(), Fault> {
@@ -280,46 +281,7 @@ fn fault(at: usize, message: impl Into<String>, help: impl Into<String>) -> Faul
     fault
 }
 
-fn too_deep(at: usize) -> Fault {
-    fault(at, format!("more than {MAX_DEPTH} values inside each other"), "no setting stands as deep as this")
-}
-
 /// The byte that a mark stands for.
 fn offset(text: &str, mark: &Marker) -> usize {
     mark.byte_offset().unwrap_or_else(|| text.char_indices().nth(mark.index()).map_or(text.len(), |(at, _)| at))
-}
-
-/// The parser's own error. What it was parsing the excerpt shows better.
-fn refusal(text: &str, error: &ScanError) -> Fault {
-    let at = offset(text, error.marker());
-    match error.kind() {
-        ErrorKind::TabNotAllowed
-        | ErrorKind::TabInBlockIndentation
-        | ErrorKind::TabAtBlockScalarStart
-        | ErrorKind::TabInIndentation => {
-            let at = text[..at].strip_suffix('\t').map_or(at, str::len);
-            fault(at, "a tab in the indentation", "YAML indents with spaces, not with tabs")
-        }
-        // The parser looks ahead of what it tells.
-        ErrorKind::RecursionLimitExceeded => too_deep(at),
-        // The mark stands at the word that it is in, or past it.
-        ErrorKind::UnexpectedCharacter { character } if is_forbidden(*character) => {
-            let at = text.find(*character).unwrap_or(at);
-            let message = format!("the character U+{:04X}, which YAML does not allow", u32::from(*character));
-            fault(at, message, "remove it, or write it as an escape between double quotes")
-        }
-        _ => {
-            let info = error.info();
-            let message = match info.split_once(", ") {
-                Some((way, message)) if way.starts_with("while ") => message,
-                _ => &info,
-            };
-            Fault::new(At::Offset(at), message)
-        }
-    }
-}
-
-/// Whether YAML lets a character stand nowhere in a file.
-fn is_forbidden(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}')
 }

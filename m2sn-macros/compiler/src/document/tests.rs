@@ -152,6 +152,35 @@ fn characters_that_yaml_forbids_are_where_they_stand() {
 }
 
 #[test]
+fn common_slips_are_shown_with_what_to_do() {
+    for (text, place, message, help) in [
+        ("a: [1, 2\nb: 3\n", "2:2", "illegal placement of ':' indicator", "a bracket before it is still open"),
+        (
+            "- a: { b: { c: 1 }\n- d: 2\n",
+            "2:1",
+            "\"-\" is only valid inside a block",
+            "a bracket before it is still open",
+        ),
+        ("a: { b: 1\n", "1:4", "unclosed bracket '{'", "close it"),
+        ("a: [1, 2}\n", "1:4", "mismatched bracket '[' closed by '}'", "close each bracket by its own kind"),
+        ("a: {b: 1}}\n", "1:10", "misplaced bracket", "none that is not open"),
+        ("a: b: c\n", "1:5", "mapping values are not allowed in this context", "goes between quotes"),
+        ("a: 'x\nb: 1\n", "1:4", "unclosed quote", "close it"),
+        ("a: \"\\q\"\n", "1:4", "found unknown escape character", "between single quotes"),
+        ("a: @x\n", "1:4", "a text that begins with @", "put the text between quotes"),
+        ("a:\n  b: 1\n c: 2\n", "3:2", "did not find expected key", "in the same column"),
+        ("- a\nb: 1\n", "2:1", "did not find expected '-' indicator", "in the same column"),
+        ("a: - 1\n", "1:4", "block sequence entries are not allowed in this context", "in a line of its own"),
+        ("a: [\n\t1]\n", "2:1", "a tab in the indentation", "with spaces, not with tabs"),
+        ("a: \u{feff}b\n", "1:4", "a byte order mark amid the text", "at the start of the file alone"),
+    ] {
+        let faults = faults(text);
+        assert!(faults.starts_with(&format!("{message}\n --> a.yaml:{place}\n")), "{faults}");
+        assert!(faults.split("= help: ").nth(1).is_some_and(|shown| shown.contains(help)), "{faults}");
+    }
+}
+
+#[test]
 fn lines_are_those_of_the_renderer() {
     for end in ["\n", "\r\n", "\r"] {
         let text = format!("a: 1{end}b: [{end}  2{end}]{end}c: *d{end}");

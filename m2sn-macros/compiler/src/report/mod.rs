@@ -3,6 +3,8 @@
 mod nearest;
 mod render;
 
+use std::collections::HashSet;
+
 use serde::Serialize;
 
 use crate::lines::Lines;
@@ -102,7 +104,8 @@ impl Errors {
             .collect();
         faults.sort_by_key(|(offset, _)| *offset);
         // What several aliases bring in is at fault once.
-        faults.dedup_by(|(offset, fault), (other, first)| offset == other && fault.says_as_much_as(first));
+        let mut said = HashSet::new();
+        faults.retain(|(at, fault)| said.insert((*at, fault.message.clone())));
         let mut diagnostics = Vec::new();
         for severity in [Severity::Error, Severity::Warning] {
             let mut of = faults.iter().filter(|(_, fault)| fault.severity == severity);
@@ -134,9 +137,5 @@ impl Fault {
     /// Says what to do about it.
     pub(crate) fn help(&mut self, help: impl Into<String>) {
         self.help = Some(help.into());
-    }
-
-    fn says_as_much_as(&self, other: &Self) -> bool {
-        (self.severity, &self.message, &self.help) == (other.severity, &other.message, &other.help)
     }
 }

@@ -44,7 +44,7 @@ fn every_setting_has_an_example_and_every_example_a_setting() {
 fn every_example_parses_where_it_belongs() {
     let places = places();
     assert!(places.len() > 150, "the walk found {} places only", places.len());
-    for Place { spec, steps } in places {
+    for Place { spec, steps, .. } in places {
         assert_eq!(refusal(&spec), None, "{steps:?}");
     }
 }
@@ -65,7 +65,7 @@ fn values_of_the_wrong_form_are_shown_the_right_one() {
         Value::Null,
     ];
     let mut shown = 0;
-    for Place { spec, steps } in places() {
+    for Place { spec, steps, .. } in places() {
         for wrong in &wrong {
             let mut faulty = spec.clone();
             set(&mut faulty, &steps, wrong.clone());
@@ -82,35 +82,78 @@ fn values_of_the_wrong_form_are_shown_the_right_one() {
     assert!(shown > 800, "{shown} examples only");
 }
 
+/// Whoever comments all lines of a section out is not told otherwise by an editor than by the compiler.
+#[test]
+fn what_the_schema_lets_be_nothing_may_be_nothing() {
+    let nullable = |schema: &Value| {
+        let types = schema["type"].as_array().into_iter().flatten();
+        let choices = schema["anyOf"].as_array().into_iter().flatten().map(|choice| &choice["type"]);
+        types.chain(choices).any(|of| of == "null")
+    };
+    let mut sections = Vec::new();
+    for Place { mut spec, steps, schema } in places() {
+        set(&mut spec, &steps, Value::Null);
+        if nullable(&schema) {
+            assert_eq!(refusal(&spec), None, "{steps:?}");
+            sections.extend(steps.last().map(|step| format!("{step:?}")));
+        }
+    }
+    for section in ["training", "pretrain", "navigator", "latency", "embed", "head", "shortcuts", "norm"] {
+        assert!(sections.contains(&format!("Key({section:?})")), "{section}");
+    }
+}
+
 /// The schema with the examples, and all its settings by type and key.
 fn schema() -> (Value, BTreeSet<(String, String)>) {
     let mut schema = SchemaSettings::draft07().into_generator().into_root_schema_for::<Spec>();
     schema.insert("title".into(), "m2sn spec".into());
     let (mut schema, mut settings) = (schema.to_value(), BTreeSet::new());
     let mut definitions = std::mem::take(&mut schema["definitions"]);
+    let sections = sections(&definitions);
     for (name, definition) in definitions.as_object_mut().expect("definitions") {
-        illustrate(definition, name, &mut settings);
+        illustrate(definition, name, &sections, &mut settings);
     }
-    illustrate(&mut schema, "Spec", &mut settings);
+    illustrate(&mut schema, "Spec", &sections, &mut settings);
     schema["definitions"] = definitions;
     (schema, settings)
 }
 
-/// Puts its example on each setting of a type, and notes the setting.
-fn illustrate(schema: &mut Value, of: &str, settings: &mut BTreeSet<(String, String)>) {
+/// The definitions that are written as mappings, by the references to them.
+fn sections(definitions: &Value) -> BTreeSet<String> {
+    let is_mapping = |schema: &Value| schema["type"] == "object";
+    let definitions = definitions.as_object().expect("definitions").iter();
+    definitions
+        .filter(|(_, schema)| {
+            is_mapping(schema) || schema["oneOf"].as_array().is_some_and(|choices| choices.iter().any(is_mapping))
+        })
+        .map(|(name, _)| format!("#/definitions/{name}"))
+        .collect()
+}
+
+/// Puts its example on each setting of a type, notes the setting, and lets a section be nothing where it has a default.
+fn illustrate(schema: &mut Value, of: &str, sections: &BTreeSet<String>, settings: &mut BTreeSet<(String, String)>) {
+    let required = schema["required"].clone();
     for (key, setting) in schema.get_mut("properties").and_then(Value::as_object_mut).into_iter().flatten() {
         settings.insert((of.to_owned(), key.clone()));
         // The settings of a variant stand below its name.
-        illustrate(setting, key, settings);
+        illustrate(setting, key, sections, settings);
         let Some(example) = example(of, key) else { continue };
+        let has_default = required.as_array().is_none_or(|required| !required.contains(&json!(key)));
         if let Some(reference) = setting.as_object_mut().and_then(|setting| setting.remove("$ref")) {
             // What stands beside a reference is not read.
             setting["allOf"] = json!([{ "$ref": reference }]);
         }
+        if has_default && setting["allOf"][0]["$ref"].as_str().is_some_and(|name| sections.contains(name)) {
+            let section = setting.as_object_mut().and_then(|setting| setting.remove("allOf"));
+            setting["anyOf"] = json!([section.unwrap_or_default()[0], { "type": "null" }]);
+        }
+        if has_default && (setting["type"] == "array" || setting["type"] == "object") {
+            setting["type"] = json!([setting["type"], "null"]);
+        }
         setting["examples"] = json!([yaml(example)]);
     }
     for variant in schema.get_mut("oneOf").and_then(Value::as_array_mut).into_iter().flatten() {
-        illustrate(variant, of, settings);
+        illustrate(variant, of, sections, settings);
     }
 }
 
@@ -171,10 +214,11 @@ fn heeded(faulty: &Value, way: &[Step]) -> bool {
     refusal(&spec).is_none()
 }
 
-/// A sound spec, and the way to a value in it.
+/// A sound spec, the way to a value in it, and what the schema says of that.
 struct Place {
     spec: Value,
     steps: Vec<Step>,
+    schema: Value,
 }
 
 #[derive(Debug, Clone)]
@@ -198,20 +242,20 @@ fn set(value: &mut Value, steps: &[Step], new: Value) {
 fn places() -> Vec<Place> {
     let (schema, _) = schema();
     let mut places = Vec::new();
-    visit(&schema, &schema, "Spec", Place { spec: json!({}), steps: Vec::new() }, &mut places);
+    visit(&schema, &schema, "Spec", (json!({}), Vec::new()), &mut places);
     places
 }
 
-fn visit(root: &Value, schema: &Value, of: &str, place: Place, places: &mut Vec<Place>) {
-    let Place { mut spec, steps } = place;
+fn visit(root: &Value, schema: &Value, of: &str, place: (Value, Vec<Step>), places: &mut Vec<Place>) {
+    let (mut spec, steps) = place;
     let below = |step| steps.iter().cloned().chain([step]).collect::<Vec<_>>();
     if let Some(reference) = schema.get("$ref").and_then(Value::as_str) {
         let name = reference.trim_start_matches("#/definitions/");
-        return visit(root, &root["definitions"][name], name, Place { spec, steps }, places);
+        return visit(root, &root["definitions"][name], name, (spec, steps), places);
     }
     for choices in ["oneOf", "anyOf", "allOf"] {
         for choice in schema.get(choices).and_then(Value::as_array).into_iter().flatten() {
-            visit(root, choice, of, Place { spec: spec.clone(), steps: steps.clone() }, places);
+            visit(root, choice, of, (spec.clone(), steps.clone()), places);
         }
     }
     let required: Map<String, Value> = schema
@@ -226,9 +270,9 @@ fn visit(root: &Value, schema: &Value, of: &str, place: Place, places: &mut Vec<
         let mut settings = required.clone();
         settings.insert(key.clone(), setting["examples"][0].clone());
         set(&mut spec, &steps, settings.into());
-        let place = || Place { spec: spec.clone(), steps: below(Step::Key(key.clone())) };
-        places.push(place());
-        visit(root, setting, key, place(), places);
+        let steps = below(Step::Key(key.clone()));
+        places.push(Place { spec: spec.clone(), steps: steps.clone(), schema: setting.clone() });
+        visit(root, setting, key, (spec.clone(), steps), places);
     }
     // The entries of a sequence or of a mapping from names are those of the example that is there.
     let first = match at(&mut spec, &steps) {
@@ -239,8 +283,8 @@ fn visit(root: &Value, schema: &Value, of: &str, place: Place, places: &mut Vec<
     let entries =
         schema.get("items").or_else(|| schema.get("additionalProperties").filter(|schema| schema.is_object()));
     if let (Some(entries), Some(step)) = (entries, first) {
-        let place = || Place { spec: spec.clone(), steps: below(step.clone()) };
-        places.push(place());
-        visit(root, entries, of, place(), places);
+        let steps = below(step);
+        places.push(Place { spec: spec.clone(), steps: steps.clone(), schema: entries.clone() });
+        visit(root, entries, of, (spec, steps), places);
     }
 }
