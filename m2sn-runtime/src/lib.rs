@@ -4,6 +4,7 @@
 
 mod error;
 mod file;
+mod random;
 
 pub mod shape;
 

@@ -71,6 +71,9 @@ pub trait Network: Debug + Send + Sized {
 
 /// A batch of inputs of a generated model, with a typed field for each modality.
 pub trait Input: Sized + Clone + Debug + Send {
+    /// The names of the modalities, in the order of the spec.
+    const MODALITIES: &'static [&'static str];
+
     /// The erased fields, in the order of the spec.
     fn features(&self) -> Vec<Feature>;
 

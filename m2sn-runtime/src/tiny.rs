@@ -159,6 +159,8 @@ pub(crate) struct TinyInput {
 }
 
 impl Input for TinyInput {
+    const MODALITIES: &'static [&'static str] = &["left", "right"];
+
     fn features(&self) -> Vec<Feature> {
         vec![self.left.feature(), self.right.feature()]
     }

@@ -2,6 +2,8 @@
 
 pub mod idx;
 pub mod npy;
+pub mod npz;
+mod split;
 
 use tch::{Device, Kind, Tensor};
 
@@ -9,6 +11,8 @@ use crate::batch::Feature;
 use crate::network::Input;
 use crate::task::Task;
 use crate::{Error, Result};
+
+pub use split::{By, Splits};
 
 /// Inputs and targets of some samples.
 #[derive(Debug)]
@@ -32,14 +36,14 @@ impl<I: Input> Dataset<I> {
         }
         if let Some((index, other)) = features.iter().enumerate().find(|(_, feature)| feature.len() != samples) {
             return Err(Error::Shape {
-                what: format!("data set, modality {index}"),
-                expected: format!("{samples} samples, as in modality 0"),
+                what: format!("data set, modality `{}`", I::MODALITIES[index]),
+                expected: format!("{samples} samples, as in `{}`", I::MODALITIES[0]),
                 found: format!("{} samples", other.len()),
             });
         }
         task.check(&target, samples)?;
-        for (index, feature) in features.iter().enumerate() {
-            check_finite(&format!("data set, modality {index}"), feature)?;
+        for (name, feature) in I::MODALITIES.iter().zip(&features) {
+            check_finite(&format!("data set, modality `{name}`"), feature)?;
         }
         check_finite("data set, target", &target.shallow_clone().into())?;
         Ok(Self { input, target })
@@ -106,15 +110,6 @@ impl<I: Input> Dataset<I> {
         let features = self.input.features().iter().map(|feature| feature.to_device(device)).collect();
         Ok(Self { input: I::from_features(features)?, target: self.target.to_device(device) })
     }
-}
-
-/// The samples that a model learns from, and those that choose its best epoch.
-#[derive(Debug)]
-pub struct Splits<I> {
-    /// The samples to learn from.
-    pub train: Dataset<I>,
-    /// The samples that choose the best epoch of each stage.
-    pub valid: Dataset<I>,
 }
 
 /// Refuses values that are not finite: a loss would follow them, and blame the learning rate.
@@ -194,7 +189,7 @@ mod tests {
         };
         for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
             let error = with(value).unwrap_err().to_string();
-            assert!(error.starts_with("data set, modality 0: row 2 holds a value that is not finite"), "{error}");
+            assert!(error.starts_with("data set, modality `left`: row 2 holds a value that is not finite"), "{error}");
         }
         // Finite values are taken, also those whose sum is not.
         assert!(with(3e38).is_ok());

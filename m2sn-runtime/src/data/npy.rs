@@ -10,7 +10,9 @@ use crate::{Error, Result};
 /// Reads an array of the element type `kind`.
 ///
 /// `dims` are the dimensions that the array must have, `-1` where any number will do.
-/// Little-endian arrays in C order can be read, which is what `numpy.save` writes unless told otherwise.
+/// Arrays of numbers and booleans can be read in either byte order, in C and in Fortran order. Unsigned types that
+/// LibTorch lacks become wider ones: `uint16` reads as [`Kind::Int`] or [`Kind::Int64`], `uint32` and `uint64` as
+/// [`Kind::Int64`].
 ///
 /// ```
 /// use m2sn_runtime::{data::npy, tch::{Kind, Tensor}};
@@ -29,29 +31,39 @@ use crate::{Error, Result};
 ///
 /// # Errors
 /// [`Error::Io`] where the file cannot be read;
-/// [`Error::File`] where it is no such array, or holds another number of bytes than its header promises.
+/// [`Error::File`] where it is no such array, holds another number of bytes than its header promises, or a value that
+/// `kind` cannot.
 pub fn read(path: impl AsRef<Path>, kind: Kind, dims: &[i64]) -> Result<Tensor> {
     let path = path.as_ref();
     let bytes = std::fs::read(path).map_err(Error::io(path))?;
-    let fault = |message: String| Error::file(path, message);
+    array(&bytes, kind, dims).map_err(|message| Error::file(path, message))
+}
 
+/// The array that the bytes of a file hold; else what is wrong with them.
+pub(super) fn array(bytes: &[u8], kind: Kind, dims: &[i64]) -> Result<Tensor, String> {
     if bytes.starts_with(b"version https://git-lfs") {
-        return Err(fault("a pointer of Git LFS stands in for the file; fetch the file by `git lfs pull`".into()));
+        return Err("a pointer of Git LFS stands in for the file; fetch the file by `git lfs pull`".into());
     }
-    let (header, data) = split(&bytes).ok_or_else(|| fault("expected a `.npy` file, found something else".into()))?;
-    let header = Header::parse(header).map_err(fault)?;
-    if header.kind != kind || !dims_fit(&header.dims, dims) {
-        let (expected, found) = (describe_dims(dims), describe_dims(&header.dims));
-        return Err(fault(format!("expected an array {expected} of {kind:?}, found {found} of {:?}", header.kind)));
+    let (header, data) = split(bytes).ok_or("expected a `.npy` file, found something else")?;
+    let Header { element, is_fortran, dims: found } = Header::parse(header)?;
+    if !element.reads_as(kind) || !dims_fit(&found, dims) {
+        let (expected, found) = (describe_dims(dims), describe_dims(&found));
+        return Err(format!("expected an array {expected} of {kind:?}, found {found} of {:?}", element.kind));
     }
     // LibTorch takes the length on trust and would read past the end of a file that was cut off.
-    let length = elements(&header.dims).and_then(|elements| elements.checked_mul(kind.elt_size_in_bytes()));
+    let length = elements(&found).and_then(|elements| elements.checked_mul(element.size));
     if length != Some(data.len()) {
         let promised = length.map_or("more".into(), |length| length.to_string());
-        let message = format!("expected {promised} bytes of data, found {}; fetch the file anew", data.len());
-        return Err(fault(message));
+        return Err(format!("expected {promised} bytes of data, found {}; fetch the file anew", data.len()));
     }
-    Ok(Tensor::f_from_data_size(data, &header.dims, kind)?)
+    let tensor = |dims: &[i64]| element.tensor(data, dims, kind);
+    if !is_fortran {
+        return tensor(&found);
+    }
+    // In Fortran order the first index runs fastest, as the last one does in the transposed array.
+    let (reversed, order): (Vec<_>, Vec<_>) =
+        (found.iter().rev().copied().collect(), (0..found.len() as i64).rev().collect());
+    Ok(tensor(&reversed)?.permute(order).contiguous())
 }
 
 /// Parts a file into the text of its header and the data.
@@ -68,7 +80,8 @@ fn split(bytes: &[u8]) -> Option<(&str, &[u8])> {
 
 /// What the header says: `{'descr': '<f4', 'fortran_order': False, 'shape': (3, 32, 48), }`.
 struct Header {
-    kind: Kind,
+    element: Element,
+    is_fortran: bool,
     dims: Vec<i64>,
 }
 
@@ -79,30 +92,77 @@ impl Header {
 
         let descr = value("'descr':")?.strip_prefix('\'').and_then(|rest| rest.split('\'').next());
         let descr = descr.ok_or_else(unreadable)?;
-        let kind = match descr {
-            "|b1" => Kind::Bool,
-            "|u1" => Kind::Uint8,
-            "|i1" => Kind::Int8,
-            "<i2" => Kind::Int16,
-            "<i4" => Kind::Int,
-            "<i8" => Kind::Int64,
-            "<f2" => Kind::Half,
-            "<f4" => Kind::Float,
-            "<f8" => Kind::Double,
-            // LibTorch's own writer gives single bytes an order too.
-            "<u1" => Kind::Uint8,
-            "<i1" => Kind::Int8,
-            _ => return Err(format!("cannot read the element type `{descr}`; save a little-endian array of numbers")),
-        };
-        if !value("'fortran_order':")?.starts_with("False") {
-            return Err("cannot read Fortran order; save `numpy.ascontiguousarray(array)`".into());
-        }
+        let element = Element::parse(descr)
+            .ok_or_else(|| format!("cannot read the element type `{descr}`; save an array of numbers or booleans"))?;
+        let is_fortran = value("'fortran_order':")?.starts_with("True");
         let dims = value("'shape':")?.strip_prefix('(').and_then(|rest| rest.split(')').next());
         let dims = dims.ok_or_else(unreadable)?.split(',').map(str::trim).filter(|dim| !dim.is_empty());
         // Python 2 ends whole numbers in `L`.
         let dims = dims.map(|dim| dim.trim_end_matches('L').parse().map_err(|_| unreadable()));
         let dims = dims.collect::<Result<_, _>>()?;
-        Ok(Self { kind, dims })
+        Ok(Self { element, is_fortran, dims })
+    }
+}
+
+/// An element type of NumPy.
+struct Element {
+    /// The type of LibTorch that holds every value; for `uint64` all but those beyond [`i64::MAX`].
+    kind: Kind,
+    /// Whether LibTorch lacks the type, so that `kind` is wider.
+    is_wider: bool,
+    size: usize,
+    is_big_endian: bool,
+}
+
+impl Element {
+    /// Reads `<f4` and the like: byte order, kind of number, bytes.
+    fn parse(descr: &str) -> Option<Self> {
+        let (order, code) = descr.split_at_checked(1)?;
+        let kind = match code {
+            "b1" => Kind::Bool,
+            "u1" => Kind::Uint8,
+            "i1" => Kind::Int8,
+            "i2" => Kind::Int16,
+            "i4" | "u2" => Kind::Int,
+            "i8" | "u4" | "u8" => Kind::Int64,
+            "f2" => Kind::Half,
+            "f4" => Kind::Float,
+            "f8" => Kind::Double,
+            _ => return None,
+        };
+        let size = usize::from(code.as_bytes()[1] - b'0');
+        // LibTorch's own writer gives single bytes an order too.
+        matches!(order, "<" | ">" | "|").then(|| Self {
+            kind,
+            is_wider: matches!(code, "u2" | "u4" | "u8"),
+            size,
+            is_big_endian: order == ">" && size > 1,
+        })
+    }
+
+    fn reads_as(&self, kind: Kind) -> bool {
+        self.kind == kind || (self.is_wider && kind == Kind::Int64)
+    }
+
+    /// The tensor of as many bytes as `dims` takes.
+    fn tensor(&self, data: &[u8], dims: &[i64], kind: Kind) -> Result<Tensor, String> {
+        let swapped: Vec<u8>;
+        let data = if self.is_big_endian {
+            swapped = data.chunks_exact(self.size).flat_map(|element| element.iter().rev().copied()).collect();
+            &swapped
+        } else {
+            data
+        };
+        if !self.is_wider {
+            return Tensor::f_from_data_size(data, dims, kind).map_err(|error| error.to_string());
+        }
+        let values = data.chunks_exact(self.size).map(|element| {
+            let value = element.iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte));
+            i64::try_from(value)
+                .map_err(|_| format!("the value {value} is larger than {}, the largest of {kind:?}", i64::MAX))
+        });
+        let values = values.collect::<Result<Vec<_>, _>>()?;
+        Ok(Tensor::from_slice(&values).to_kind(kind).view(dims))
     }
 }
 
@@ -141,6 +201,37 @@ mod tests {
         assert_eq!(read_bytes(&python2, Kind::Uint8, &[3, 1]).unwrap().size(), [3, 1]);
     }
 
+    /// What NumPy itself wrote, by `tests/fixtures/npy.py`: the numbers 0 to 5, by 2 and 3, in every type, byte order and
+    /// order of dimensions.
+    #[test]
+    fn every_array_of_numpy_reads_as_its_numbers() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/npy");
+        let expected = Tensor::arange(6, tch::kind::DOUBLE_CPU).view([2, 3]);
+        let mut files = 0;
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+            let kinds: &[Kind] = match name.split('_').next().unwrap() {
+                "uint8" => &[Kind::Uint8],
+                "int8" => &[Kind::Int8],
+                "int16" => &[Kind::Int16],
+                "int32" => &[Kind::Int],
+                "uint16" => &[Kind::Int, Kind::Int64],
+                "int64" | "uint32" | "uint64" => &[Kind::Int64],
+                "float16" => &[Kind::Half],
+                "float32" => &[Kind::Float],
+                "float64" => &[Kind::Double],
+                other => panic!("{other}"),
+            };
+            for kind in kinds {
+                let array = read(&path, *kind, &[-1, 3]).unwrap();
+                assert_eq!((array.kind(), array.to_kind(Kind::Double)), (*kind, expected.copy()), "{name}");
+            }
+            files += 1;
+        }
+        assert_eq!(files, 44);
+    }
+
     #[test]
     fn refuses_what_does_not_fit() {
         let fine = "{'descr': '|u1', 'fortran_order': False, 'shape': (3,), }\n";
@@ -156,8 +247,14 @@ mod tests {
             message(&file(&fine.replace("(3,)", "(9999999999, 9999999999)"), &[1]), Kind::Uint8, &[-1, -1]),
             "expected more bytes of data, found 1; fetch the file anew"
         );
-        assert!(message(&file(&fine.replace("False", "True"), &[1, 2, 3]), Kind::Uint8, &[3]).contains("Fortran"));
-        assert!(message(&file(&fine.replace("|u1", ">f4"), &[1, 2, 3]), Kind::Uint8, &[3]).contains("`>f4`"));
+        for descr in ["<c8", "|O", "<U3", "=f4", "<f16", "", "é4"] {
+            let text = message(&file(&fine.replace("|u1", descr), &[1, 2, 3]), Kind::Uint8, &[3]);
+            assert!(text.contains(&format!("cannot read the element type `{descr}`")), "{text}");
+        }
+        let large = file(&fine.replace("|u1", "<u8").replace("(3,)", "(1,)"), &u64::MAX.to_le_bytes());
+        assert!(message(&large, Kind::Int64, &[1]).starts_with("the value 18446744073709551615 is larger than"));
+        let narrow = file(&fine.replace("|u1", "<u4"), &[0; 12]);
+        assert!(message(&narrow, Kind::Int, &[3]).ends_with("found [3] of Int64"));
         assert!(message(&file(&fine.replace("(3,)", "(x,)"), &[1, 2, 3]), Kind::Uint8, &[3]).contains("header"));
         let versions = [0, 4, 9].map(|version| {
             let mut bytes = file(fine, &[1, 2, 3]);

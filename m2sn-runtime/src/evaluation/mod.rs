@@ -9,7 +9,6 @@ pub mod timing;
 
 mod candidate;
 mod exits;
-mod random;
 mod report;
 mod scores;
 mod seeds;

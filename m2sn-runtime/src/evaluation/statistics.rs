@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::random::SplitMix64;
+use crate::random::SplitMix64;
 
 /// A mean over seeds or the like, and the standard deviation around it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

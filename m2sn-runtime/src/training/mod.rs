@@ -187,6 +187,9 @@ impl Trainer {
             let modalities = N::description().modalities.iter().zip(data.input().features());
             modalities.into_iter().try_for_each(|(modality, input)| modality.check_tokens(&input.tensor))?;
         }
+        for warning in splits.warnings(N::description().task) {
+            tracing::warn!("{warning}");
+        }
         self.folder.as_ref().map(|path| Folder::open(path, network, &self.plan, splits)).transpose()
     }
 

@@ -14,6 +14,7 @@ pub(super) fn fields(model: &Model) -> Vec<(&Name, Shape)> {
 
 pub(super) fn expand(fields: &[(&Name, Shape)], context: &Context) -> TokenStream {
     let names: Vec<_> = fields.iter().map(|(name, _)| context.snake(name)).collect();
+    let texts = fields.iter().map(|(name, _)| &name.text);
     let types = fields.iter().map(|(_, shape)| batch(*shape));
     let lines = fields.iter().map(|(name, shape)| {
         docs::lines(&format!("The modality `{}`, `{}`. {}", name.text, dims(*shape), context.line(name)))
@@ -26,6 +27,8 @@ pub(super) fn expand(fields: &[(&Name, Shape)], context: &Context) -> TokenStrea
         }
 
         impl network::Input for Input {
+            const MODALITIES: &'static [&'static str] = &[#(#texts),*];
+
             fn features(&self) -> Vec<Feature> {
                 vec![#(self.#names.feature()),*]
             }

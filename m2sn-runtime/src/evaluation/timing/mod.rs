@@ -1,11 +1,11 @@
 //! Batch-1 latency of several candidates, measured against each other in one run.
 
 use super::Candidate;
-use super::random::SplitMix64;
 use super::statistics::{Interval, mean_interval, ratio_interval};
 use crate::data::Dataset;
 use crate::latency::{Bar, Estimate};
 use crate::network::{Input, Network};
+use crate::random::SplitMix64;
 use crate::{Error, Result};
 
 /// How much to time.
