@@ -54,10 +54,10 @@ Examples:
   cargo run --release --example avdigits
 
   # Handwritten and spoken digits; half of the images are reduced, all sounds are noisy
-  cargo run --release --example avdigits -- --data ../shared/data
+  cargo run --release --example avdigits -- --data DIR
 
   # Clean images, five seeds
-  cargo run --release --example avdigits -- --data ../shared/data --image clean --seeds 5
+  cargo run --release --example avdigits -- --data DIR --image clean --seeds 5
 
   # The first run once more, bit for bit
   cargo run --release --example avdigits -- --run runs/again --latency runs/avdigits-synthetic/seed-0/latency.json";

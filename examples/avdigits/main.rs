@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo run --release --example avdigits                            # generated digits
-//! cargo run --release --example avdigits -- --data ../shared/data   # handwritten and spoken ones
+//! cargo run --release --example avdigits -- --data DIR   # handwritten and spoken ones
 //! ```
 //!
 //! Trains the network of `specs/avdigits.yaml` in all its stages, and compares it on samples that it has never seen:

@@ -135,12 +135,11 @@ mod tests {
 
     /// The recorded data, where this machine has it.
     fn data() -> Option<PathBuf> {
-        let folder = std::env::var_os("M2SN_DATA")
-            .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"), PathBuf::from);
-        if !folder.is_dir() {
+        let folder = std::env::var_os("M2SN_DATA").map(PathBuf::from);
+        if folder.is_none() {
             eprintln!("skipped: there is no recorded data; set M2SN_DATA to its folder");
         }
-        folder.is_dir().then_some(folder)
+        folder
     }
 
     #[test]

@@ -188,7 +188,7 @@ fn fixed_routes(valid: &Exits<AvDigits>, test: &Exits<AvDigits>, table: &Table) 
 fn groups(digits: &Digits, late_fusion: &Tensor, exits: &Exits<AvDigits>, table: &Table) -> Result<Vec<Group>> {
     let labels = Vec::<i64>::try_from(&digits.labels)?;
     let right = |logits: &Tensor| -> Result<Vec<bool>> {
-        let classes = Vec::<i64>::try_from(logits.argmax(1, false).to_device(tch::Device::Cpu))?;
+        let classes = Vec::<i64>::try_from(AvDigits::description().task.decide(logits)?.to_device(tch::Device::Cpu))?;
         Ok(classes.iter().zip(&labels).map(|(class, label)| class == label).collect())
     };
     let (late_fusion, adaptive) = (right(late_fusion)?, right(&exits.along(exits.routes())?)?);

@@ -128,6 +128,35 @@ fn typed_parts_and_erased_parts_agree() -> m2sn::Result<()> {
 }
 
 #[test]
+fn what_stands_in_padding_changes_no_answer() -> m2sn::Result<()> {
+    let model = Sentiment::new(Device::Cpu)?;
+    let sentiment::Input { language, vision, audio } = random::<Sentiment>()?;
+    let lengths: Vec<_> = (0..SAMPLES).map(|sample| 1 + 7 * sample % 20).collect();
+    let lengths = Tensor::from_slice(&lengths);
+    let padded = |with: f64| -> m2sn::Result<sentiment::Input> {
+        let padded = |tensor: &Tensor| {
+            let steps = Tensor::arange(tensor.size()[1], (Kind::Int64, m2sn::tch::Device::Cpu));
+            let padding = steps.ge_tensor(&lengths.unsqueeze(1)).unsqueeze(2);
+            tensor.masked_fill(&padding, with)
+        };
+        let vision = Batch::with_lengths(padded(vision.tensor()), &lengths)?;
+        let audio = Batch::with_lengths(padded(audio.tensor()), &lengths)?;
+        Ok(sentiment::Input { language: language.clone(), vision, audio })
+    };
+    let blank = padded(0.0)?;
+    for route in m2sn::routing::all::<Sentiment>() {
+        let expected = model.predict_by(&blank, route)?;
+        for with in [f64::NAN, f64::INFINITY, 1e30] {
+            assert_eq!(model.predict_by(&padded(with)?, route)?.logits, expected.logits, "{with} by {route}");
+        }
+    }
+    let expected = model.predict(&blank)?;
+    let answer = model.predict(&padded(f64::NAN)?)?;
+    assert_eq!((answer.routes, answer.logits), (expected.routes, expected.logits));
+    Ok(())
+}
+
+#[test]
 fn navigator_decides_among_the_exits() -> m2sn::Result<()> {
     let model = AvDigits::new(Device::Cpu)?;
     let input = random::<AvDigits>()?;

@@ -237,6 +237,26 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_stands_in_padding_reaches_no_real_step() {
+        for order in [Order::PreNorm, Order::PostNorm] {
+            let store = VarStore::new(Device::Cpu);
+            let settings =
+                Settings { layers: 2, heads: 2, feed_forward: 8, dropout: 0.0, order, activation: Activation::Gelu };
+            let encoder = Transformer::<Sequence<3, 4>, Sequence<3, 4>>::new(store.root(), settings);
+            let steps = Tensor::randn([1, 3, 4], (Kind::Float, Device::Cpu));
+            let real = |padding: f64| {
+                let tensor = steps.copy();
+                let _ = tensor.narrow(1, 2, 1).fill_(padding);
+                let input = Batch::<Sequence<3, 4>>::with_lengths(tensor, &Tensor::from_slice(&[2_i64])).unwrap();
+                encoder.forward(&input, false).tensor().narrow(1, 0, 2)
+            };
+            for padding in [f64::NAN, f64::INFINITY, -7.0] {
+                assert_eq!(real(padding), real(0.0), "{padding}");
+            }
+        }
+    }
+
     fn finite(tensor: &Tensor) -> bool {
         bool::try_from(tensor.isfinite().all()).unwrap()
     }
