@@ -43,7 +43,7 @@ pub struct Shortcuts {
     pub stage: Stage,
 }
 
-/// The two methods of Section IV-A.
+/// The two methods of Section IV-A, and a third.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Method {
@@ -51,6 +51,9 @@ pub enum Method {
     Integral,
     /// Encoders stay frozen, and shortcuts learn from their cached features.
     Peripheral,
+    /// All parts but the navigator learn together, from the pre-trained parameters on, by a loss at every exit, on the
+    /// full route and on a random one.
+    Joint,
 }
 
 /// The navigator stage.

@@ -59,6 +59,13 @@ impl<'a, N: Network> Context<'a, N> {
         N::description().modalities[modality].exits.len()
     }
 
+    /// The exits of a route for each of some samples, every modality's drawn evenly: `[samples]` of `i64` a modality.
+    pub(super) fn random_exits(&self, samples: i64) -> Vec<Tensor> {
+        let draw =
+            |modality: usize| Tensor::randint(self.exits(modality) as i64, [samples], (Kind::Int64, Device::Cpu));
+        self.modalities().map(draw).collect()
+    }
+
     /// The features of all exits, from one pass through each encoder: `[samples, exits, feature]` for each modality.
     ///
     /// # Errors

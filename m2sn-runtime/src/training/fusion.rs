@@ -29,16 +29,12 @@ pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>) -> 
     let chunk = phase.stage.batch;
     let train = context.exit_features(&context.train, chunk)?;
     let valid = context.exit_features(&context.valid, chunk)?;
-    let draw = |samples: i64| -> Vec<Tensor> {
-        let exits =
-            |modality: usize| Tensor::randint(context.exits(modality) as i64, [samples], (Kind::Int64, Device::Cpu));
-        context.modalities().map(exits).collect()
-    };
     let last = |modality: usize| context.exits(modality) as i64 - 1;
     let step_loss = |step: &Step| {
         let samples = step.rows.size()[0];
         let full = Tensor::rand([samples], (Kind::Float, Device::Cpu)).lt(FULL_SHARE);
-        let features: Vec<_> = draw(samples)
+        let features: Vec<_> = context
+            .random_exits(samples)
             .into_iter()
             .enumerate()
             .map(|(modality, exits)| {
@@ -50,7 +46,7 @@ pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>) -> 
     };
     // The same routes after every epoch, so that the scores can be compared.
     tch::manual_seed(seed(run.seed, "fusion/validation", 0));
-    let random = draw(context.valid.len());
+    let random = context.random_exits(context.valid.len());
     let validate = || {
         context.valid.score(chunk, "score", |range, target| {
             let features: Vec<_> = valid.iter().map(|features| features.range(range.clone()).tensor).collect();

@@ -16,6 +16,7 @@ mod folder;
 mod fusion;
 mod gumbel;
 mod integral;
+mod joint;
 mod navigator;
 mod optimizer;
 mod peripheral;

@@ -1,11 +1,12 @@
-//! The second stage: the shortcuts (Section IV-A), by one of two methods.
+//! The second stage: the shortcuts (Section IV-A), by the two methods of the paper or by a third.
 //!
-//! Both teach a shortcut by the task: its feature goes through the pre-trained task head of its modality, which is
-//! frozen. There is one head a modality, so that all exits learn the same feature space and fusion can take any.
+//! All teach a shortcut by the task: its feature goes through the pre-trained task head of its modality, which the two
+//! methods of the paper leave frozen. There is one head a modality, so that all exits learn the same feature space and
+//! fusion can take any.
 
 use super::context::Context;
 use super::run::Run;
-use super::{integral, peripheral};
+use super::{integral, joint, peripheral};
 use crate::Result;
 use crate::network::{Network, Part};
 use crate::plan::Method;
@@ -15,6 +16,7 @@ pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>) -> 
     match context.plan.shortcuts.method {
         Method::Integral => integral::train(context, run),
         Method::Peripheral => peripheral::train(context, run),
+        Method::Joint => joint::train(context, run),
     }
 }
 

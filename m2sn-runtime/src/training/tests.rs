@@ -105,7 +105,7 @@ fn losses(phase: &PhaseReport) -> (f64, f64) {
 #[test]
 fn every_stage_teaches_its_own_parts_and_leaves_the_others() {
     alone("every_stage_teaches_its_own_parts_and_leaves_the_others", || {
-        for method in [Method::Integral, Method::Peripheral] {
+        for method in [Method::Integral, Method::Peripheral, Method::Joint] {
             let mut plan = Tiny::plan();
             plan.shortcuts.method = method;
             let (trainer, data, mut network) = (trainer(plan), data(), network(1));
@@ -135,6 +135,15 @@ fn every_stage_teaches_its_own_parts_and_leaves_the_others() {
                     let names: Vec<_> = report.phases.iter().map(|phase| phase.phase.as_str()).collect();
                     assert_eq!(names, ["shortcuts/left", "shortcuts/right"]);
                 }
+                Method::Joint => {
+                    let frozen = ["navigator.bias", "navigator.weight"];
+                    let learnt = changed(&pretrained, &shortcut);
+                    assert!(
+                        learnt.len() == 8 && frozen.iter().all(|part| !learnt.contains(&(*part).into())),
+                        "{learnt:?}"
+                    );
+                    assert_eq!(report.phases.len(), 1);
+                }
             }
             for phase in report.phases.iter().filter(|phase| !phase.phase.ends_with("full")) {
                 let (first, last) = losses(phase);
@@ -152,6 +161,56 @@ fn every_stage_teaches_its_own_parts_and_leaves_the_others() {
             let scores: Vec<_> = report.phases[0].epochs.iter().map(|epoch| epoch.score).collect();
             assert!(scores.iter().fold(f64::MAX, |best, score| best.min(*score)) < scores[0], "{scores:?}");
         }
+    });
+}
+
+#[test]
+fn the_joint_loss_is_that_of_late_fusion_of_a_random_route_and_of_every_exit() {
+    alone("the_joint_loss_is_that_of_late_fusion_of_a_random_route_and_of_every_exit", || {
+        let mut plan = Tiny::plan();
+        plan.shortcuts.method = Method::Joint;
+        // One step over all samples, whose loss is that of the parameters before it.
+        (plan.shortcuts.stage.epochs, plan.shortcuts.stage.batch) = (1, 192);
+        let seed = plan.seed;
+        let (trainer, data, mut network) = (trainer(plan), data(), network(1));
+        let before = again(&values(&network));
+        let report = trainer.shortcuts(&mut network, &data, &mut Progress::silent()).unwrap();
+
+        // The draws of the step: the order of the samples, an exit of each modality, and dropout.
+        tch::manual_seed(fit::seed(seed, "shortcuts/joint", 0));
+        let order = Tensor::randperm(192, (tch::Kind::Int64, tch::Device::Cpu));
+        let drawn = [0, 1].map(|_| Tensor::randint(3, [192], (tch::Kind::Int64, tch::Device::Cpu)));
+        let inputs = data.train.input().features();
+        let target = data.train.target().index_select(0, &order);
+        let features = [0, 1].map(|modality| {
+            let input = Feature::from(inputs[modality].tensor.index_select(0, &order));
+            // In this order, which the masks of dropout follow.
+            let first = before.block(modality, 0, &input, true);
+            let second = before.block(modality, 1, &first, true);
+            let full = before.block(modality, 2, &second, true);
+            [before.shortcut(modality, 0, &first, true), before.shortcut(modality, 1, &second, true), full.tensor]
+        });
+        let cross_entropy = |logits: Tensor| logits.cross_entropy_for_logits(&target).double_value(&[]);
+        let fused = |exits: [&Tensor; 2]| {
+            let features: Vec<Tensor> = (0..2)
+                .map(|modality| {
+                    let rows: Vec<_> = (0..192)
+                        .map(|row| features[modality][exits[modality].int64_value(&[row]) as usize].get(row))
+                        .collect();
+                    Tensor::stack(&rows, 0)
+                })
+                .collect();
+            cross_entropy(before.fuse(&features, true))
+        };
+        let full = Tensor::full([192], 2, (tch::Kind::Int64, tch::Device::Cpu));
+        let mut expected = fused([&full, &full]) + 0.5 * fused([&drawn[0], &drawn[1]]);
+        for (modality, features) in features.iter().enumerate() {
+            for (feature, weight) in features.iter().zip([0.25 / 3.0, 0.5 / 3.0, 0.25]) {
+                expected += weight * cross_entropy(before.task_head(modality, feature));
+            }
+        }
+        let found = report.phases[0].epochs[0].loss;
+        assert!((found - expected).abs() < 1e-5 * expected, "{found}, expected {expected}");
     });
 }
 
@@ -317,9 +376,12 @@ fn without_seconds(mut report: Report) -> Report {
 #[test]
 fn an_interrupted_training_ends_as_an_uninterrupted_one() {
     alone("an_interrupted_training_ends_as_an_uninterrupted_one", || {
-        for (method, patience, every) in
-            [(Method::Integral, None, 1), (Method::Integral, Some(1), 3), (Method::Peripheral, None, 2)]
-        {
+        for (method, patience, every) in [
+            (Method::Integral, None, 1),
+            (Method::Integral, Some(1), 3),
+            (Method::Peripheral, None, 2),
+            (Method::Joint, None, 2),
+        ] {
             let mut plan = Tiny::plan();
             plan.shortcuts.method = method;
             plan.shortcuts.stage.patience = patience;

@@ -15,6 +15,7 @@ pub(super) fn expand(model: &Model, _: &Context) -> TokenStream {
     let method = match training.shortcuts.method {
         Method::Integral => quote!(Integral),
         Method::Peripheral => quote!(Peripheral),
+        Method::Joint => quote!(Joint),
     };
     let latency = match model.navigator.latency {
         Latency::Ratio(ratio) => {

@@ -43,7 +43,7 @@ pub(crate) struct Shortcuts {
     pub(crate) stage: Stage,
 }
 
-/// What is trained along with the shortcuts (Section IV-A of the paper).
+/// What is trained along with the shortcuts: the two methods of Section IV-A of the paper, and a third.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -53,6 +53,8 @@ pub(crate) enum Method {
     Integral,
     /// Encoders stay frozen: much faster.
     Peripheral,
+    /// All parts but the navigator learn together, by a loss at every exit: good exits, and a full route that keeps up.
+    Joint,
 }
 
 /// What moves the parameters.
