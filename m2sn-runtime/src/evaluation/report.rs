@@ -177,8 +177,11 @@ impl fmt::Display for Report {
             f,
             "Scores over {} samples. Milliseconds of one sample at a time, the navigator included: {} samples, the \
              median of {} answers each, networks in turns of random order, each warm from answers of its own; the mean \
-             and its 95 % interval. {device}{processor}, {threads} threads.",
-            self.samples, self.timed_samples, self.repetitions
+             and its 95 % interval. {device}{processor}, {threads} thread{}.",
+            self.samples,
+            self.timed_samples,
+            self.repetitions,
+            if *threads == 1 { "" } else { "s" },
         )?;
         let remarks = self.remarks();
         for remark in &remarks {
