@@ -1,8 +1,8 @@
 //! DOT, the language of Graphviz.
 
-use m2sn_compiler::{Layer, Outline};
+use m2sn_compiler::Outline;
 
-use super::ways;
+use super::{Way, labels, ways};
 
 pub(super) fn draw(network: &Outline) -> String {
     let mut text = format!("digraph {} {{\n    rankdir=LR;\n    node [shape=box];\n", quoted(&[&network.model]));
@@ -10,24 +10,20 @@ pub(super) fn draw(network: &Outline) -> String {
         text += &format!("    subgraph cluster_{at} {{\n        label={};\n", quoted(&[&modality.name]));
         text += &format!("        m{at}l0 [shape=ellipse, label={}];\n", quoted(&[&modality.input]));
         for (index, layer) in modality.layers.iter().enumerate() {
-            text += &format!("        m{at}l{} [label={}];\n", index + 1, labelled(layer));
+            text += &format!("        m{at}l{} [label={}];\n", index + 1, quoted(&labels(layer)));
             text += &format!("        m{at}l{index} -> m{at}l{};\n", index + 1);
         }
         text += "    }\n";
-        for (layer, way) in ways(modality) {
-            let style = if layer < modality.layers.len() { "dashed" } else { "solid" };
-            text += &format!("    m{at}l{layer} -> fusion [style={style}, label={}];\n", quoted(&[&way]));
+        for Way { layer, label, is_shortcut } in ways(modality) {
+            let style = if is_shortcut { "dashed" } else { "solid" };
+            text += &format!("    m{at}l{layer} -> fusion [style={style}, label={}];\n", quoted(&[&label]));
         }
     }
     text += &format!("    fusion [label={}];\n", quoted(&["concat", &format!("Vector<{}>", network.fused)]));
-    text += &format!("    head [label={}];\n", labelled(&network.head));
+    text += &format!("    head [label={}];\n", quoted(&labels(&network.head)));
     text += &format!("    outputs [shape=ellipse, label={}];\n", quoted(&[&network.outputs]));
     text += "    fusion -> head -> outputs;\n}\n";
     text
-}
-
-fn labelled(layer: &Layer) -> String {
-    quoted(&[&layer.name, &layer.operation, &layer.output])
 }
 
 /// Lines as one string.

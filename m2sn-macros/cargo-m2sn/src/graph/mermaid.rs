@@ -1,8 +1,8 @@
 //! Mermaid, as Markdown on GitHub draws it.
 
-use m2sn_compiler::{Layer, Outline};
+use m2sn_compiler::Outline;
 
-use super::ways;
+use super::{Way, labels, ways};
 
 pub(super) fn draw(network: &Outline) -> String {
     let mut text = "flowchart LR\n".to_owned();
@@ -10,22 +10,18 @@ pub(super) fn draw(network: &Outline) -> String {
         text += &format!("    subgraph m{at}[{}]\n", quoted(&[&modality.name]));
         text += &format!("        m{at}l0([{}])\n", quoted(&[&modality.input]));
         for (index, layer) in modality.layers.iter().enumerate() {
-            text += &format!("        m{at}l{} --> m{at}l{}[{}]\n", index, index + 1, labelled(layer));
+            text += &format!("        m{at}l{} --> m{at}l{}[{}]\n", index, index + 1, quoted(&labels(layer)));
         }
         text += "    end\n";
-        for (layer, way) in ways(modality) {
-            let arrow = if layer < modality.layers.len() { "-.->" } else { "-->" };
-            text += &format!("    m{at}l{layer} {arrow}|{}| fusion\n", quoted(&[&way]));
+        for Way { layer, label, is_shortcut } in ways(modality) {
+            let arrow = if is_shortcut { "-.->" } else { "-->" };
+            text += &format!("    m{at}l{layer} {arrow}|{}| fusion\n", quoted(&[&label]));
         }
     }
     let fusion = quoted(&["concat", &format!("Vector<{}>", network.fused)]);
-    text += &format!("    fusion[{fusion}] --> head[{}]\n", labelled(&network.head));
+    text += &format!("    fusion[{fusion}] --> head[{}]\n", quoted(&labels(&network.head)));
     text += &format!("    head --> outputs([{}])\n", quoted(&[&network.outputs]));
     text
-}
-
-fn labelled(layer: &Layer) -> String {
-    quoted(&[&layer.name, &layer.operation, &layer.output])
 }
 
 /// Lines as one label, in which nothing is markup.

@@ -4,9 +4,9 @@
 
 use std::fmt::Write;
 
-use m2sn_compiler::{Layer, Modality, Outline};
+use m2sn_compiler::{Modality, Outline};
 
-use super::ways;
+use super::{Way, labels, ways};
 
 /// All in pixels.
 const BOX: (usize, usize) = (250, 58);
@@ -16,6 +16,8 @@ const MARGIN: usize = 24;
 const LANE: usize = 20;
 /// The letters of a small line that a box holds.
 const LETTERS: usize = 38;
+/// The colour of a layer.
+const LAYER: &str = "#e3edfb";
 
 pub(super) fn draw(network: &Outline) -> String {
     let columns: Vec<usize> = network.modalities.iter().map(width).collect();
@@ -43,7 +45,7 @@ pub(super) fn draw(network: &Outline) -> String {
     let left = middle - BOX.0 / 2;
     boxed(&mut text, left, fusion, "#fff4d6", &["concat", "", &format!("Vector<{}>", network.fused)]);
     arrow(&mut text, middle, fusion + BOX.1, fusion + BOX.1 + GAP);
-    boxed_layer(&mut text, left, fusion + BOX.1 + GAP, &network.head);
+    boxed(&mut text, left, fusion + BOX.1 + GAP, LAYER, &labels(&network.head));
     arrow(&mut text, middle, fusion + 2 * BOX.1 + GAP, fusion + 2 * (BOX.1 + GAP));
     boxed(&mut text, left, fusion + 2 * (BOX.1 + GAP), "#eee", &["", &network.outputs, ""]);
     text += "</svg>\n";
@@ -56,28 +58,24 @@ fn draw_modality(text: &mut String, modality: &Modality, left: usize, fused_x: u
     boxed(text, left, row(0), "#eee", &[&modality.name, "", &modality.input]);
     for (index, layer) in modality.layers.iter().enumerate() {
         arrow(text, middle, row(index) + BOX.1, row(index + 1));
-        boxed_layer(text, left, row(index + 1), layer);
+        boxed(text, left, row(index + 1), LAYER, &labels(layer));
     }
     let bend = fused_y - GAP;
-    for (number, (layer, way)) in ways(modality).enumerate() {
-        let start = if layer < modality.layers.len() {
+    for (number, Way { layer, label, is_shortcut }) in ways(modality).enumerate() {
+        let start = if is_shortcut {
             let lane = left + BOX.0 + LANE * (modality.exits.len() - 1 - number);
             format!("M{} {} H{lane} V{bend}", left + BOX.0, row(layer) + BOX.1 / 2)
         } else {
             format!("M{middle} {} V{bend}", row(layer) + BOX.1)
         };
-        let dashes = if layer < modality.layers.len() { " stroke-dasharray=\"5 4\"" } else { "" };
+        let dashes = if is_shortcut { " stroke-dasharray=\"5 4\"" } else { "" };
         let _ = writeln!(
             text,
             "<path d=\"{start} H{fused_x} V{fused_y}\" fill=\"none\" stroke=\"#555\"{dashes} \
              marker-end=\"url(#arrow)\"><title>{}</title></path>",
-            escaped(&way)
+            escaped(&label)
         );
     }
-}
-
-fn boxed_layer(text: &mut String, left: usize, top: usize, layer: &Layer) {
-    boxed(text, left, top, "#e3edfb", &[&layer.name, &layer.operation, &layer.output]);
 }
 
 /// A box with a name, small print, and a shape; what is too long for it shows when it is pointed at.
