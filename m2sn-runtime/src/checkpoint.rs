@@ -25,7 +25,8 @@ pub(crate) mod tensors;
 
 use tensors::{Tensors, digest};
 
-const MODEL: &str = "model.safetensors";
+/// The file of the weights.
+pub(crate) const MODEL: &str = "model.safetensors";
 const MANIFEST: &str = "manifest.json";
 /// The differences that a refusal names before it only counts them.
 const NAMED: usize = 12;

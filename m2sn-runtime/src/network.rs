@@ -238,6 +238,23 @@ pub fn variables(device: Device) -> Result<VarStore> {
     Ok(VarStore::new(device.into()))
 }
 
+/// The features of one modality at every exit, `[batch, feature]` each, from one pass: exits share their prefix.
+pub(crate) fn exit_features<N: Network>(network: &N, modality: usize, input: &Feature, train: bool) -> Vec<Tensor> {
+    let mut output = input.clone();
+    (0..N::description().modalities[modality].exits.len())
+        .map(|exit| {
+            output = network.block(modality, exit, &output, train);
+            leave(network, modality, exit, &output, train)
+        })
+        .collect()
+}
+
+/// Takes a block's output through the exit's shortcut; at `full` it already is the deepest feature.
+pub(crate) fn leave<N: Network>(network: &N, modality: usize, exit: usize, output: &Feature, train: bool) -> Tensor {
+    let full = N::description().modalities[modality].exits.len() - 1;
+    if exit < full { network.shortcut(modality, exit, output, train) } else { output.tensor.shallow_clone() }
+}
+
 /// Checks that there is one field a modality, on the network's device and with the same samples; returns their number.
 ///
 /// Shapes are checked as well, although typed inputs always fit: erased ones come in from measuring.

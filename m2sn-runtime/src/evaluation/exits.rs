@@ -7,8 +7,8 @@ use tch::Tensor;
 use super::{Scores, scores};
 use crate::data::Dataset;
 use crate::latency::{self, Table, cheapest};
-use crate::network::{Description, Input, Network, Route};
-use crate::routing::{self, encode_all};
+use crate::network::{Description, Input, Network, Route, exit_features};
+use crate::routing;
 use crate::task::Task;
 use crate::{Error, Result};
 
@@ -65,7 +65,7 @@ impl<'a, N: Network> Exits<'a, N> {
                 .map_err(|error| Error::invalid(format!("samples from {start} on, counted from there: {error}")))?;
             routes.extend(decided);
             for (modality, (input, pieces)) in input.features().iter().zip(&mut pieces).enumerate() {
-                for (feature, pieces) in encode_all(network, modality, input).into_iter().zip(pieces) {
+                for (feature, pieces) in exit_features(network, modality, input, false).into_iter().zip(pieces) {
                     pieces.push(feature);
                 }
             }

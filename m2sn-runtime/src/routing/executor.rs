@@ -3,7 +3,7 @@
 use tch::Tensor;
 
 use crate::batch::Feature;
-use crate::network::Network;
+use crate::network::{Network, leave};
 
 /// The exits of one modality, one a sample.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,18 +55,7 @@ pub(crate) fn encode<N: Network>(network: &N, modality: usize, input: &Feature, 
     for block in 1..=exit {
         feature = network.block(modality, block, &feature, false);
     }
-    leave(network, modality, exit, &feature)
-}
-
-/// The features of one modality at every exit, from one pass: exits share their prefix.
-pub(crate) fn encode_all<N: Network>(network: &N, modality: usize, input: &Feature) -> Vec<Tensor> {
-    let mut feature = input.clone();
-    (0..N::description().modalities[modality].exits.len())
-        .map(|exit| {
-            feature = network.block(modality, exit, &feature, false);
-            leave(network, modality, exit, &feature)
-        })
-        .collect()
+    leave(network, modality, exit, &feature, false)
 }
 
 /// The feature of one modality where each sample has its own exit, in the order of the samples.
@@ -91,20 +80,14 @@ fn encode_each<N: Network>(network: &N, modality: usize, input: &Feature, exits:
             placed += 1;
         }
         if staying.is_empty() {
-            pieces.push(leave(network, modality, block, &feature));
+            pieces.push(leave(network, modality, block, &feature, false));
             break;
         }
         if !leaving.is_empty() {
-            pieces.push(leave(network, modality, block, &feature.select(&index(&leaving))));
+            pieces.push(leave(network, modality, block, &feature.select(&index(&leaving)), false));
             feature = feature.select(&index(&staying));
             running = staying.iter().map(|row| running[*row as usize]).collect();
         }
     }
     Tensor::cat(&pieces, 0).index_select(0, &index(&places))
-}
-
-/// Takes a block's output through the exit's shortcut; at `full` it already is the deepest feature.
-fn leave<N: Network>(network: &N, modality: usize, exit: usize, feature: &Feature) -> Tensor {
-    let full = N::description().modalities[modality].exits.len() - 1;
-    if exit < full { network.shortcut(modality, exit, feature, false) } else { feature.tensor.shallow_clone() }
 }

@@ -5,12 +5,11 @@ use std::fmt;
 use serde::Serialize;
 use tch::{Kind, Tensor};
 
-use super::executor::encode_all;
 use super::prediction::{self, Prediction};
 use super::routes;
 use crate::batch::Feature;
 use crate::latency::{self, Stopwatch, Table};
-use crate::network::{Input, Network, Route, check_inputs};
+use crate::network::{Input, Network, Route, check_inputs, exit_features};
 use crate::{Error, Result, navigator};
 
 /// The most routes whose predictions are listed.
@@ -115,7 +114,7 @@ pub fn explain<N: Network>(network: &N, input: &N::Input, table: Option<&Table>)
     let _no_grad = tch::no_grad_guard();
 
     let features: Vec<Vec<Tensor>> =
-        inputs.iter().enumerate().map(|(modality, input)| encode_all(network, modality, input)).collect();
+        inputs.iter().enumerate().map(|(modality, input)| exit_features(network, modality, input, false)).collect();
     let trace = Trace::run(network, &inputs)?;
     let chosen = N::Route::from_exits(&trace.exits)
         .ok_or_else(|| Error::invalid(format!("navigator: there is no route {:?}", trace.exits)))?;

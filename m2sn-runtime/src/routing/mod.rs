@@ -58,8 +58,8 @@ pub use explain::{Choice, ExplainedExit, ExplainedModality, ExplainedRoute, Expl
 pub use prediction::Prediction;
 pub use routes::{all, count, full};
 
+pub(crate) use executor::encode;
 use executor::{Chosen, run};
-pub(crate) use executor::{encode, encode_all};
 
 use crate::batch::Feature;
 use crate::latency::Stopwatch;

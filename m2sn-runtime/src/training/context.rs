@@ -10,7 +10,7 @@ use super::cache::{Cache, Features, chunks};
 use super::fit::Score;
 use crate::Result;
 use crate::data::{Dataset, Splits};
-use crate::network::{Input, Network};
+use crate::network::{Input, Network, exit_features};
 use crate::plan::Plan;
 use crate::task::Task;
 
@@ -73,15 +73,8 @@ impl<'a, N: Network> Context<'a, N> {
     pub(super) fn exit_features(&self, samples: &Samples, chunk: usize) -> Result<Vec<Features<'_>>> {
         let of = |modality: usize| {
             self.cache.fill(samples.len(), chunk as i64, self.device, |range| {
-                let mut input = samples.inputs[modality].range(range);
-                let last = self.exits(modality) - 1;
-                let mut features = Vec::with_capacity(last + 1);
-                for block in 0..last {
-                    input = self.network.block(modality, block, &input, false);
-                    features.push(self.network.shortcut(modality, block, &input, false));
-                }
-                features.push(self.network.block(modality, last, &input, false).tensor);
-                Tensor::stack(&features, 1).into()
+                let input = samples.inputs[modality].range(range);
+                Tensor::stack(&exit_features(self.network, modality, &input, false), 1).into()
             })
         };
         self.modalities().map(of).collect()
@@ -130,6 +123,14 @@ impl Samples {
         let value = metrics.remove(score).expect("the measure holds the score");
         Ok(Score { value, metrics })
     }
+}
+
+/// Adds what logits come to, `loss/part` and, where the task has one, `accuracy/part`; returns the loss.
+pub(super) fn measure(found: &mut Vec<(String, f64)>, part: &str, task: Task, logits: &Tensor, target: &Tensor) -> f64 {
+    let value = loss(task, logits, target);
+    found.push((format!("loss/{part}"), value));
+    found.extend(accuracy(task, logits, target).map(|value| (format!("accuracy/{part}"), value)));
+    value
 }
 
 /// The loss as a number.

@@ -5,7 +5,7 @@
 
 use tch::{Device, Kind, Tensor};
 
-use super::context::{Context, accuracy, choose, loss};
+use super::context::{Context, choose, measure};
 use super::fit::{Phase, Step, fit, seed};
 use super::run::Run;
 use crate::Result;
@@ -60,10 +60,7 @@ pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>) -> 
             let mut score = 0.0;
             for (name, share, features) in [("full", FULL_SHARE, full), ("random", 1.0 - FULL_SHARE, drawn.collect())] {
                 let logits = network.fuse(&features, false);
-                let value = loss(task, &logits, target);
-                score += share * value;
-                found.push((format!("loss/{name}"), value));
-                found.extend(accuracy(task, &logits, target).map(|value| (format!("accuracy/{name}"), value)));
+                score += share * measure(&mut found, name, task, &logits, target);
             }
             found.push(("score".to_owned(), score));
             Ok(found)

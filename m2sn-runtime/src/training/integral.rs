@@ -7,13 +7,13 @@
 use std::ops::Range;
 
 use super::cache::Features;
-use super::context::{Context, Samples, accuracy, loss};
+use super::context::{Context, Samples, measure};
 use super::fit::{Phase, Step, fit, has_parameters};
 use super::run::Run;
 use super::shortcuts::shortcut;
 use crate::Result;
 use crate::batch::Feature;
-use crate::network::{Network, Part};
+use crate::network::{Network, Part, leave};
 
 /// Trains the encoders with their shortcuts, one modality after the other.
 pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>) -> Result<()> {
@@ -75,11 +75,7 @@ fn group<N: Network>(
     let logits = |input: Feature, train: bool| -> Vec<_> {
         let exits = blocks.clone().scan(input, |input, block| {
             *input = network.block(modality, block, input, train);
-            let feature = match shortcut(context, modality, block) {
-                Some(_) => network.shortcut(modality, block, input, train),
-                None => input.tensor.shallow_clone(),
-            };
-            Some(network.task_head(modality, &feature))
+            Some(network.task_head(modality, &leave(network, modality, block, input, train)))
         });
         exits.collect()
     };
@@ -93,10 +89,7 @@ fn group<N: Network>(
             let mut found = Vec::new();
             let mut score = 0.0;
             for (logits, exit) in logits(valid.range(range), false).iter().zip(blocks.clone()) {
-                let value = loss(task, logits, target);
-                score += value / blocks.len() as f64;
-                found.push((format!("loss/{}", name(exit)), value));
-                found.extend(accuracy(task, logits, target).map(|value| (format!("accuracy/{}", name(exit)), value)));
+                score += measure(&mut found, name(exit), task, logits, target) / blocks.len() as f64;
             }
             found.push(("score".to_owned(), score));
             Ok(found)

@@ -14,13 +14,13 @@
 
 use tch::Tensor;
 
-use super::context::{Context, accuracy, choose, loss};
+use super::context::{Context, choose, measure};
 use super::fit::{Phase, Step, fit, seed};
 use super::run::Run;
 use super::shortcuts::shortcut;
 use crate::Result;
 use crate::batch::Feature;
-use crate::network::{Network, Part};
+use crate::network::{Network, Part, exit_features};
 
 /// What the loss on random routes weighs beside that of the full one.
 const RANDOM_WEIGHT: f64 = 0.5;
@@ -59,17 +59,12 @@ pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>) -> 
             let logits = Logits::of(context, inputs, &random, false);
             let mut found = Vec::new();
             let mut score = 0.0;
-            let mut measure = |name: &str, weight: f64, logits: &Tensor| {
-                let value = loss(task, logits, target);
-                score += weight * value;
-                found.push((format!("loss/{name}"), value));
-                found.extend(accuracy(task, logits, target).map(|value| (format!("accuracy/{name}"), value)));
-            };
-            measure("full", 1.0, &logits.full);
-            measure("random", RANDOM_WEIGHT, &logits.random);
+            score += measure(&mut found, "full", task, &logits.full, target);
+            score += RANDOM_WEIGHT * measure(&mut found, "random", task, &logits.random, target);
             for (modality, exits) in modalities.iter().zip(&logits.exits) {
                 for ((weight, logits), exit) in weighted(exits).zip(modality.exits) {
-                    measure(&format!("{}/{}", modality.name, exit.name), weight, logits);
+                    let part = format!("{}/{}", modality.name, exit.name);
+                    score += weight * measure(&mut found, &part, task, logits, target);
                 }
             }
             found.push(("score".to_owned(), score));
@@ -108,7 +103,7 @@ impl Logits {
     ) -> Self {
         let network = context.network;
         let features: Vec<Vec<Tensor>> =
-            inputs.enumerate().map(|(modality, input)| exit_features(context, modality, input, train)).collect();
+            inputs.enumerate().map(|(modality, input)| exit_features(network, modality, &input, train)).collect();
         let deepest: Vec<_> = features.iter().filter_map(|exits| exits.last().map(Tensor::shallow_clone)).collect();
         let drawn: Vec<_> = features
             .iter()
@@ -121,19 +116,6 @@ impl Logits {
             .map(|(modality, features)| features.iter().map(|feature| network.task_head(modality, feature)).collect());
         Self { full: network.fuse(&deepest, train), random: network.fuse(&drawn, train), exits: exits.collect() }
     }
-}
-
-/// The features of all exits of a modality, each `[batch, feature]`.
-fn exit_features<N: Network>(context: &Context<'_, N>, modality: usize, input: Feature, train: bool) -> Vec<Tensor> {
-    let network = context.network;
-    let exits = (0..context.exits(modality)).scan(input, |input, exit| {
-        *input = network.block(modality, exit, input, train);
-        Some(match shortcut(context, modality, exit) {
-            Some(_) => network.shortcut(modality, exit, input, train),
-            None => input.tensor.shallow_clone(),
-        })
-    });
-    exits.collect()
 }
 
 /// The logits of a modality's exits, each with its weight.

@@ -3,7 +3,7 @@
 //! Since nothing is shared between them, all shortcuts of a modality learn side by side from one pass.
 
 use super::cache::Features;
-use super::context::{Context, Samples, accuracy, loss};
+use super::context::{Context, Samples, measure};
 use super::fit::{Phase, Step, fit};
 use super::run::Run;
 use super::shortcuts::shortcut;
@@ -47,10 +47,7 @@ fn train_modality<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>, modal
                 let name = description.exits[exit].name;
                 let feature = network.shortcut(modality, exit, &output.range(range.clone()), false);
                 let logits = network.task_head(modality, &feature);
-                let value = loss(task, &logits, target);
-                score += value;
-                found.push((format!("loss/{name}"), value));
-                found.extend(accuracy(task, &logits, target).map(|value| (format!("accuracy/{name}"), value)));
+                score += measure(&mut found, name, task, &logits, target);
             }
             found.push(("score".to_owned(), score));
             Ok(found)

@@ -1,6 +1,6 @@
 //! The first stage: late fusion and the uni-modal networks, all at once.
 
-use super::context::{Context, accuracy, loss};
+use super::context::{Context, accuracy, loss, measure};
 use super::fit::{Phase, fit};
 use super::run::Run;
 use crate::Result;
@@ -49,12 +49,8 @@ pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>) -> 
             let mut found = vec![("loss".to_owned(), score)];
             found.extend(accuracy(task, &logits, target).map(|value| ("accuracy".to_owned(), value)));
             for (modality, feature) in features.iter().enumerate() {
-                let name = modalities[modality].name;
                 let logits = network.task_head(modality, feature);
-                let value = loss(task, &logits, target);
-                score += UNIMODAL_WEIGHT * value;
-                found.push((format!("loss/{name}"), value));
-                found.extend(accuracy(task, &logits, target).map(|value| (format!("accuracy/{name}"), value)));
+                score += UNIMODAL_WEIGHT * measure(&mut found, modalities[modality].name, task, &logits, target);
             }
             found.push(("score".to_owned(), score));
             Ok(found)

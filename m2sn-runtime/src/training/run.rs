@@ -170,10 +170,8 @@ impl<'a> Run<'a> {
             }
         }
         self.report.seconds = self.seconds();
-        if let Some((folder, _)) = &self.folder {
-            folder.keep(variables, &self.report, &self.made_from, &moment)?;
-        }
         if let Some((folder, board)) = &mut self.folder {
+            folder.keep(variables, &self.report, &self.made_from, &moment)?;
             folder.append_metrics(&epoch)?;
             board.scalars(epoch.epoch as u64, &scalars(&epoch))?;
         }

@@ -33,7 +33,7 @@ use lock::lock;
 
 use super::report::{Epoch, PhaseReport, StageReport};
 use super::run::Moment;
-use crate::checkpoint::{self, Versions, assign};
+use crate::checkpoint::{self, MODEL, Versions, assign};
 use crate::data::Splits;
 use crate::file;
 use crate::latency::Table;
@@ -47,7 +47,6 @@ pub(super) const STAGES: [&str; 4] = ["pretrain", "shortcuts", "fusion", "naviga
 const CURRENT: &str = "current.safetensors";
 const LATENCY: &str = "latency.json";
 const METRICS: &str = "metrics.jsonl";
-const MODEL: &str = "model.safetensors";
 const REPORT: &str = "report.json";
 const VERSIONS: &str = "versions.json";
 
