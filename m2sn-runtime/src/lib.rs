@@ -26,6 +26,9 @@ pub mod data;
 
 pub mod latency;
 
+mod parts;
+pub mod policy;
+
 pub mod training;
 
 pub mod checkpoint;

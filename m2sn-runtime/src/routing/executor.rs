@@ -1,52 +1,42 @@
-//! Runs what given exits need, and nothing else.
+//! Runs what a policy asks for, and nothing else.
+//!
+//! Samples that stand in the same state are asked about together. What they are to run then is gathered by block,
+//! whatever states they come from, and each block runs once on all of them. Samples whose way is decided wait until
+//! nobody is asked any more, and go the rest of it together: a block runs once on all that still need it.
+
+use std::collections::BTreeMap;
 
 use tch::Tensor;
 
+use super::shelf::Shelf;
 use crate::batch::Feature;
 use crate::network::{Network, leave};
+use crate::parts::Parts;
+use crate::policy::{Grid, Look, Move, Policy, Posterior, Seen, State};
+use crate::{Error, Result};
 
-/// The exits of one modality, one a sample.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Chosen {
-    /// All samples leave at the same exit, as they always do where there is one sample: no row is ever picked.
-    Shared(usize),
-    /// Each sample has its own.
-    Each(Vec<usize>),
+/// What has become of a batch.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    /// `[batch, outputs]`, in the order of the samples.
+    pub(crate) logits: Tensor,
+    /// Where each sample has left.
+    pub(crate) states: Vec<State>,
 }
 
-impl Chosen {
-    /// The exit of a sample.
-    pub(super) fn of(&self, sample: usize) -> usize {
-        match self {
-            Self::Shared(exit) => *exit,
-            Self::Each(exits) => exits[sample],
-        }
-    }
-}
-
-impl From<Vec<usize>> for Chosen {
-    fn from(exits: Vec<usize>) -> Self {
-        match exits.split_first() {
-            Some((first, rest)) if rest.iter().all(|exit| exit == first) => Self::Shared(*first),
-            _ => Self::Each(exits),
-        }
-    }
-}
-
-/// Runs the encoders up to the given exits, then fusion and head, `[batch, outputs]`.
+/// Takes samples where a policy sends them.
 ///
-/// `inputs` and `exits` hold one entry a modality, and the inputs fit the network.
-pub(super) fn run<N: Network>(network: &N, inputs: &[Feature], exits: &[Chosen]) -> Tensor {
-    let features: Vec<Tensor> = inputs
-        .iter()
-        .zip(exits)
-        .enumerate()
-        .map(|(modality, (input, exits))| match exits {
-            Chosen::Shared(exit) => encode(network, modality, input, *exit),
-            Chosen::Each(exits) => encode_each(network, modality, input, exits),
-        })
-        .collect();
-    network.fuse(&features, false)
+/// `inputs` holds one entry a modality, and fits the network.
+///
+/// # Errors
+/// Those of the policy; [`Error::Invalid`] where it asks for what the network does not have.
+pub(crate) fn run(parts: &impl Parts, inputs: &[Feature], policy: &dyn Policy) -> Result<Outcome> {
+    let mut walk = Walk::begin(parts, inputs);
+    let mut asked: Vec<usize> = (0..walk.states.len()).collect();
+    while !asked.is_empty() {
+        asked = walk.step(policy, asked)?;
+    }
+    Ok(walk.finish())
 }
 
 /// The feature of one modality at an exit that all samples share, `[batch, feature]`.
@@ -58,36 +48,178 @@ pub(crate) fn encode<N: Network>(network: &N, modality: usize, input: &Feature, 
     leave(network, modality, exit, &feature, false)
 }
 
-/// The feature of one modality where each sample has its own exit, in the order of the samples.
-///
-/// The batch narrows from block to block. What leaves it is kept as one piece an exit;
-/// at the end the pieces are put together and back in order.
-fn encode_each<N: Network>(network: &N, modality: usize, input: &Feature, exits: &[usize]) -> Tensor {
-    let device = input.tensor.device();
-    let index = |rows: &[i64]| Tensor::from_slice(rows).to_device(device);
+/// Samples on their way.
+#[derive(Debug)]
+struct Walk<'a, P> {
+    parts: &'a P,
+    grid: Grid,
+    inputs: &'a [Feature],
+    /// Where each sample stands.
+    states: Vec<State>,
+    /// Where each sample is to leave, once that is decided.
+    goals: Vec<Option<State>>,
+    /// By modality, the output of the last block, or the input.
+    outputs: Vec<Shelf>,
+    /// By modality, the deepest feature by the exit at which a sample stands, where it has been computed.
+    features: Vec<Shelf>,
+    /// What the network would answer where a sample stands, where it has been computed.
+    logits: Shelf,
+}
 
-    let mut pieces = Vec::new();
-    let mut places = vec![0; exits.len()];
-    let mut placed = 0;
-    let mut running: Vec<usize> = (0..exits.len()).collect();
-    let mut feature = input.clone();
-    for block in 0.. {
-        feature = network.block(modality, block, &feature, false);
-        let (leaving, staying): (Vec<i64>, Vec<i64>) =
-            (0..running.len() as i64).partition(|row| exits[running[*row as usize]] == block);
-        for row in &leaving {
-            places[running[*row as usize]] = placed;
-            placed += 1;
-        }
-        if staying.is_empty() {
-            pieces.push(leave(network, modality, block, &feature, false));
-            break;
-        }
-        if !leaving.is_empty() {
-            pieces.push(leave(network, modality, block, &feature.select(&index(&leaving)), false));
-            feature = feature.select(&index(&staying));
-            running = staying.iter().map(|row| running[*row as usize]).collect();
+impl<'a, P: Parts> Walk<'a, P> {
+    fn begin(parts: &'a P, inputs: &'a [Feature]) -> Self {
+        let samples = inputs.first().map_or(0, Feature::len) as usize;
+        Self {
+            parts,
+            grid: Grid::of(parts.description().modalities),
+            inputs,
+            states: vec![State::start(inputs.len()); samples],
+            goals: vec![None; samples],
+            outputs: inputs.iter().map(|input| Shelf::full(input.clone())).collect(),
+            features: inputs.iter().map(|_| Shelf::new(samples)).collect(),
+            logits: Shelf::new(samples),
         }
     }
-    Tensor::cat(&pieces, 0).index_select(0, &index(&places))
+
+    /// Asks about these samples and runs a block on those that are to go on; returns them.
+    fn step(&mut self, policy: &dyn Policy, asked: Vec<usize>) -> Result<Vec<usize>> {
+        let mut groups: BTreeMap<State, Vec<usize>> = BTreeMap::new();
+        for row in asked {
+            groups.entry(self.states[row].clone()).or_default().push(row);
+        }
+        // Shortcuts, fusion and head run once for all who are looked at, wherever they stand.
+        let looked: Vec<usize> = groups
+            .iter()
+            .filter(|(state, _)| policy.look(state) == Look::Posterior && state.exits().is_some())
+            .flat_map(|(_, rows)| rows.iter().copied())
+            .collect();
+        self.answer(&looked);
+
+        let mut running: BTreeMap<(usize, usize), Vec<usize>> = BTreeMap::new();
+        let mut going = Vec::new();
+        for (state, rows) in groups {
+            let seen = self.see(policy.look(&state), &state, rows.clone());
+            let moves = policy.next(&state, &seen)?;
+            if moves.len() != rows.len() {
+                return Err(fault(&state, &format!("{} moves for {} samples", moves.len(), rows.len())));
+            }
+            for (row, next) in rows.into_iter().zip(moves) {
+                self.check(&state, &next)?;
+                match next {
+                    Move::Stop => self.goals[row] = Some(state.clone()),
+                    Move::Finish(goal) => self.goals[row] = Some(goal),
+                    Move::Run(modality) => {
+                        running.entry((modality, state.blocks()[modality])).or_default().push(row);
+                        going.push(row);
+                    }
+                }
+            }
+        }
+        for ((modality, block), rows) in running {
+            self.block(modality, block, &rows);
+        }
+        going.sort_unstable();
+        Ok(going)
+    }
+
+    /// Checks that a policy asks for what there is.
+    fn check(&self, state: &State, next: &Move) -> Result<()> {
+        let fits = match next {
+            Move::Stop => state.exits().is_some(),
+            Move::Run(modality) => *modality < self.inputs.len() && self.grid.holds(&state.after(*modality)),
+            Move::Finish(goal) => self.grid.number(goal).is_some() && state.leads_to(goal),
+        };
+        if fits { Ok(()) } else { Err(fault(state, &format!("{next:?}, which is not possible from there"))) }
+    }
+
+    fn see(&self, look: Look, state: &State, rows: Vec<usize>) -> Seen {
+        let modalities = 0..self.inputs.len();
+        let mut seen = Seen::default();
+        match look {
+            Look::Nothing => {}
+            Look::Scores => {
+                let inputs: Vec<Feature> =
+                    self.inputs.iter().map(|input| Shelf::full(input.clone()).take(&rows)).collect();
+                seen.scores = self.parts.navigate(&inputs);
+            }
+            // Later blocks have replaced what a first one gave.
+            Look::Stems if state.blocks().iter().all(|blocks| *blocks == 1) => {
+                seen.stems = modalities.map(|m| self.parts.stem(m, &self.outputs[m].take(&rows))).collect();
+            }
+            Look::Posterior if state.exits().is_some() => {
+                seen.posterior = Some(Posterior {
+                    features: modalities.map(|m| self.features[m].tensor(&rows)).collect(),
+                    logits: self.logits.tensor(&rows),
+                });
+            }
+            Look::Stems | Look::Posterior => {}
+        }
+        seen.rows = rows;
+        seen
+    }
+
+    /// Runs a block on samples that stand before it.
+    fn block(&mut self, modality: usize, block: usize, rows: &[usize]) {
+        let output = self.parts.block(modality, block, &self.outputs[modality].take(rows));
+        self.outputs[modality].put(rows, output);
+        self.features[modality].clear(rows);
+        self.logits.clear(rows);
+        for row in rows {
+            self.states[*row] = self.states[*row].after(modality);
+        }
+    }
+
+    /// Takes samples that stand at an exit of a modality through it, where that has not been done.
+    fn leave(&mut self, modality: usize, exit: usize, rows: impl Iterator<Item = usize>) {
+        let rows: Vec<usize> = rows.filter(|row| !self.features[modality].has(*row)).collect();
+        if !rows.is_empty() {
+            let feature = self.parts.leave(modality, exit, &self.outputs[modality].take(&rows));
+            self.features[modality].put(&rows, feature.into());
+        }
+    }
+
+    /// Computes what the network would answer for samples where they stand, as far as that has not been done.
+    fn answer(&mut self, rows: &[usize]) {
+        for (modality, exits) in self.grid.exits().to_vec().into_iter().enumerate() {
+            for exit in 0..exits {
+                let states = &self.states;
+                let here: Vec<usize> =
+                    rows.iter().copied().filter(|row| states[*row].blocks()[modality] == exit + 1).collect();
+                self.leave(modality, exit, here.into_iter());
+            }
+        }
+        self.fuse(rows);
+    }
+
+    fn fuse(&mut self, rows: &[usize]) {
+        let rows: Vec<usize> = rows.iter().copied().filter(|row| !self.logits.has(*row)).collect();
+        if !rows.is_empty() {
+            let features: Vec<Tensor> = self.features.iter().map(|shelf| shelf.tensor(&rows)).collect();
+            self.logits.put(&rows, self.parts.fuse(&features).into());
+        }
+    }
+
+    /// Takes all samples the rest of their way.
+    fn finish(mut self) -> Outcome {
+        let goals: Vec<State> = self.goals.iter().flatten().cloned().collect();
+        for (modality, exits) in self.grid.exits().to_vec().into_iter().enumerate() {
+            let goal = |row: usize| goals[row].blocks()[modality];
+            for block in 0..exits {
+                let stands = |walk: &Self, row: usize| walk.states[row].blocks()[modality] == block;
+                let rows: Vec<usize> =
+                    (0..goals.len()).filter(|row| goal(*row) > block && stands(&self, *row)).collect();
+                if !rows.is_empty() {
+                    self.block(modality, block, &rows);
+                }
+                self.leave(modality, block, (0..goals.len()).filter(|row| goal(*row) == block + 1));
+            }
+        }
+        let all: Vec<usize> = (0..goals.len()).collect();
+        self.fuse(&all);
+        Outcome { logits: self.logits.tensor(&all), states: goals }
+    }
+}
+
+fn fault(state: &State, what: &str) -> Error {
+    Error::invalid(format!("policy: after {state} blocks of the modalities, it answers with {what}"))
 }

@@ -1,7 +1,7 @@
 //! Inference: the navigator decides, the chosen blocks run, the rest do not.
 //!
-//! Whatever chooses a route, what follows is the same, so a policy needs no more than to yield routes:
-//! [`predict`] takes them from the navigator, [`predict_by`] a fixed one, [`predict_as`] any others.
+//! Whatever decides, what follows is the same: [`predict`] asks the navigator, [`predict_by`] and [`predict_as`] are told
+//! routes, and [`predict_with`] asks any [`Policy`], block by block where it likes.
 //!
 //! # Sharing a model between threads
 //!
@@ -52,18 +52,19 @@ mod executor;
 mod explain;
 mod prediction;
 mod routes;
+mod shelf;
 
 pub use answer::{Answer, Summary};
 pub use explain::{Choice, ExplainedExit, ExplainedModality, ExplainedRoute, Explanation, explain};
 pub use prediction::Prediction;
 pub use routes::{all, count, full};
 
-pub(crate) use executor::encode;
-use executor::{Chosen, run};
+pub(crate) use executor::{encode, run};
 
-use crate::batch::Feature;
 use crate::latency::Stopwatch;
 use crate::network::{Input, Network, Route, check_inputs};
+use crate::parts::Live;
+use crate::policy::{Fixed, Given, Paper, Policy, State};
 use crate::{Error, Result, navigator};
 
 /// Predicts each sample by the route that the navigator decides on, Eq. (3).
@@ -75,15 +76,7 @@ use crate::{Error, Result, navigator};
 /// [`Error::Invalid`] for an empty batch, for inputs on another device than the model, and where the navigator's scores
 /// are not finite; [`Error::Shape`] where modalities differ in their number of samples.
 pub fn predict<N: Network>(network: &N, input: &N::Input) -> Result<Answer<N::Route>> {
-    let inputs = input.features();
-    check_inputs(network, &inputs)?;
-    let _no_grad = tch::no_grad_guard();
-    let mut watch = Stopwatch::start(network.variables().device());
-    let exits = navigate(network, &inputs)?;
-    let logits = run(network, &inputs, &exits);
-    let milliseconds = watch.lap();
-    let routes = routes::<N>(&exits, logits.size()[0])?;
-    Ok(Answer::new(N::description().task, logits, routes, milliseconds))
+    predict_with(network, input, &Paper)
 }
 
 /// Predicts every sample by the same route; the navigator does not run.
@@ -91,14 +84,7 @@ pub fn predict<N: Network>(network: &N, input: &N::Input) -> Result<Answer<N::Ro
 /// # Errors
 /// As [`predict`].
 pub fn predict_by<N: Network>(network: &N, input: &N::Input, route: N::Route) -> Result<Answer<N::Route>> {
-    let inputs = input.features();
-    let samples = check_inputs(network, &inputs)?;
-    let _no_grad = tch::no_grad_guard();
-    let mut watch = Stopwatch::start(network.variables().device());
-    let exits: Vec<Chosen> = route.exits().into_iter().map(Chosen::Shared).collect();
-    let logits = run(network, &inputs, &exits);
-    let milliseconds = watch.lap();
-    Ok(Answer::new(N::description().task, logits, vec![route; samples as usize], milliseconds))
+    predict_with(network, input, &Fixed(State::at(&route.exits())))
 }
 
 /// Predicts each sample by its own route, given by the caller; the navigator does not run.
@@ -106,8 +92,7 @@ pub fn predict_by<N: Network>(network: &N, input: &N::Input, route: N::Route) ->
 /// # Errors
 /// As [`predict`]; [`Error::Shape`] where there is not one route a sample.
 pub fn predict_as<N: Network>(network: &N, input: &N::Input, routes: &[N::Route]) -> Result<Answer<N::Route>> {
-    let inputs = input.features();
-    let samples = check_inputs(network, &inputs)?;
+    let samples = check_inputs(network, &input.features())?;
     if routes.len() as i64 != samples {
         return Err(Error::Shape {
             what: "routes".into(),
@@ -115,14 +100,23 @@ pub fn predict_as<N: Network>(network: &N, input: &N::Input, routes: &[N::Route]
             found: routes.len().to_string(),
         });
     }
+    predict_with(network, input, &Given(routes.iter().map(|route| State::at(&route.exits())).collect()))
+}
+
+/// Predicts each sample by the route on which a policy sends it.
+///
+/// # Errors
+/// As [`predict`]; those of the policy, and [`Error::Invalid`] where it asks for a block or an exit that the network
+/// does not have.
+pub fn predict_with<N: Network>(network: &N, input: &N::Input, policy: &dyn Policy) -> Result<Answer<N::Route>> {
+    let inputs = input.features();
+    check_inputs(network, &inputs)?;
     let _no_grad = tch::no_grad_guard();
     let mut watch = Stopwatch::start(network.variables().device());
-    let rows: Vec<Vec<usize>> = routes.iter().map(Route::exits).collect();
-    let exits: Vec<Chosen> =
-        (0..inputs.len()).map(|modality| rows.iter().map(|row| row[modality]).collect::<Vec<_>>().into()).collect();
-    let logits = run(network, &inputs, &exits);
+    let outcome = run(&Live(network), &inputs, policy)?;
     let milliseconds = watch.lap();
-    Ok(Answer::new(N::description().task, logits, routes.to_vec(), milliseconds))
+    let routes = outcome.states.iter().map(route::<N>).collect::<Result<_>>()?;
+    Ok(Answer::new(N::description().task, outcome.logits, routes, milliseconds))
 }
 
 /// The routes that the navigator decides on, one a sample, without running them.
@@ -133,25 +127,20 @@ pub fn decide<N: Network>(network: &N, input: &N::Input) -> Result<Vec<N::Route>
     let inputs = input.features();
     let samples = check_inputs(network, &inputs)?;
     let _no_grad = tch::no_grad_guard();
-    routes::<N>(&navigate(network, &inputs)?, samples)
-}
-
-/// Runs the navigator and decides by Eq. (3).
-fn navigate<N: Network>(network: &N, inputs: &[Feature]) -> Result<Vec<Chosen>> {
-    let decided = navigator::decide(&network.navigate(inputs, false))?;
-    Ok(decided.into_iter().map(Chosen::from).collect())
-}
-
-fn routes<N: Network>(exits: &[Chosen], samples: i64) -> Result<Vec<N::Route>> {
+    let exits = navigator::decide(&network.navigate(&inputs, false))?;
     (0..samples as usize)
-        .map(|sample| {
-            let exits: Vec<usize> = exits.iter().map(|exits| exits.of(sample)).collect();
-            N::Route::from_exits(&exits).ok_or_else(|| {
-                Error::invalid(format!("navigator of `{}`: there is no route {exits:?}", N::description().name))
-            })
-        })
+        .map(|sample| route::<N>(&State::at(&exits.iter().map(|exits| exits[sample]).collect::<Vec<_>>())))
         .collect()
 }
 
+/// The route that ends in a state.
+fn route<N: Network>(state: &State) -> Result<N::Route> {
+    state.exits().and_then(|exits| N::Route::from_exits(&exits)).ok_or_else(|| {
+        Error::invalid(format!("`{}` has no route that ends after {state} blocks", N::description().name))
+    })
+}
+
+#[cfg(test)]
+mod policies;
 #[cfg(test)]
 mod tests;

@@ -8,6 +8,7 @@ use tch::nn::VarStore;
 use tch::{Kind, Tensor};
 
 use super::*;
+use crate::batch::Feature;
 use crate::network::Description;
 use crate::plan::Plan;
 use crate::tiny::{Tiny, TinyInput, TinyRoute, samples};

@@ -1,0 +1,173 @@
+//! What executes: the parts of a network as inference runs them, over erased features.
+//!
+//! Whoever routes samples needs no more than this. [`Live`] is a network whose blocks run;
+//! [`Cached`] is one whose blocks have run already, so that a policy can be tried on a whole data set,
+//! as often as one likes, for the price of what it looks at.
+
+use tch::{Kind, Tensor};
+
+use crate::batch::Feature;
+use crate::network::{Description, Network, leave};
+
+/// The parts of a network.
+///
+/// Modalities, blocks and exits are counted from zero.
+pub(crate) trait Parts {
+    fn description(&self) -> &'static Description;
+
+    /// Runs one block of one encoder.
+    fn block(&self, modality: usize, block: usize, input: &Feature) -> Feature;
+
+    /// The deepest feature by an exit, from the output of the block that ends there, `[batch, feature]`.
+    fn leave(&self, modality: usize, exit: usize, output: &Feature) -> Tensor;
+
+    /// What is cheap to know of the output of a modality's first block, `[batch, …]` of `f32`: see [`pool`].
+    fn stem(&self, modality: usize, output: &Feature) -> Tensor;
+
+    /// Fuses one feature a modality and predicts the task, `[batch, outputs]`.
+    fn fuse(&self, features: &[Tensor]) -> Tensor;
+
+    /// Scores the exits of each modality from the raw inputs.
+    fn navigate(&self, inputs: &[Feature]) -> Vec<Tensor>;
+}
+
+/// A network whose parts run.
+#[derive(Debug)]
+pub(crate) struct Live<'a, N>(pub(crate) &'a N);
+
+impl<N: Network> Parts for Live<'_, N> {
+    fn description(&self) -> &'static Description {
+        N::description()
+    }
+
+    fn block(&self, modality: usize, block: usize, input: &Feature) -> Feature {
+        self.0.block(modality, block, input, false)
+    }
+
+    fn leave(&self, modality: usize, exit: usize, output: &Feature) -> Tensor {
+        leave(self.0, modality, exit, output, false)
+    }
+
+    fn stem(&self, _: usize, output: &Feature) -> Tensor {
+        pool(output)
+    }
+
+    fn fuse(&self, features: &[Tensor]) -> Tensor {
+        self.0.fuse(features, false)
+    }
+
+    fn navigate(&self, inputs: &[Feature]) -> Vec<Tensor> {
+        self.0.navigate(inputs, false)
+    }
+}
+
+/// A network whose encoders have run on all samples of a data set.
+///
+/// What flows between its blocks are the numbers of the samples, `[batch]` of `i64`: see [`Cached::inputs`].
+#[derive(Debug)]
+pub(crate) struct Cached<'a, N> {
+    pub(crate) network: &'a N,
+    /// By modality and exit, `[samples, feature]`.
+    pub(crate) features: &'a [Vec<Tensor>],
+    /// By modality, as by [`pool`].
+    pub(crate) stems: &'a [Tensor],
+    /// By modality, `[samples, exits]`.
+    pub(crate) scores: &'a [Tensor],
+}
+
+impl<N: Network> Cached<'_, N> {
+    /// The samples of these numbers, as inputs.
+    pub(crate) fn inputs(&self, rows: &Tensor) -> Vec<Feature> {
+        let rows = rows.to_device(self.network.variables().device());
+        self.features.iter().map(|_| Feature::from(rows.shallow_clone())).collect()
+    }
+}
+
+impl<N: Network> Parts for Cached<'_, N> {
+    fn description(&self) -> &'static Description {
+        N::description()
+    }
+
+    fn block(&self, _: usize, _: usize, input: &Feature) -> Feature {
+        input.clone()
+    }
+
+    fn leave(&self, modality: usize, exit: usize, output: &Feature) -> Tensor {
+        self.features[modality][exit].index_select(0, &output.tensor)
+    }
+
+    fn stem(&self, modality: usize, output: &Feature) -> Tensor {
+        self.stems[modality].index_select(0, &output.tensor)
+    }
+
+    fn fuse(&self, features: &[Tensor]) -> Tensor {
+        self.network.fuse(features, false)
+    }
+
+    fn navigate(&self, inputs: &[Feature]) -> Vec<Tensor> {
+        self.scores.iter().zip(inputs).map(|(scores, input)| scores.index_select(0, &input.tensor)).collect()
+    }
+}
+
+/// A block's output in a few numbers a channel, `[batch, …]` of `f32`.
+///
+/// An image `[C, H, W]` gives the mean and the maximum of each channel, `2 C`; a sequence `[T, F]` those of each feature
+/// over its real steps, `2 F`; a vector is taken as it is.
+pub(crate) fn pool(output: &Feature) -> Tensor {
+    let tensor = output.tensor.to_kind(Kind::Float);
+    let (mean, maximum) = match (tensor.dim(), &output.mask) {
+        (4.., _) => {
+            let flat = tensor.flatten(2, -1);
+            (flat.mean_dim(-1, false, Kind::Float), flat.amax(-1, false))
+        }
+        (3, None) => (tensor.mean_dim(1, false, Kind::Float), tensor.amax(1, false)),
+        (3, Some(mask)) => {
+            let padding = mask.logical_not().unsqueeze(-1);
+            let steps = mask.sum_dim_intlist(1, true, Kind::Float);
+            let sum = tensor.masked_fill(&padding, 0.0).sum_dim_intlist(1, false, Kind::Float);
+            (sum / steps, tensor.masked_fill(&padding, f64::NEG_INFINITY).amax(1, false))
+        }
+        _ => return tensor,
+    };
+    Tensor::cat(&[mean, maximum], 1)
+}
+
+/// The width of what [`pool`] makes of a block's output of these dimensions.
+pub(crate) fn pooled_width(dims: &[i64]) -> i64 {
+    match dims {
+        [features] => *features,
+        [_, features] => 2 * features,
+        [channels, ..] => 2 * channels,
+        [] => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tch::kind::FLOAT_CPU;
+
+    use super::*;
+
+    fn values(tensor: &Tensor) -> Vec<f32> {
+        Vec::try_from(tensor.flatten(0, -1)).unwrap()
+    }
+
+    #[test]
+    fn pools_by_hand() {
+        let image = Tensor::from_slice(&[1f32, 2.0, 3.0, 6.0, 0.0, 0.0, 0.0, -4.0]).view([1, 2, 2, 2]);
+        assert_eq!(values(&pool(&image.into())), [3.0, -1.0, 6.0, 0.0]);
+        let steps = Tensor::from_slice(&[1f32, 5.0, 3.0, 7.0, 100.0, 100.0]).view([1, 3, 2]);
+        let mask = Tensor::from_slice(&[true, true, false]).view([1, 3]);
+        assert_eq!(values(&pool(&Feature { tensor: steps.shallow_clone(), mask: Some(mask) })), [2.0, 6.0, 3.0, 7.0]);
+        assert_eq!(values(&pool(&steps.narrow(1, 0, 2).into())), [2.0, 6.0, 3.0, 7.0]);
+        assert_eq!(values(&pool(&Tensor::from_slice(&[1f32, 2.0]).view([1, 2]).into())), [1.0, 2.0]);
+    }
+
+    #[test]
+    fn the_width_is_known_beforehand() {
+        for dims in [&[7][..], &[3, 5], &[2, 4, 6]] {
+            let output = Tensor::zeros([&[1], dims].concat(), FLOAT_CPU);
+            assert_eq!(pool(&output.into()).size(), [1, pooled_width(dims)]);
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! What decides: a policy says, for samples that stand in the same state, whether to stop or which block to run next.
+//!
+//! A policy sees of samples what it has asked to see ([`Look`], [`Seen`]) and answers with one [`Move`] a sample; the
+//! executor of [`crate::routing`] does the rest. Whoever decides everything at once, as the paper's navigator does,
+//! answers with [`Move::Finish`] in the first state and is not asked again.
+//!
+//! How good an answer would be is learned, and what it costs is measured: a policy that weighs the two is given them as
+//! two things, so that the same one decides by the milliseconds of whatever machine it is on.
+//!
+//! | policy | asked | decides by |
+//! |---|---|---|
+//! | [`Fixed`] | once, before anything has run | nothing |
+//! | [`Given`] | once, before anything has run | a route for each sample |
+//! | [`Paper`] | once, before anything has run | the scores of the navigator (Section III-C) |
+
+mod fixed;
+mod paper;
+mod state;
+
+use std::fmt::Debug;
+
+use tch::Tensor;
+
+use crate::Result;
+
+pub use fixed::{Fixed, Given};
+pub use paper::Paper;
+pub use state::State;
+
+pub(crate) use state::Grid;
+
+/// Decides where samples go.
+///
+/// ```
+/// use m2sn_runtime::policy::{Look, Move, Policy, Seen, State};
+/// use m2sn_runtime::{Result, tch::Kind};
+///
+/// /// Goes on, block by block of one modality after the other, until the most probable class is sure enough.
+/// #[derive(Debug)]
+/// struct Confident {
+///     threshold: f64,
+///     full: State,
+/// }
+///
+/// impl Policy for Confident {
+///     fn look(&self, state: &State) -> Look {
+///         if state.exits().is_some() { Look::Posterior } else { Look::Nothing }
+///     }
+///
+///     fn next(&self, state: &State, seen: &Seen) -> Result<Vec<Move>> {
+///         let behind = |modality: &usize| state.blocks()[*modality] < self.full.blocks()[*modality];
+///         let least = (0..state.blocks().len()).filter(behind).min_by_key(|modality| state.blocks()[*modality]);
+///         let on = least.map_or(Move::Stop, Move::Run);
+///         let Some(posterior) = &seen.posterior else { return Ok(vec![on; seen.rows.len()]) };
+///         let surest = Vec::<f64>::try_from(posterior.logits.softmax(-1, Kind::Float).amax(-1, false))?;
+///         let of = |sure: f64| if sure >= self.threshold { Move::Stop } else { on.clone() };
+///         Ok(surest.into_iter().map(of).collect())
+///     }
+/// }
+/// ```
+pub trait Policy: Debug {
+    /// What the policy wants to see of samples in this state before it is asked.
+    fn look(&self, state: &State) -> Look;
+
+    /// One move for each sample of `seen`, all of which stand in `state`.
+    ///
+    /// # Errors
+    /// [`crate::Error::Invalid`] where what is seen decides nothing, such as scores that are not finite.
+    fn next(&self, state: &State, seen: &Seen) -> Result<Vec<Move>>;
+}
+
+/// What a policy wants to see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Look {
+    /// Nothing but the state.
+    Nothing,
+    /// The scores of the paper's navigator, made from the raw inputs: before anything has run.
+    Scores,
+    /// Pooled outputs of every modality's first block: after these have run, and before any other.
+    Stems,
+    /// What the network would answer here: shortcuts, fusion and head. Who stops is not charged for them again.
+    Posterior,
+}
+
+/// What has been seen of samples, one row each.
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// The places of the samples in the batch that the executor was given.
+    pub rows: Vec<usize>,
+    /// By [`Look::Scores`]: `[batch, exits]` of logits a modality; else empty.
+    pub scores: Vec<Tensor>,
+    /// By [`Look::Stems`]: mean and maximum of each channel of the first block's output, `[batch, 2 · channels]` a
+    /// modality; a vector as it is; else empty.
+    pub stems: Vec<Tensor>,
+    /// By [`Look::Posterior`].
+    pub posterior: Option<Posterior>,
+}
+
+/// What the network would answer in a state.
+#[derive(Debug)]
+pub struct Posterior {
+    /// The deepest feature of each modality by its exit here, `[batch, feature]`.
+    pub features: Vec<Tensor>,
+    /// The logits, `[batch, outputs]`.
+    pub logits: Tensor,
+}
+
+/// What becomes of a sample.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Move {
+    /// It leaves here, which needs a block of every modality behind it.
+    Stop,
+    /// The next block of this modality runs on it, and the policy is asked again.
+    Run(usize),
+    /// All blocks up to this state run on it and it leaves there; the policy is not asked again.
+    Finish(State),
+}
