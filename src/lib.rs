@@ -3,7 +3,7 @@
 pub use m2sn_macros::{m2sn_model, m2sn_source};
 pub use m2sn_runtime::{
     Batch, Device, Error, Result, batch, checkpoint, data, device, evaluation, fusion, latency, navigator, network, nn,
-    plan, routing, shape, shortcut, task, tch, training,
+    plan, policy, routing, shape, shortcut, task, tch, training,
 };
 
 /// What most programs name.
@@ -14,6 +14,7 @@ pub use m2sn_runtime::{
 pub mod prelude {
     pub use crate::data::{Dataset, Splits};
     pub use crate::network::Network;
+    pub use crate::policy::Budget;
     pub use crate::routing::Answer;
     pub use crate::training::{Progress, Trainer};
     pub use crate::{Batch, Device, m2sn_model, m2sn_source};

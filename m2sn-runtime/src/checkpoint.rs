@@ -5,6 +5,8 @@
 //! The file `manifest.json` beside it is a copy for people and other programs. It goes before the weights are replaced
 //! and comes back after, so that a program which is killed between the two leaves none rather than that of other weights.
 //!
+//! Where it is known what the model's parts cost, the file `latency.json` says so.
+//!
 //! What is read is believed, or refused: the weights have the SHA-256 that the manifest names and are finite.
 //! A checkpoint of a later release than this one is refused. One of an earlier release, or of a spec that differs in
 //! its training alone, is read with a warning: the layers decide whether it fits.
@@ -18,7 +20,9 @@ use sha2::{Digest, Sha256};
 use tch::nn::VarStore;
 
 use crate::file;
+use crate::latency::Table;
 use crate::network::{Description, Network};
+use crate::policy::Costs;
 use crate::{Error, Result};
 
 pub(crate) mod tensors;
@@ -28,6 +32,8 @@ use tensors::{Tensors, digest};
 /// The file of the weights.
 pub(crate) const MODEL: &str = "model.safetensors";
 const MANIFEST: &str = "manifest.json";
+/// The file of what the parts of the model cost on the machine that wrote it.
+const LATENCY: &str = "latency.json";
 /// The differences that a refusal names before it only counts them.
 const NAMED: usize = 12;
 
@@ -78,7 +84,14 @@ impl Versions {
 /// [`Error::Io`] where the folder cannot be written; [`Error::Invalid`] where it has no name, or with the first variable
 /// that holds values that are not finite: no checkpoint that could not be read is written.
 pub fn save<N: Network>(network: &N, folder: impl AsRef<Path>) -> Result<()> {
-    save_stage(network, folder.as_ref(), None, BTreeMap::new()).map(|_| ())
+    let folder = folder.as_ref();
+    let latency = folder.join(LATENCY);
+    save_stage(network, folder, None, BTreeMap::new())?;
+    match network.policies().costs() {
+        Ok(costs) => costs.table().save(latency),
+        // An earlier checkpoint's would be taken for this one's.
+        Err(_) => file::remove(&latency),
+    }
 }
 
 /// A training stage that has ended.
@@ -136,11 +149,25 @@ pub(crate) fn weights_sha256(network: &impl Network) -> Result<String> {
 
 /// Reads the variables of `network` from a folder that [`save`] has written.
 ///
+/// What the model's parts cost is read as well, where it was measured on this machine; else the learned policies have to
+/// be told by [`crate::routing::measure`], and nothing else.
+///
 /// # Errors
 /// [`Error::Io`] or [`Error::File`] where there is no checkpoint, where it is damaged or of a later release, or, with
 /// the differences, where it is one of another spec. In any case `network` stays as it is.
 pub fn load<N: Network>(network: &mut N, folder: impl AsRef<Path>) -> Result<()> {
-    restore(network, folder.as_ref())
+    let folder = folder.as_ref();
+    restore(network, folder)?;
+    let latency = folder.join(LATENCY);
+    if latency.exists() && network.policies().value().is_ok() {
+        match Table::load(&latency, network) {
+            Ok(table) => network.policies_mut().set_costs(Costs::new::<N>(table)?),
+            Err(elsewhere) => {
+                tracing::info!("the policies of this model do not know what its parts cost here: {elsewhere}")
+            }
+        }
+    }
+    Ok(())
 }
 
 /// As [`load`]: variables can be written through a shared reference, as `tch` sees it.

@@ -12,6 +12,7 @@ use tch::{Kind, Tensor};
 
 use crate::batch::Feature;
 use crate::plan::Plan;
+use crate::policy::Policies;
 use crate::task::Task;
 use crate::{Device, Error, Result};
 
@@ -50,6 +51,12 @@ pub trait Network: Debug + Send + Sized {
 
     /// All parameters and buffers. Their names follow the YAML; see [`Part`].
     fn variables(&self) -> &VarStore;
+
+    /// The learned policies, and what the model's parts cost on this machine.
+    fn policies(&self) -> &Policies;
+
+    /// As [`Network::policies`], to be told other costs.
+    fn policies_mut(&mut self) -> &mut Policies;
 
     /// Runs one block of one encoder.
     fn block(&self, modality: usize, block: usize, input: &Feature, train: bool) -> Feature;
@@ -205,8 +212,12 @@ pub enum Part {
     },
     /// Fusion and head: `fusion.…` and `head.…`.
     Head,
-    /// The navigator: `navigator.…`.
+    /// The paper's navigator: `navigator.…`.
     Navigator,
+    /// The value policy: `policies.value.…`.
+    Value,
+    /// The sequential policy: `policies.sequential.…`.
+    Sequential,
 }
 
 impl Part {
@@ -225,6 +236,8 @@ impl Part {
             Self::TaskHead { modality: m } => vec![format!("task_heads.{}.", modality(m))],
             Self::Head => vec!["fusion.".into(), "head.".into()],
             Self::Navigator => vec!["navigator.".into()],
+            Self::Value => vec!["policies.value.".into()],
+            Self::Sequential => vec!["policies.sequential.".into()],
         }
     }
 }

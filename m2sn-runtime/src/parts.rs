@@ -24,6 +24,9 @@ pub(crate) trait Parts {
     /// What is cheap to know of the output of a modality's first block, `[batch, …]` of `f32`: see [`pool`].
     fn stem(&self, modality: usize, output: &Feature) -> Tensor;
 
+    /// Predicts the task from the feature of one modality alone, `[batch, outputs]`.
+    fn task_head(&self, modality: usize, feature: &Tensor) -> Tensor;
+
     /// Fuses one feature a modality and predicts the task, `[batch, outputs]`.
     fn fuse(&self, features: &[Tensor]) -> Tensor;
 
@@ -50,6 +53,10 @@ impl<N: Network> Parts for Live<'_, N> {
 
     fn stem(&self, _: usize, output: &Feature) -> Tensor {
         pool(output)
+    }
+
+    fn task_head(&self, modality: usize, feature: &Tensor) -> Tensor {
+        self.0.task_head(modality, feature)
     }
 
     fn fuse(&self, features: &[Tensor]) -> Tensor {
@@ -98,6 +105,10 @@ impl<N: Network> Parts for Cached<'_, N> {
 
     fn stem(&self, modality: usize, output: &Feature) -> Tensor {
         self.stems[modality].index_select(0, &output.tensor)
+    }
+
+    fn task_head(&self, modality: usize, feature: &Tensor) -> Tensor {
+        self.network.task_head(modality, feature)
     }
 
     fn fuse(&self, features: &[Tensor]) -> Tensor {

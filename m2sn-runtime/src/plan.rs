@@ -59,12 +59,40 @@ pub enum Method {
 /// The navigator stage.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Navigator {
+    /// Who decides: the stage teaches this policy, and [`crate::routing::predict`] asks it.
+    pub policy: Policy,
+    /// The points below late fusion that a learned policy may cost, where no budget is given:
+    /// [`crate::policy::Budget::AccuracyWithin`].
+    pub within: f64,
     /// The settings of the stage.
     pub stage: Stage,
-    /// λ of Eq. (4).
+    /// λ of Eq. (4), for the paper's policy.
     pub latency: Latency,
-    /// τ of Eq. (5) over the stage.
+    /// τ of Eq. (5) over the stage, for the paper's policy.
     pub temperature: Temperature,
+}
+
+/// Who decides how far each sample goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Policy {
+    /// The paper's navigator: once, from the raw inputs, for the λ that it was trained with.
+    Paper,
+    /// [`crate::policy::Value`]: once, after the first blocks, for any budget.
+    Value,
+    /// [`crate::policy::Sequential`]: after every block, for any budget.
+    Sequential,
+}
+
+impl Policy {
+    /// The name, as the spec has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Paper => "paper",
+            Self::Value => "value",
+            Self::Sequential => "sequential",
+        }
+    }
 }
 
 /// λ of Eq. (4): how much a millisecond weighs against the task loss.
@@ -156,6 +184,7 @@ impl Plan {
             Latency::Weight(value) => ("weight", value),
         };
         at_least_zero(&format!("navigator.latency.{name}"), value)?;
+        at_least_zero("navigator.within", self.navigator.within)?;
         above_zero("navigator.temperature.from", self.navigator.temperature.from)?;
         above_zero("navigator.temperature.to", self.navigator.temperature.to)
     }
@@ -221,7 +250,7 @@ mod tests {
 
     #[test]
     fn names_the_value_that_cannot_be_used() {
-        let cases: [fn(&mut Plan); 10] = [
+        let cases: [fn(&mut Plan); 11] = [
             |plan| plan.pretrain.batch = 0,
             |plan| plan.shortcuts.stage.patience = Some(0),
             |plan| plan.fusion.optimizer = Optimizer::AdamW { lr: -1.0, weight_decay: 0.0 },
@@ -232,6 +261,7 @@ mod tests {
             |plan| plan.navigator.latency = Latency::Ratio(f64::INFINITY),
             |plan| plan.navigator.latency = Latency::Weight(-0.5),
             |plan| plan.navigator.temperature.to = 0.0,
+            |plan| plan.navigator.within = -0.5,
         ];
         assert!(Tiny::plan().check().is_ok());
         let errors = cases.map(|spoil| {

@@ -8,7 +8,10 @@ use tch::{Kind, Tensor};
 use crate::batch::{Batch, Feature};
 use crate::data::{Dataset, Splits};
 use crate::network::{Cost, Description, Exit, Input, Modality, Network, Route};
-use crate::plan::{Anneal, Latency, Method, Navigator, Optimizer, Plan, Schedule, Shortcuts, Stage, Temperature};
+use crate::plan::{
+    Anneal, Latency, Method, Navigator, Optimizer, Plan, Policy, Schedule, Shortcuts, Stage, Temperature,
+};
+use crate::policy::Policies;
 use crate::shape::Vector;
 use crate::task::Task;
 use crate::{Device, Result};
@@ -25,6 +28,7 @@ pub(crate) struct Tiny {
     task_heads: Vec<nn::Linear>,
     head: nn::Linear,
     navigator: nn::Linear,
+    policies: Policies,
     variables: VarStore,
 }
 
@@ -59,7 +63,8 @@ impl Network for Tiny {
             (0..2).map(|m| nn::linear(&root / "task_heads" / names[m], 8, CLASSES, Default::default())).collect();
         let head = nn::linear(&root / "head", 16, CLASSES, Default::default());
         let navigator = nn::linear(&root / "navigator", 11, 6, Default::default());
-        Ok(Self { blocks, shortcuts, task_heads, head, navigator, variables })
+        let policies = Policies::new(&root, Self::description());
+        Ok(Self { blocks, shortcuts, task_heads, head, navigator, policies, variables })
     }
 
     fn description() -> &'static Description {
@@ -118,6 +123,8 @@ impl Network for Tiny {
             shortcuts: Shortcuts { method: Method::Integral, stage: stage.clone() },
             fusion: stage.clone(),
             navigator: Navigator {
+                policy: Policy::Paper,
+                within: 0.5,
                 stage,
                 latency: Latency::Ratio(0.3),
                 temperature: Temperature { from: 5.0, to: 0.2, anneal: Anneal::Exponential },
@@ -127,6 +134,14 @@ impl Network for Tiny {
 
     fn variables(&self) -> &VarStore {
         &self.variables
+    }
+
+    fn policies(&self) -> &Policies {
+        &self.policies
+    }
+
+    fn policies_mut(&mut self) -> &mut Policies {
+        &mut self.policies
     }
 
     fn block(&self, modality: usize, block: usize, input: &Feature, train: bool) -> Feature {

@@ -301,7 +301,7 @@ mod tests {
 
     /// Blocks of 1, 2 and 4 ms on the left, ten times that on the right; shortcuts of half a millisecond.
     fn table() -> Table {
-        let estimate = |median: f64| Estimate { median, low: median, high: median };
+        let estimate = |median: f64| Estimate { median, low: median, high: median, p99: median };
         let modality = |name: &str, factor: f64| Modality {
             name: name.into(),
             exits: ["first", "second", "full"].map(String::from).into(),
@@ -317,6 +317,8 @@ mod tests {
             modalities: vec![modality("left", 1.0), modality("right", 10.0)],
             head: estimate(0.25),
             navigator: estimate(0.125),
+            value: estimate(0.0625),
+            sequential: estimate(0.0625),
         }
     }
 
@@ -374,7 +376,7 @@ mod tests {
     fn a_shortcut_that_is_slower_than_late_fusion_is_none() {
         let network = Tiny::new(Device::Cpu).unwrap();
         let exits = Exits::of(&network, &samples(30, 1).unwrap().train).unwrap();
-        let time = |median: f64| Estimate { median, low: median, high: median };
+        let time = |median: f64| Estimate { median, low: median, high: median, p99: median };
         // On the left, any way out costs 12 ms and more, where the end costs 7.
         let mut table = table();
         for (shortcut, median) in table.modalities[0].shortcuts.iter_mut().zip([11.0, 20.0]) {

@@ -7,6 +7,8 @@ use tch::Tensor;
 use super::{Bar, Estimate, Fingerprint, Modality, Stopwatch, Table};
 use crate::batch::Feature;
 use crate::network::{Network, check_inputs};
+use crate::parts::pool;
+use crate::policy::State;
 use crate::{Error, Result};
 
 /// How long to measure.
@@ -34,7 +36,7 @@ impl Default for Settings {
 ///
 /// `inputs` holds one field a modality, with at least as many samples as a batch has; rounds take turns through them.
 /// Each round times every block in sequence along each encoder, then the shortcuts, fusion with head, and the
-/// navigator: parts are interleaved, so that a disturbance of the machine meets all of them, and caches are as warm
+/// policies: parts are interleaved, so that a disturbance of the machine meets all of them, and caches are as warm
 /// as when the model is used. The figures are medians over the rounds.
 ///
 /// Where this takes longer than a second, a terminal shows the progress.
@@ -82,6 +84,8 @@ struct Round {
     shortcuts: Vec<Vec<f64>>,
     head: f64,
     navigator: f64,
+    value: f64,
+    sequential: f64,
 }
 
 fn time<N: Network>(network: &N, inputs: &[Feature]) -> Round {
@@ -118,11 +122,31 @@ fn time<N: Network>(network: &N, inputs: &[Feature]) -> Round {
     let deepest: Vec<Tensor> =
         outputs.iter().filter_map(|features| features.last()).map(|feature| feature.tensor.shallow_clone()).collect();
     watch.lap();
-    let _logits = network.fuse(&deepest, false);
+    let logits = network.fuse(&deepest, false);
     let head = watch.lap();
     let _scores = network.navigate(inputs, false);
     let navigator = watch.lap();
-    Round { blocks, shortcuts, head, navigator }
+    let (mut value, mut sequential) = (0.0, 0.0);
+    // What they decide is not looked at: nothing they see can keep them from taking their time.
+    if let (Ok(policy), Some(first)) = (network.policies().value(), first(&outputs)) {
+        watch.lap();
+        let _qualities = policy.qualities(&first.iter().map(|output| pool(output)).collect::<Vec<_>>());
+        value = watch.lap();
+    }
+    if let Ok(policy) = network.policies().sequential() {
+        let state = State::at(&vec![0; inputs.len()]);
+        watch.lap();
+        let alone: Vec<Tensor> =
+            deepest.iter().enumerate().map(|(modality, feature)| network.task_head(modality, feature)).collect();
+        let _qualities = policy.qualities(&state, &logits, &alone);
+        sequential = watch.lap();
+    }
+    Round { blocks, shortcuts, head, navigator, value, sequential }
+}
+
+/// The output of each modality's first block.
+fn first(outputs: &[Vec<Feature>]) -> Option<Vec<&Feature>> {
+    outputs.iter().map(|outputs| outputs.first()).collect()
 }
 
 fn table<N: Network>(network: &N, batch: i64, rounds: &[Round]) -> Table {
@@ -143,6 +167,8 @@ fn table<N: Network>(network: &N, batch: i64, rounds: &[Round]) -> Table {
         modalities: modalities.collect(),
         head: estimate(&|round| round.head),
         navigator: estimate(&|round| round.navigator),
+        value: estimate(&|round| round.value),
+        sequential: estimate(&|round| round.sequential),
     }
 }
 
@@ -166,11 +192,12 @@ mod tests {
         assert_eq!(table.modalities.iter().map(|m| m.name.as_str()).collect::<Vec<_>>(), ["left", "right"]);
         for modality in &table.modalities {
             assert_eq!((modality.blocks.len(), modality.shortcuts.len()), (3, 2));
-            for Estimate { median, low, high } in modality.blocks.iter().chain(&modality.shortcuts) {
-                assert!(*low > 0.0 && low <= median && median <= high);
+            for Estimate { median, low, high, p99 } in modality.blocks.iter().chain(&modality.shortcuts) {
+                assert!(*low > 0.0 && low <= median && median <= high && median <= p99);
             }
         }
         assert!(table.head.median > 0.0 && table.navigator.median > 0.0);
+        assert!(table.value.median > 0.0 && table.sequential.median > 0.0);
     }
 
     #[test]

@@ -26,8 +26,12 @@ pub struct Table {
     pub modalities: Vec<Modality>,
     /// Fusion and head.
     pub head: Estimate,
-    /// The navigator.
+    /// The paper's navigator.
     pub navigator: Estimate,
+    /// A decision of the value policy, once the first blocks have run; nothing where it cannot decide.
+    pub value: Estimate,
+    /// A decision of the sequential policy, once it has an answer to look at; nothing where it cannot decide.
+    pub sequential: Estimate,
 }
 
 /// The latencies of one encoder and its shortcuts.
@@ -148,6 +152,7 @@ impl Table {
             return Err(format!("a batch of {} samples; measure anew with `latency::measure`", self.batch));
         }
         let mut parts = vec![("fusion and head".to_owned(), self.head), ("navigator".to_owned(), self.navigator)];
+        parts.extend([("value policy".to_owned(), self.value), ("sequential policy".to_owned(), self.sequential)]);
         for Modality { name, exits, blocks, shortcuts } in &self.modalities {
             if exits.is_empty() || blocks.len() != exits.len() || shortcuts.len() + 1 != exits.len() {
                 return Err(format!(
@@ -164,11 +169,11 @@ impl Table {
             parts.extend(names.zip(shortcuts.iter().copied()));
         }
         let is_time = |value: f64| (0.0..LONGEST).contains(&value);
-        for (part, Estimate { median, low, high }) in &parts {
-            let ordered = low <= median && median <= high;
-            if !ordered || ![*median, *low, *high].into_iter().all(is_time) {
+        for (part, Estimate { median, low, high, p99 }) in &parts {
+            let ordered = low <= median && median <= high && median <= p99;
+            if !ordered || ![*median, *low, *high, *p99].into_iter().all(is_time) {
                 return Err(format!(
-                    "{part}: {median:?} ms in [{low:?}, {high:?}] is no time; measure anew with `latency::measure`"
+                    "{part}: {median:?} ms in [{low:?}, {high:?}], at most {p99:?}, is no time; measure anew with `latency::measure`"
                 ));
             }
         }
@@ -192,7 +197,7 @@ impl fmt::Display for Table {
         writeln!(f, "Latency of `{model}` in milliseconds: batch {}, median of {} rounds", self.batch, self.rounds)?;
         writeln!(f, "and its 95 % interval; {device}{processor}, {threads} threads, {system}, LibTorch {libtorch}")?;
         let names = self.modalities.iter().flat_map(|m| m.exits.iter().map(|exit| m.name.len() + 2 + exit.len()));
-        let width = names.max().unwrap_or(0).max("fusion and head".len());
+        let width = names.max().unwrap_or(0).max("sequential policy".len());
         writeln!(f, "{:width$}  {:24}  {:24}  to here", "", "block", "shortcut")?;
         for (index, modality) in self.modalities.iter().enumerate() {
             for (exit, block) in modality.blocks.iter().enumerate() {
@@ -204,7 +209,9 @@ impl fmt::Display for Table {
         writeln!(f, "{:width$}  {}", "fusion and head", self.head)?;
         let late_fusion = self.late_fusion();
         let share = 100.0 * self.navigator.median / late_fusion;
-        writeln!(f, "{:width$}  {:24}  {share:.1} % of late fusion ({late_fusion:.3})", "navigator", self.navigator)
+        writeln!(f, "{:width$}  {:24}  {share:.1} % of late fusion ({late_fusion:.3})", "navigator", self.navigator)?;
+        writeln!(f, "{:width$}  {}", "value policy", self.value)?;
+        writeln!(f, "{:width$}  {:24}  after each look", "sequential policy", self.sequential)
     }
 }
 
@@ -214,7 +221,7 @@ mod tests {
     use crate::{Device, tiny::Tiny};
 
     fn table() -> Table {
-        let estimate = |median: f64| Estimate { median, low: median * 0.9, high: median * 1.2 };
+        let estimate = |median: f64| Estimate { median, low: median * 0.9, high: median * 1.2, p99: median * 2.0 };
         let modality = |name: &str, blocks: [f64; 3]| Modality {
             name: name.into(),
             exits: ["first", "second", "full"].map(String::from).into(),
@@ -228,6 +235,8 @@ mod tests {
             modalities: vec![modality("left", [1.0, 2.0, 4.0]), modality("right", [8.0, 16.0, 32.0])],
             head: estimate(0.5),
             navigator: estimate(0.7),
+            value: estimate(0.05),
+            sequential: estimate(0.025),
         }
     }
 
@@ -302,13 +311,13 @@ mod tests {
             spoil(&mut table);
             table.check::<Tiny>().unwrap_err().to_string()
         };
-        let of = |median: f64| Estimate { median, low: median, high: median };
+        let of = |median: f64| Estimate { median, low: median, high: median, p99: median };
         insta::assert_snapshot!(
             [
                 spoilt(&|table| table.modalities[0].blocks[1] = of(-5.0)),
                 spoilt(&|table| table.modalities[1].shortcuts[0] = of(1e308)),
                 spoilt(&|table| table.head = of(f64::NAN)),
-                spoilt(&|table| table.navigator = Estimate { median: 3.0, low: 4.0, high: 5.0 }),
+                spoilt(&|table| table.navigator = Estimate { median: 3.0, low: 4.0, high: 5.0, p99: 6.0 }),
                 spoilt(&|table| table.modalities[1].blocks.fill(of(0.0))),
                 spoilt(&|table| table.batch = -3),
                 spoilt(&|table| table.modalities[1].exits.clear()),

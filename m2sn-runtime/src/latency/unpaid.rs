@@ -61,7 +61,7 @@ mod tests {
     use crate::tiny::Tiny;
 
     fn table(shortcuts: [[f64; 2]; 2], navigator: f64) -> Table {
-        let estimate = |median: f64| Estimate { median, low: median, high: median };
+        let estimate = |median: f64| Estimate { median, low: median, high: median, p99: median };
         let names = ["left", "right"].into_iter().zip(shortcuts);
         let modalities = names.map(|(name, shortcuts)| Modality {
             name: name.into(),

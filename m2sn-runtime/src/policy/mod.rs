@@ -12,10 +12,21 @@
 //! | [`Fixed`] | once, before anything has run | nothing |
 //! | [`Given`] | once, before anything has run | a route for each sample |
 //! | [`Paper`] | once, before anything has run | the scores of the navigator (Section III-C) |
+//! | [`Value`] | once, after the first block of every modality | the quality of every route, predicted from these blocks |
+//! | [`Sequential`] | after every block | the quality of every state ahead, predicted from the answer so far |
 
+mod budget;
+mod cost;
 mod fixed;
+mod front;
+mod known;
+mod learned;
 mod paper;
+mod quality;
+mod sequential;
 mod state;
+mod terms;
+mod value;
 
 use std::fmt::Debug;
 
@@ -23,10 +34,20 @@ use tch::Tensor;
 
 use crate::Result;
 
+pub use budget::{Allowance, Budget, Budgets};
+pub use cost::{Costs, Price};
 pub use fixed::{Fixed, Given};
+pub use front::Balance;
+pub use learned::Policies;
 pub use paper::Paper;
+pub use sequential::{Sequencing, Sequential};
 pub use state::State;
+pub use terms::Terms;
+pub use value::{Value, Valuing};
 
+pub(crate) use front::{Front, upper_bound};
+pub(crate) use known::posterior;
+pub(crate) use quality::{Quality, achieved};
 pub(crate) use state::Grid;
 
 /// Decides where samples go.
@@ -87,6 +108,8 @@ pub enum Look {
 pub struct Seen {
     /// The places of the samples in the batch that the executor was given.
     pub rows: Vec<usize>,
+    /// The milliseconds since the call began, where there is one sample and a clock; nothing in a trial on cached features.
+    pub elapsed: Option<f64>,
     /// By [`Look::Scores`]: `[batch, exits]` of logits a modality; else empty.
     pub scores: Vec<Tensor>,
     /// By [`Look::Stems`]: mean and maximum of each channel of the first block's output, `[batch, 2 · channels]` a
@@ -103,6 +126,8 @@ pub struct Posterior {
     pub features: Vec<Tensor>,
     /// The logits, `[batch, outputs]`.
     pub logits: Tensor,
+    /// What the head of each modality says of its feature alone, `[batch, outputs]`.
+    pub alone: Vec<Tensor>,
 }
 
 /// What becomes of a sample.
@@ -110,6 +135,8 @@ pub struct Posterior {
 pub enum Move {
     /// It leaves here, which needs a block of every modality behind it.
     Stop,
+    /// It leaves here because there is no time for what would be better; the answer says so.
+    Cut,
     /// The next block of this modality runs on it, and the policy is asked again.
     Run(usize),
     /// All blocks up to this state run on it and it leaves there; the policy is not asked again.

@@ -17,12 +17,14 @@ pub struct Answer<R> {
     pub routes: Vec<R>,
     /// The wall time from the inputs to the logits, the navigator included, once the device has finished.
     pub milliseconds: f64,
+    /// Whether a sample's way ended early because its budget of milliseconds did.
+    pub cut: Vec<bool>,
     task: Task,
 }
 
 impl<R: Route> Answer<R> {
-    pub(super) fn new(task: Task, logits: Tensor, routes: Vec<R>, milliseconds: f64) -> Self {
-        Self { logits, routes, milliseconds, task }
+    pub(super) fn new(task: Task, logits: Tensor, routes: Vec<R>, milliseconds: f64, cut: Vec<bool>) -> Self {
+        Self { logits, routes, milliseconds, cut, task }
     }
 
     /// The most probable class of each sample.
@@ -93,6 +95,7 @@ impl<R: Route> Answer<R> {
             predictions: self.predictions()?,
             routes: self.routes.iter().map(R::to_string).collect(),
             milliseconds: self.milliseconds,
+            cut: self.cut.clone(),
         })
     }
 
@@ -115,6 +118,8 @@ pub struct Summary {
     pub routes: Vec<String>,
     /// The wall time of the batch.
     pub milliseconds: f64,
+    /// Whether a sample's way ended early because its budget of milliseconds did.
+    pub cut: Vec<bool>,
 }
 
 #[cfg(test)]
@@ -124,7 +129,7 @@ mod tests {
 
     fn answer(task: Task) -> Answer<TinyRoute> {
         let logits = Tensor::from_slice(&[0.0f32, 3f32.ln(), 1.0, -2.0]).view([2, 2]);
-        Answer::new(task, logits, vec![TinyRoute([0, 2]), TinyRoute([1, 1])], 1.5)
+        Answer::new(task, logits, vec![TinyRoute([0, 2]), TinyRoute([1, 1])], 1.5, vec![false, true])
     }
 
     #[test]
@@ -149,7 +154,7 @@ mod tests {
     fn every_reading_says_the_same() {
         // Too near to zero, or to each other, for a probability that is rounded to show it.
         let logits = || Tensor::from_slice(&[1e-9f32, -1e-9, -1e-9, 1e-9, 0.0, 0.0]).view([3, 2]);
-        let answer = |task| Answer::new(task, logits(), vec![TinyRoute([0, 0]); 3], 1.0);
+        let answer = |task| Answer::new(task, logits(), vec![TinyRoute([0, 0]); 3], 1.0, vec![false; 3]);
 
         let classes = answer(Task::Classification { classes: 2 });
         let predicted = classes.predictions().unwrap().into_iter().map(|prediction| match prediction {
@@ -172,7 +177,7 @@ mod tests {
     fn logits_that_are_not_finite_are_no_answer() {
         let answer = |task| {
             let logits = Tensor::from_slice(&[0.0f32, 1.0, f32::NAN, 0.0]).view([2, 2]);
-            Answer::new(task, logits, vec![TinyRoute([0, 0]); 2], 1.0)
+            Answer::new(task, logits, vec![TinyRoute([0, 0]); 2], 1.0, vec![false; 2])
         };
         let (classes, labels, values) = (
             answer(Task::Classification { classes: 2 }),
@@ -201,6 +206,7 @@ mod tests {
         assert_eq!(summary.routes, ["left: first, right: full", "left: second, right: second"]);
         let json = serde_json::to_value(&summary).unwrap();
         assert_eq!(json["milliseconds"], 1.5);
+        assert_eq!(json["cut"][1], true);
         assert_eq!(json["predictions"][0]["class"]["class"], 1);
     }
 }

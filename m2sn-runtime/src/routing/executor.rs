@@ -5,6 +5,7 @@
 //! nobody is asked any more, and go the rest of it together: a block runs once on all that still need it.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use tch::Tensor;
 
@@ -12,7 +13,7 @@ use super::shelf::Shelf;
 use crate::batch::Feature;
 use crate::network::{Network, leave};
 use crate::parts::Parts;
-use crate::policy::{Grid, Look, Move, Policy, Posterior, Seen, State};
+use crate::policy::{Costs, Grid, Look, Move, Policy, Posterior, Seen, State};
 use crate::{Error, Result};
 
 /// What has become of a batch.
@@ -22,16 +23,51 @@ pub(crate) struct Outcome {
     pub(crate) logits: Tensor,
     /// Where each sample has left.
     pub(crate) states: Vec<State>,
+    /// Whose way ended early for want of time.
+    pub(crate) cut: Vec<bool>,
+    /// Where each sample was looked at.
+    pub(crate) looks: Vec<Vec<(State, Look)>>,
+}
+
+/// The time that one sample has.
+#[derive(Debug)]
+pub(crate) struct Clock<'a> {
+    start: Instant,
+    milliseconds: f64,
+    costs: &'a Costs,
+}
+
+impl<'a> Clock<'a> {
+    /// Starts now.
+    pub(crate) fn start(milliseconds: f64, costs: &'a Costs) -> Self {
+        Self { start: Instant::now(), milliseconds, costs }
+    }
+
+    fn elapsed(&self) -> f64 {
+        self.start.elapsed().as_secs_f64() * 1e3
+    }
+
+    /// Whether a block, and the answer after it, can be begun with a fair chance to end in time.
+    fn has_time(&self, state: &State, modality: usize) -> bool {
+        let next = state.after(modality);
+        let answer = self.costs.answer(&next, 0..next.blocks().len());
+        self.elapsed() + self.costs.blocks(state, &next).worst + answer.worst <= self.milliseconds
+    }
 }
 
 /// Takes samples where a policy sends them.
 ///
-/// `inputs` holds one entry a modality, and fits the network.
+/// `inputs` holds one entry a modality, and fits the network. A `clock` bounds the time of a single sample.
 ///
 /// # Errors
 /// Those of the policy; [`Error::Invalid`] where it asks for what the network does not have.
-pub(crate) fn run(parts: &impl Parts, inputs: &[Feature], policy: &dyn Policy) -> Result<Outcome> {
-    let mut walk = Walk::begin(parts, inputs);
+pub(crate) fn run(
+    parts: &impl Parts,
+    inputs: &[Feature],
+    policy: &dyn Policy,
+    clock: Option<&Clock<'_>>,
+) -> Result<Outcome> {
+    let mut walk = Walk::begin(parts, inputs, clock);
     let mut asked: Vec<usize> = (0..walk.states.len()).collect();
     while !asked.is_empty() {
         asked = walk.step(policy, asked)?;
@@ -54,10 +90,13 @@ struct Walk<'a, P> {
     parts: &'a P,
     grid: Grid,
     inputs: &'a [Feature],
+    clock: Option<&'a Clock<'a>>,
     /// Where each sample stands.
     states: Vec<State>,
     /// Where each sample is to leave, once that is decided.
     goals: Vec<Option<State>>,
+    cut: Vec<bool>,
+    looks: Vec<Vec<(State, Look)>>,
     /// By modality, the output of the last block, or the input.
     outputs: Vec<Shelf>,
     /// By modality, the deepest feature by the exit at which a sample stands, where it has been computed.
@@ -67,14 +106,17 @@ struct Walk<'a, P> {
 }
 
 impl<'a, P: Parts> Walk<'a, P> {
-    fn begin(parts: &'a P, inputs: &'a [Feature]) -> Self {
+    fn begin(parts: &'a P, inputs: &'a [Feature], clock: Option<&'a Clock<'a>>) -> Self {
         let samples = inputs.first().map_or(0, Feature::len) as usize;
         Self {
             parts,
             grid: Grid::of(parts.description().modalities),
             inputs,
+            clock,
             states: vec![State::start(inputs.len()); samples],
             goals: vec![None; samples],
+            cut: vec![false; samples],
+            looks: vec![Vec::new(); samples],
             outputs: inputs.iter().map(|input| Shelf::full(input.clone())).collect(),
             features: inputs.iter().map(|_| Shelf::new(samples)).collect(),
             logits: Shelf::new(samples),
@@ -98,7 +140,11 @@ impl<'a, P: Parts> Walk<'a, P> {
         let mut running: BTreeMap<(usize, usize), Vec<usize>> = BTreeMap::new();
         let mut going = Vec::new();
         for (state, rows) in groups {
-            let seen = self.see(policy.look(&state), &state, rows.clone());
+            let look = policy.look(&state);
+            if look != Look::Nothing {
+                rows.iter().for_each(|row| self.looks[*row].push((state.clone(), look)));
+            }
+            let seen = self.see(look, &state, rows.clone());
             let moves = policy.next(&state, &seen)?;
             if moves.len() != rows.len() {
                 return Err(fault(&state, &format!("{} moves for {} samples", moves.len(), rows.len())));
@@ -107,6 +153,10 @@ impl<'a, P: Parts> Walk<'a, P> {
                 self.check(&state, &next)?;
                 match next {
                     Move::Stop => self.goals[row] = Some(state.clone()),
+                    Move::Cut => {
+                        self.goals[row] = Some(state.clone());
+                        self.cut[row] = true;
+                    }
                     Move::Finish(goal) => self.goals[row] = Some(goal),
                     Move::Run(modality) => {
                         running.entry((modality, state.blocks()[modality])).or_default().push(row);
@@ -125,7 +175,7 @@ impl<'a, P: Parts> Walk<'a, P> {
     /// Checks that a policy asks for what there is.
     fn check(&self, state: &State, next: &Move) -> Result<()> {
         let fits = match next {
-            Move::Stop => state.exits().is_some(),
+            Move::Stop | Move::Cut => state.exits().is_some(),
             Move::Run(modality) => *modality < self.inputs.len() && self.grid.holds(&state.after(*modality)),
             Move::Finish(goal) => self.grid.number(goal).is_some() && state.leads_to(goal),
         };
@@ -147,14 +197,14 @@ impl<'a, P: Parts> Walk<'a, P> {
                 seen.stems = modalities.map(|m| self.parts.stem(m, &self.outputs[m].take(&rows))).collect();
             }
             Look::Posterior if state.exits().is_some() => {
-                seen.posterior = Some(Posterior {
-                    features: modalities.map(|m| self.features[m].tensor(&rows)).collect(),
-                    logits: self.logits.tensor(&rows),
-                });
+                let features: Vec<Tensor> = modalities.map(|m| self.features[m].tensor(&rows)).collect();
+                let alone = features.iter().enumerate().map(|(m, feature)| self.parts.task_head(m, feature)).collect();
+                seen.posterior = Some(Posterior { features, logits: self.logits.tensor(&rows), alone });
             }
             Look::Stems | Look::Posterior => {}
         }
         seen.rows = rows;
+        seen.elapsed = self.clock.map(Clock::elapsed);
         seen
     }
 
@@ -201,10 +251,11 @@ impl<'a, P: Parts> Walk<'a, P> {
 
     /// Takes all samples the rest of their way.
     fn finish(mut self) -> Outcome {
-        let goals: Vec<State> = self.goals.iter().flatten().cloned().collect();
+        let mut goals: Vec<State> = self.goals.iter().flatten().cloned().collect();
         for (modality, exits) in self.grid.exits().to_vec().into_iter().enumerate() {
-            let goal = |row: usize| goals[row].blocks()[modality];
             for block in 0..exits {
+                self.cut_short(&mut goals, modality);
+                let goal = |row: usize| goals[row].blocks()[modality];
                 let stands = |walk: &Self, row: usize| walk.states[row].blocks()[modality] == block;
                 let rows: Vec<usize> =
                     (0..goals.len()).filter(|row| goal(*row) > block && stands(&self, *row)).collect();
@@ -215,8 +266,21 @@ impl<'a, P: Parts> Walk<'a, P> {
             }
         }
         let all: Vec<usize> = (0..goals.len()).collect();
-        self.fuse(&all);
-        Outcome { logits: self.logits.tensor(&all), states: goals }
+        self.answer(&all);
+        Outcome { logits: self.logits.tensor(&all), states: goals, cut: self.cut, looks: self.looks }
+    }
+
+    /// Where there is no time for the next block of a modality, a sample that can leave goes no further.
+    fn cut_short(&mut self, goals: &mut [State], modality: usize) {
+        let Some(clock) = self.clock else { return };
+        for (row, goal) in goals.iter_mut().enumerate() {
+            let here = &self.states[row];
+            let goes_on = here.blocks()[modality] < goal.blocks()[modality];
+            if goes_on && here.exits().is_some() && !clock.has_time(here, modality) {
+                *goal = here.clone();
+                self.cut[row] = true;
+            }
+        }
     }
 }
 

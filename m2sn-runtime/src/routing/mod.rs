@@ -61,22 +61,85 @@ pub use routes::{all, count, full};
 
 pub(crate) use executor::{encode, run};
 
-use crate::latency::Stopwatch;
+use executor::{Clock, Outcome};
+
+use crate::latency::{self, Stopwatch, Table};
 use crate::network::{Input, Network, Route, check_inputs};
 use crate::parts::Live;
-use crate::policy::{Fixed, Given, Paper, Policy, State};
-use crate::{Error, Result, navigator};
+use crate::policy::{Allowance, Budget, Budgets, Costs, Fixed, Given, Paper, Policy, State, Terms};
+use crate::{Error, Result, navigator, plan};
 
-/// Predicts each sample by the route that the navigator decides on, Eq. (3).
+/// Predicts each sample as the policy of the spec decides, `navigator: { policy: … }`.
 ///
-/// The navigator runs first, on the raw inputs. Then each block runs once, on the samples whose exit lies at or
-/// beyond it, and the others leave through their shortcut.
+/// The paper's navigator runs first, on the raw inputs, Eq. (3). Then each block runs once, on the samples whose exit
+/// lies at or beyond it, and the others leave through their shortcut. A learned policy decides within the points of the
+/// spec, see [`predict_within`].
 ///
 /// # Errors
-/// [`Error::Invalid`] for an empty batch, for inputs on another device than the model, and where the navigator's scores
-/// are not finite; [`Error::Shape`] where modalities differ in their number of samples.
+/// [`Error::Invalid`] for an empty batch, for inputs on another device than the model, and where what decides is not
+/// finite; [`Error::Shape`] where modalities differ in their number of samples; with a learned policy those of
+/// [`predict_within`].
 pub fn predict<N: Network>(network: &N, input: &N::Input) -> Result<Answer<N::Route>> {
-    predict_with(network, input, &Paper)
+    let plan::Navigator { policy, within, .. } = N::plan().navigator;
+    match policy {
+        plan::Policy::Paper => predict_with(network, input, &Paper),
+        _ => predict_within(network, input, policy, Budget::AccuracyWithin(within)),
+    }
+}
+
+/// Predicts each sample as a learned policy decides within a budget, or within one for each sample.
+///
+/// # Errors
+/// As [`predict`]; [`Error::Invalid`] where the policy is the paper's, which has no budget but the λ that it was trained
+/// with, where a budget cannot be one, where the policy has not been trained as the budget needs it, or where it is not
+/// known what the network's parts cost on this machine: see [`measure`]; [`Error::Shape`] where budgets are given one a
+/// sample and their number is another.
+pub fn predict_within<N: Network>(
+    network: &N,
+    input: &N::Input,
+    policy: plan::Policy,
+    budgets: impl Into<Budgets>,
+) -> Result<Answer<N::Route>> {
+    let device = network.variables().device();
+    let mut watch = Stopwatch::start(device);
+    let inputs = input.features();
+    let samples = check_inputs(network, &inputs)?;
+    let policies = network.policies();
+    let costs = policies.costs()?;
+    let budgets = budgets.into().of(samples)?;
+    let allowances =
+        budgets.iter().map(|budget| policies.allowance(policy, *budget)).collect::<Result<Vec<Option<Allowance>>>>()?;
+    let terms = Terms { costs, allowances: &allowances };
+    let clock = match budgets[..] {
+        [Budget::Milliseconds(milliseconds)] if samples == 1 => Some(Clock::start(milliseconds, costs)),
+        _ => None,
+    };
+    let _no_grad = tch::no_grad_guard();
+    let outcome = match policy {
+        plan::Policy::Value => run(&Live(network), &inputs, &policies.value()?.on(terms), clock.as_ref()),
+        plan::Policy::Sequential => run(&Live(network), &inputs, &policies.sequential()?.on(terms), clock.as_ref()),
+        plan::Policy::Paper => Err(Error::invalid(
+            "the paper's navigator knows no budget but the λ that it was trained with; name a learned policy in the \
+             spec, `navigator: { policy: sequential }`, or ask for one",
+        )),
+    }?;
+    answer::<N>(outcome, watch.lap())
+}
+
+/// Measures what the parts of a model cost on its device, and has its policies decide by that.
+///
+/// A model that was trained or loaded on the machine where it had been measured knows it already. Takes about two
+/// seconds; `input` holds a few samples such as will come.
+///
+/// # Errors
+/// As [`latency::measure`].
+pub fn measure<N: Network>(network: &mut N, input: &N::Input) -> Result<Table> {
+    let table = latency::measure(network, &input.features(), &latency::Settings::default())?;
+    // Without a learned policy nobody asks for the costs.
+    if network.policies().value().is_ok() {
+        network.policies_mut().set_costs(Costs::new::<N>(table.clone())?);
+    }
+    Ok(table)
 }
 
 /// Predicts every sample by the same route; the navigator does not run.
@@ -113,10 +176,8 @@ pub fn predict_with<N: Network>(network: &N, input: &N::Input, policy: &dyn Poli
     check_inputs(network, &inputs)?;
     let _no_grad = tch::no_grad_guard();
     let mut watch = Stopwatch::start(network.variables().device());
-    let outcome = run(&Live(network), &inputs, policy)?;
-    let milliseconds = watch.lap();
-    let routes = outcome.states.iter().map(route::<N>).collect::<Result<_>>()?;
-    Ok(Answer::new(N::description().task, outcome.logits, routes, milliseconds))
+    let outcome = run(&Live(network), &inputs, policy, None)?;
+    answer::<N>(outcome, watch.lap())
 }
 
 /// The routes that the navigator decides on, one a sample, without running them.
@@ -131,6 +192,11 @@ pub fn decide<N: Network>(network: &N, input: &N::Input) -> Result<Vec<N::Route>
     (0..samples as usize)
         .map(|sample| route::<N>(&State::at(&exits.iter().map(|exits| exits[sample]).collect::<Vec<_>>())))
         .collect()
+}
+
+fn answer<N: Network>(outcome: Outcome, milliseconds: f64) -> Result<Answer<N::Route>> {
+    let routes = outcome.states.iter().map(route::<N>).collect::<Result<_>>()?;
+    Ok(Answer::new(N::description().task, outcome.logits, routes, milliseconds, outcome.cut))
 }
 
 /// The route that ends in a state.

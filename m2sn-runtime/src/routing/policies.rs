@@ -105,7 +105,7 @@ fn what_a_look_has_computed_is_not_computed_again() {
     let inputs = input(45).features();
     let parts = Counting { parts: Live(&network), counts: RefCell::default() };
     let _no_grad = tch::no_grad_guard();
-    let outcome = run(&parts, &inputs, &Wandering::default()).unwrap();
+    let outcome = run(&parts, &inputs, &Wandering::default(), None).unwrap();
     let Counts { blocks, leaves, fused } = parts.counts.take();
     assert_eq!(blocks, outcome.states.iter().map(State::depth).sum::<usize>());
     // A sample is looked at with one block of each modality and after every further one: one new exit each time, but
@@ -189,6 +189,10 @@ impl Parts for Counting<'_> {
 
     fn stem(&self, modality: usize, output: &Feature) -> Tensor {
         self.parts.stem(modality, output)
+    }
+
+    fn task_head(&self, modality: usize, feature: &Tensor) -> Tensor {
+        self.parts.task_head(modality, feature)
     }
 
     fn fuse(&self, features: &[Tensor]) -> Tensor {

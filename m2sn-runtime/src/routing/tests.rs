@@ -11,6 +11,7 @@ use super::*;
 use crate::batch::Feature;
 use crate::network::Description;
 use crate::plan::Plan;
+use crate::policy::Policies;
 use crate::tiny::{Tiny, TinyInput, TinyRoute, samples};
 
 /// Tiny with a record of what ran.
@@ -62,6 +63,14 @@ impl Network for Counting {
 
     fn variables(&self) -> &VarStore {
         self.elsewhere.as_ref().unwrap_or(self.tiny.variables())
+    }
+
+    fn policies(&self) -> &Policies {
+        self.tiny.policies()
+    }
+
+    fn policies_mut(&mut self) -> &mut Policies {
+        self.tiny.policies_mut()
     }
 
     fn block(&self, modality: usize, block: usize, input: &Feature, train: bool) -> Feature {

@@ -1,7 +1,7 @@
 //! Staged training (Section IV), each stage a file.
 //!
 //! Four stages follow one another: late fusion with the uni-modal networks, the shortcuts, fusion on randomly drawn
-//! routes, and the navigator. A stage is a list of phases, and all phases run the same loop: some parts of the
+//! routes, and the navigator: the paper's, or a learned policy. A stage is a list of phases, and all phases run the same loop: some parts of the
 //! network learn, everything else is frozen, and what the frozen parts compute is computed once and cached.
 //!
 //! A training with a [run folder](Trainer::folder) can be interrupted at any moment. Run again, it goes on after the
@@ -22,6 +22,7 @@ mod optimizer;
 mod peripheral;
 mod pretrain;
 mod progress;
+mod quality;
 mod report;
 mod run;
 mod schedule;
@@ -41,7 +42,8 @@ use crate::Result;
 use crate::data::Splits;
 use crate::latency::{self, Table};
 use crate::network::{Input, Network};
-use crate::plan::Plan;
+use crate::plan::{Plan, Policy};
+use crate::policy::Costs;
 
 /// The bytes of cached features that are held in memory where nothing else is said.
 const MEMORY: u64 = 4 << 30;
@@ -108,8 +110,11 @@ impl Trainer {
         progress: &mut Progress,
     ) -> Result<Report> {
         let mut folder = self.open(network, splits)?;
-        let stages = STAGES.iter().map(|stage| self.stage(stage, network, splits, progress, folder.as_mut()));
-        Ok(Report { stages: stages.collect::<Result<_>>()? })
+        let mut report = Report::default();
+        for stage in STAGES {
+            report.stages.push(self.stage(stage, network, splits, progress, folder.as_mut())?);
+        }
+        Ok(report)
     }
 
     /// Runs the first stage: late fusion and the uni-modal networks.
@@ -151,10 +156,10 @@ impl Trainer {
         self.alone(STAGES[2], network, splits, progress)
     }
 
-    /// Runs the last stage: the navigator.
+    /// Runs the last stage: the navigator, by the policy of the plan.
     ///
-    /// It learns on from the parameters that it has. To compare several λ, save the model before this stage and load
-    /// it again for each.
+    /// It learns on from the parameters that it has. To compare several λ of the paper's navigator, save the model before
+    /// this stage and load it again for each; the policies of one model do not touch each other.
     ///
     /// # Errors
     /// As [`Trainer::train`].
@@ -170,7 +175,7 @@ impl Trainer {
     fn alone<N: Network>(
         &self,
         stage: &str,
-        network: &N,
+        network: &mut N,
         splits: &Splits<N::Input>,
         progress: &mut Progress,
     ) -> Result<StageReport> {
@@ -194,18 +199,38 @@ impl Trainer {
         self.folder.as_ref().map(|path| Folder::open(path, network, &self.plan, splits)).transpose()
     }
 
+    /// Runs a stage; after the last one, the network knows the milliseconds that it has learned from.
     fn stage<N: Network>(
+        &self,
+        stage: &str,
+        network: &mut N,
+        splits: &Splits<N::Input>,
+        progress: &mut Progress,
+        mut folder: Option<&mut Folder>,
+    ) -> Result<StageReport> {
+        let mut table = None;
+        let report = match Run::begin(stage, network, self.plan.seed, folder.as_deref_mut(), progress)? {
+            Begin::Run(run) => self.run(stage, network, splits, run, &mut table)?,
+            Begin::Done(report) => report,
+        };
+        if stage == STAGES[3] {
+            let table = match (table, folder) {
+                (None, Some(folder)) => Some(folder.latency(network, || self.measured(network, splits))?),
+                (table, _) => table,
+            };
+            remember(network, table)?;
+        }
+        Ok(report)
+    }
+
+    fn run<N: Network>(
         &self,
         stage: &str,
         network: &N,
         splits: &Splits<N::Input>,
-        progress: &mut Progress,
-        folder: Option<&mut Folder>,
+        mut run: Run<'_>,
+        latency: &mut Option<Table>,
     ) -> Result<StageReport> {
-        let mut run = match Run::begin(stage, network, self.plan.seed, folder, progress)? {
-            Begin::Done(report) => return Ok(report),
-            Begin::Run(run) => run,
-        };
         let disk = self.folder.clone().unwrap_or_else(std::env::temp_dir);
         let context = Context::new(network, &self.plan, splits, self.memory, disk);
         let trained = match stage {
@@ -215,7 +240,15 @@ impl Trainer {
             _ => run.latency(network, || self.measured(network, splits)).and_then(|table| {
                 let unpaid = latency::unpaid::<N>(&table)?;
                 unpaid.iter().for_each(|warning| tracing::warn!("{warning}"));
-                navigator::train(&context, &mut run, &table)
+                match self.plan.navigator.policy {
+                    Policy::Paper => navigator::train(&context, &mut run, &table),
+                    learned => {
+                        let costs = Costs::new::<N>(table.clone())?;
+                        quality::train(&context, &mut run, learned, &costs)
+                    }
+                }?;
+                *latency = Some(table);
+                Ok(())
             }),
         };
         let done = trained.and_then(|()| run.finish(network));
@@ -236,6 +269,14 @@ impl Trainer {
             }
         }
     }
+}
+
+/// Has the policies of a network decide by a table.
+fn remember<N: Network>(network: &mut N, table: Option<Table>) -> Result<()> {
+    if let (Some(table), true) = (table, network.policies().value().is_ok()) {
+        network.policies_mut().set_costs(Costs::new::<N>(table)?);
+    }
+    Ok(())
 }
 
 #[cfg(test)]

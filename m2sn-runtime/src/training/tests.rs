@@ -18,7 +18,8 @@ use crate::checkpoint;
 use crate::checkpoint::tensors::Tensors;
 use crate::latency::{Estimate, Fingerprint};
 use crate::network::{Description, Exit, Modality};
-use crate::plan::{Latency, Method, Optimizer, Schedule};
+use crate::plan::{Latency, Method, Optimizer, Policy, Schedule};
+use crate::policy::Policies;
 use crate::tiny::{Tiny, TinyInput, TinyRoute, samples};
 use crate::{Device, Error};
 
@@ -48,7 +49,7 @@ fn trainer(plan: Plan) -> Trainer {
 
 /// A latency table with these milliseconds up to each exit, shortcuts for nothing.
 fn table(exits: [&[f64]; 2]) -> Table {
-    let estimate = |median: f64| Estimate { median, low: median, high: median };
+    let estimate = |median: f64| Estimate { median, low: median, high: median, p99: median };
     let modality = |(name, exits): (&str, &[f64])| {
         let before = [0.0].iter().chain(exits);
         latency::Modality {
@@ -547,7 +548,7 @@ impl tracing::Subscriber for Warnings {
 #[test]
 fn a_table_by_which_an_exit_does_not_pay_is_warned_of() {
     let mut table = table([&[1.0, 2.0, 3.0], &[2.0, 4.0, 6.0]]);
-    table.modalities[1].shortcuts[0] = Estimate { median: 5.0, low: 5.0, high: 5.0 };
+    table.modalities[1].shortcuts[0] = Estimate { median: 5.0, low: 5.0, high: 5.0, p99: 5.0 };
     let warnings = Warnings::default();
     tracing::subscriber::with_default(warnings.clone(), || {
         let trainer = Trainer::new(short()).latency(table);
@@ -589,6 +590,14 @@ impl Network for Pooled {
 
     fn variables(&self) -> &VarStore {
         self.0.variables()
+    }
+
+    fn policies(&self) -> &Policies {
+        self.0.policies()
+    }
+
+    fn policies_mut(&mut self) -> &mut Policies {
+        self.0.policies_mut()
     }
 
     fn block(&self, modality: usize, block: usize, input: &Feature, train: bool) -> Feature {

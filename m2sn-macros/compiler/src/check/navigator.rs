@@ -132,6 +132,11 @@ pub(super) fn settings(navigator: &spec::Navigator, place: &Place, errors: &mut 
             .error(&place.key("latency").key(kind), format!("a latency {kind} of {value} is out of range"))
             .help(format!("write a number from 0, which ignores latency, to {MAX_WEIGHT}"));
     }
+    if !(0.0..=100.0).contains(&navigator.within) {
+        errors
+            .error(&place.key("within"), format!("{} points of accuracy are out of range", navigator.within))
+            .help("write a number from 0 to 100");
+    }
     let temperature = place.key("temperature");
     let spec::Temperature { from, to, .. } = navigator.temperature;
     for (key, value) in [("from", from), ("to", to)] {
@@ -150,6 +155,9 @@ pub(super) fn settings(navigator: &spec::Navigator, place: &Place, errors: &mut 
 
 /// The highest λ that the paper tries is 100.
 const MAX_WEIGHT: f64 = 1000.0;
+
+/// The most routes that a learned policy of the runtime weighs.
+const MOST_ROUTES: u64 = 1024;
 
 const MIN_TEMPERATURE: f64 = 0.001;
 const MAX_TEMPERATURE: f64 = 1000.0;
@@ -181,6 +189,16 @@ pub(super) fn model(
     let cost = embeddings.iter().map(|layers| total(layers)).sum::<Cost>() + decision.cost;
     let names = spec.modalities.0.iter().map(|(name, _)| name.clone());
     let embed = Ordered(names.zip(specs).collect());
-    let spec::Navigator { latency, temperature, .. } = spec.navigator;
-    Some((Navigator { embeddings, decision, cost, latency, temperature }, embed))
+    let spec::Navigator { policy, within, latency, temperature, .. } = spec.navigator;
+    let routes = modalities.iter().fold(1, |routes: u64, m| routes.saturating_mul(m.exits.len() as u64));
+    if policy != spec::Policy::Paper && routes > MOST_ROUTES {
+        errors
+            .error(
+                &Place::default().key("navigator").key("policy"),
+                format!("{routes} routes are more than a learned policy weighs against each other"),
+            )
+            .help(format!("take fewer shortcuts, for at most {MOST_ROUTES} routes, or `policy: paper`"));
+        return None;
+    }
+    Some((Navigator { policy, within, embeddings, decision, cost, latency, temperature }, embed))
 }

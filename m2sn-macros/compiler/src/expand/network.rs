@@ -21,7 +21,8 @@ pub(super) fn expand(model: &Model, context: &Context) -> TokenStream {
                 let encoders = #module::Encoders::new(&root);
                 let head = #module::Head::new(&root);
                 let navigator = #module::Navigator::new(&root);
-                Ok(Self { encoders, head, navigator, variables })
+                let policies = #krate::policy::Policies::new(&root, Self::description());
+                Ok(Self { encoders, head, navigator, policies, variables })
             }
 
             fn description() -> &'static #krate::network::Description {
@@ -34,6 +35,14 @@ pub(super) fn expand(model: &Model, context: &Context) -> TokenStream {
 
             fn variables(&self) -> &#krate::tch::nn::VarStore {
                 &self.variables
+            }
+
+            fn policies(&self) -> &#krate::policy::Policies {
+                &self.policies
+            }
+
+            fn policies_mut(&mut self) -> &mut #krate::policy::Policies {
+                &mut self.policies
             }
 
             fn block(

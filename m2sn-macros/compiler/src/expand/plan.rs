@@ -5,7 +5,7 @@ use quote::quote;
 
 use super::Context;
 use crate::model::Model;
-use crate::spec::{Anneal, Latency, Method, Optimizer, Schedule, Stage};
+use crate::spec::{Anneal, Latency, Method, Optimizer, Policy, Schedule, Stage};
 
 pub(super) fn expand(model: &Model, _: &Context) -> TokenStream {
     let training = &model.training;
@@ -33,6 +33,12 @@ pub(super) fn expand(model: &Model, _: &Context) -> TokenStream {
         Anneal::Exponential => quote!(Exponential),
         Anneal::Linear => quote!(Linear),
     };
+    let within = Literal::f64_unsuffixed(model.navigator.within);
+    let policy = match model.navigator.policy {
+        Policy::Paper => quote!(Paper),
+        Policy::Value => quote!(Value),
+        Policy::Sequential => quote!(Sequential),
+    };
     quote! {
         pub(super) fn plan() -> plan::Plan {
             plan::Plan {
@@ -41,6 +47,8 @@ pub(super) fn expand(model: &Model, _: &Context) -> TokenStream {
                 shortcuts: plan::Shortcuts { method: plan::Method::#method, stage: #shortcuts },
                 fusion: #fusion,
                 navigator: plan::Navigator {
+                    policy: plan::Policy::#policy,
+                    within: #within,
                     stage: #navigator,
                     latency: plan::Latency::#latency,
                     temperature: plan::Temperature { from: #from, to: #to, anneal: plan::Anneal::#anneal },

@@ -21,6 +21,7 @@ pub(super) fn expand(model: &Model, context: &Context) -> TokenStream {
             encoders: #module::Encoders,
             head: #module::Head,
             navigator: #module::Navigator,
+            policies: #krate::policy::Policies,
             variables: #krate::tch::nn::VarStore,
         }
 
@@ -54,15 +55,37 @@ pub(super) fn methods(krate: &syn::Path, module: &TokenStream) -> TokenStream {
             #krate::training::Trainer::new(plan).train(self, data, progress)
         }
 
-        /// Answers each sample by the route that the navigator chooses for it.
+        /// Answers each sample by the route that the policy of the spec chooses for it.
         ///
         /// # Errors
-        /// Where the modalities differ in their number of samples.
+        /// Where the modalities differ in their number of samples; with a learned policy as `predict_within`.
         pub fn predict(
             &self,
             input: &#module::Input,
         ) -> #krate::Result<#krate::routing::Answer<#module::Route>> {
             #krate::routing::predict(self, input)
+        }
+
+        /// Answers within a budget, or within one for each sample, by the learned policy of the spec.
+        ///
+        /// # Errors
+        /// Where the modalities differ in their number of samples, or a budget cannot be one; where the policy has not
+        /// been trained, is the paper's, or does not know what the parts cost on this machine.
+        pub fn predict_within(
+            &self,
+            input: &#module::Input,
+            budgets: impl Into<#krate::policy::Budgets>,
+        ) -> #krate::Result<#krate::routing::Answer<#module::Route>> {
+            let plan = <Self as #krate::network::Network>::plan();
+            #krate::routing::predict_within(self, input, plan.navigator.policy, budgets)
+        }
+
+        /// Measures what the parts cost on this machine, for a learned policy that comes from another one.
+        ///
+        /// # Errors
+        /// Where the modalities differ in their number of samples.
+        pub fn measure(&mut self, input: &#module::Input) -> #krate::Result<#krate::latency::Table> {
+            #krate::routing::measure(self, input)
         }
 
         /// Answers every sample by the given route.

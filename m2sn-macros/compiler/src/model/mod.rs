@@ -75,9 +75,12 @@ pub(crate) struct Exit {
     pub(crate) shortcut: Option<Shortcut>,
 }
 
-/// The navigator (Section III-C).
+/// What decides; the layers are those of the paper's navigator (Section III-C).
 #[derive(Debug)]
 pub(crate) struct Navigator {
+    pub(crate) policy: spec::Policy,
+    /// The points that a learned policy may cost.
+    pub(crate) within: f64,
     /// One list of layers a modality, each ending in [`Shape::Vector`].
     pub(crate) embeddings: Vec<Vec<Layer>>,
     /// From all embeddings side by side to the exits of all modalities side by side.

@@ -128,6 +128,8 @@ pub(super) const EXAMPLES: &[(&str, Settings)] = &[
     (
         "Navigator",
         &[
+            ("policy", "sequential"),
+            ("within", "0.5"),
             ("embed", "{ sound: [{ linear: { size: 16 } }] }"),
             ("latency", "{ ratio: 0.3 }"),
             ("temperature", "{ from: 5.0, to: 0.2 }"),

@@ -3,12 +3,20 @@ use serde::{Deserialize, Serialize};
 use super::layer::Layer;
 use super::ordered::Ordered;
 
-/// The navigator (Section III-C of the paper): an embedding of each modality's input, all of them side by side,
-/// and one linear layer that scores the exits of every modality.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+/// What decides how far each sample goes: the paper's navigator (Section III-C), which is an embedding of each modality's
+/// input, all of them side by side, and one linear layer that scores the exits of every modality; or a learned policy,
+/// which sees what the network makes of the sample.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Navigator {
+    /// Who decides how far each sample goes; `paper` where left out.
+    #[serde(default)]
+    pub(crate) policy: Policy,
+    /// For a learned policy, the points of accuracy below late fusion that an answer may cost where no budget is given;
+    /// 0.5 where left out. Points of F1 for labels, and for real values percents of the mean absolute error.
+    #[serde(default = "Navigator::within")]
+    pub(crate) within: f64,
     /// The layers, without names, that embed each modality's input. Where the last one does not yield a vector,
     /// `global_average_pool` follows. A modality that is left out gets a light embedding by the kind of its input:
     /// an image is pooled to at most 8 x 8 and passes one residual block of 8 channels; tokens become vectors of 16
@@ -16,12 +24,27 @@ pub(crate) struct Navigator {
     /// linear layer of 16 features.
     #[serde(default)]
     pub(crate) embed: Ordered<Vec<Layer>>,
-    /// How much latency weighs against the task loss; `{ ratio: 0.3 }` where left out.
+    /// For the paper's policy: how much latency weighs against the task loss; `{ ratio: 0.3 }` where left out.
     #[serde(default, deserialize_with = "super::or_default")]
     pub(crate) latency: Latency,
-    /// The temperature of the Gumbel-softmax, Eq. (5).
+    /// For the paper's policy: the temperature of the Gumbel-softmax, Eq. (5).
     #[serde(default)]
     pub(crate) temperature: Temperature,
+}
+
+/// Who decides how far each sample goes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) enum Policy {
+    /// The paper's navigator: once, from the raw inputs, for the λ that it was trained with.
+    #[default]
+    Paper,
+    /// Once, after the first block of every modality, for any budget: predicts how good each route's answer would be.
+    Value,
+    /// After every block, for any budget: predicts from the answer so far how good the answers ahead would be. The most
+    /// accurate for its time.
+    Sequential,
 }
 
 /// λ of Eq. (4): how much latency weighs against the task loss.
@@ -58,6 +81,24 @@ pub(crate) enum Anneal {
     Exponential,
     /// The same difference each step.
     Linear,
+}
+
+impl Navigator {
+    fn within() -> f64 {
+        0.5
+    }
+}
+
+impl Default for Navigator {
+    fn default() -> Self {
+        Self {
+            policy: Policy::default(),
+            within: Self::within(),
+            embed: Ordered::default(),
+            latency: Latency::default(),
+            temperature: Temperature::default(),
+        }
+    }
 }
 
 impl Default for Latency {

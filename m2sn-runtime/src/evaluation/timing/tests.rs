@@ -9,6 +9,7 @@ use crate::Device;
 use crate::batch::Feature;
 use crate::network::Description;
 use crate::plan::Plan;
+use crate::policy::Policies;
 use crate::tiny::{Tiny, TinyInput, TinyRoute, samples};
 
 #[test]
@@ -189,6 +190,14 @@ impl Network for Heavy {
 
     fn variables(&self) -> &VarStore {
         self.tiny.variables()
+    }
+
+    fn policies(&self) -> &Policies {
+        self.tiny.policies()
+    }
+
+    fn policies_mut(&mut self) -> &mut Policies {
+        self.tiny.policies_mut()
     }
 
     fn block(&self, modality: usize, block: usize, input: &Feature, train: bool) -> Feature {

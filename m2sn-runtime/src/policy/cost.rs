@@ -1,0 +1,199 @@
+//! What ways cost on one machine.
+
+use super::{Grid, Look, State};
+use crate::latency::{Estimate, Table};
+use crate::network::Network;
+use crate::{Error, Result};
+
+/// The most states in which samples of a network may leave for a policy that weighs all of them against each other.
+pub(crate) const MOST_STATES: usize = 1024;
+
+/// What it costs to go from state to state, in milliseconds, by a latency table.
+///
+/// Nothing here is learned: the same policy decides by the costs of whatever machine it is on.
+#[derive(Debug, Clone)]
+pub struct Costs {
+    table: Table,
+    grid: Grid,
+    /// By the numbers of two states, see [`Costs::watched`].
+    watched: Vec<Price>,
+}
+
+/// A time, and the one that is hardly ever exceeded: the sum of the 99th percentiles of its parts.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Price {
+    /// The milliseconds to be expected: the sum of the medians.
+    pub expected: f64,
+    /// The milliseconds that are exceeded by less than one in a hundred.
+    pub worst: f64,
+}
+
+impl Costs {
+    /// The costs by a table of this network.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where the table is of another network, or where samples can leave in more states than can be
+    /// weighed against each other (1024).
+    pub fn new<N: Network>(table: Table) -> Result<Self> {
+        table.check::<N>()?;
+        let grid = Grid::of(N::description().modalities);
+        if grid.len() > MOST_STATES {
+            return Err(Error::invalid(format!(
+                "`{}` has {} routes, more than a learned policy can weigh (at most {MOST_STATES}); take fewer shortcuts",
+                N::description().name,
+                grid.len()
+            )));
+        }
+        let mut costs = Self { table, grid, watched: Vec::new() };
+        costs.watched = costs.watch();
+        Ok(costs)
+    }
+
+    /// The table that the costs come from.
+    pub fn table(&self) -> &Table {
+        &self.table
+    }
+
+    /// What late fusion takes, from the inputs to the logits.
+    pub fn late_fusion(&self) -> f64 {
+        self.table.late_fusion()
+    }
+
+    /// The blocks between two states.
+    pub fn blocks(&self, from: &State, to: &State) -> Price {
+        let modalities = self.table.modalities.iter().enumerate();
+        let blocks = modalities.flat_map(|(m, modality)| {
+            let range = from.blocks().get(m).copied().unwrap_or(0)..to.blocks().get(m).copied().unwrap_or(0);
+            modality.blocks.get(range).unwrap_or_default().iter()
+        });
+        blocks.copied().map(Price::of).sum()
+    }
+
+    /// What it takes to answer in a state: the shortcuts of these modalities, fusion and head.
+    pub fn answer(&self, state: &State, modalities: impl Iterator<Item = usize>) -> Price {
+        let shortcut = |modality: usize| {
+            let exit = state.blocks().get(modality)?.checked_sub(1)?;
+            // `full` has none.
+            Some(Price::of(*self.table.modalities.get(modality)?.shortcuts.get(exit)?))
+        };
+        modalities.filter_map(shortcut).sum::<Price>() + Price::of(self.table.head)
+    }
+
+    /// From the inputs to the answer by the route that ends in a state, without any look.
+    pub fn route(&self, to: &State) -> Price {
+        self.direct(&State::start(to.blocks().len()), to)
+    }
+
+    /// From a state where nothing has been answered to the answer in another, without a look in between.
+    pub fn direct(&self, from: &State, to: &State) -> Price {
+        self.blocks(from, to) + self.answer(to, 0..to.blocks().len())
+    }
+
+    /// From a state where an answer stands to the answer in another, with a look after each block until nothing is left
+    /// to decide; none where both are the same.
+    ///
+    /// # Panics
+    /// Where a sample cannot leave in one of the states, or the first does not lead to the second.
+    pub fn watched(&self, from: &State, to: &State) -> Price {
+        let number = |state: &State| self.grid.number(state).expect("the states are those of the network");
+        self.watched[number(from) * self.grid.len() + number(to)]
+    }
+
+    /// The modality to advance on the way to another state: of those that have to, the one whose next block is the
+    /// cheapest. `None` where none has to.
+    pub fn advance(&self, from: &State, to: &State) -> Option<usize> {
+        let behind = (0..from.blocks().len()).filter(|m| from.blocks()[*m] < to.blocks()[*m]);
+        let next = |modality: usize| self.blocks(from, &from.after(modality)).expected;
+        behind.min_by(|left, right| next(*left).total_cmp(&next(*right)))
+    }
+
+    /// One step of [`Costs::watched`]: a block, and the answer after it, with the look at it where there is a choice.
+    pub fn step(&self, from: &State, modality: usize) -> Price {
+        let next = from.after(modality);
+        let look = if self.is_last(&next) { Price::default() } else { Price::of(self.table.sequential) };
+        self.blocks(from, &next) + self.answer(&next, std::iter::once(modality)) + look
+    }
+
+    /// A whole way from the inputs to the answer in its last state, with the looks that were taken on it.
+    pub fn journey(&self, looks: &[(State, Look)], end: &State) -> Price {
+        let mut price = self.blocks(&State::start(end.blocks().len()), end);
+        let mut answered: Option<&State> = None;
+        for (state, look) in looks {
+            price = price + Price::of(self.decision(*look));
+            if *look == Look::Posterior {
+                price = price + self.answer_after(answered, state);
+                answered = Some(state);
+            }
+        }
+        if answered != Some(end) { price + self.answer_after(answered, end) } else { price }
+    }
+
+    /// What a decision takes, what it looks at left out.
+    fn decision(&self, look: Look) -> Estimate {
+        match look {
+            Look::Nothing => Estimate::default(),
+            Look::Scores => self.table.navigator,
+            Look::Stems => self.table.value,
+            Look::Posterior => self.table.sequential,
+        }
+    }
+
+    /// What it takes to answer in a state: only modalities that have moved on since the last answer need a shortcut.
+    fn answer_after(&self, last: Option<&State>, state: &State) -> Price {
+        let moved = |modality: &usize| last.is_none_or(|last| last.blocks()[*modality] != state.blocks()[*modality]);
+        self.answer(state, (0..state.blocks().len()).filter(moved))
+    }
+
+    /// Whether every encoder has come to its end.
+    pub fn is_last(&self, state: &State) -> bool {
+        state.blocks().iter().zip(self.grid.exits()).all(|(blocks, exits)| blocks == exits)
+    }
+
+    /// Where late fusion ends.
+    pub(crate) fn last(&self) -> State {
+        State::at(&self.grid.exits().iter().map(|exits| exits - 1).collect::<Vec<_>>())
+    }
+
+    pub(crate) fn grid(&self) -> &Grid {
+        &self.grid
+    }
+
+    fn watch(&self) -> Vec<Price> {
+        let count = self.grid.len();
+        let mut watched = vec![Price::default(); count * count];
+        // States that lead on have lower numbers than those that they lead to.
+        for from in (0..count).rev() {
+            let state = self.grid.state(from);
+            for to in from + 1..count {
+                let goal = self.grid.state(to);
+                if !state.leads_to(&goal) {
+                    continue;
+                }
+                let Some(modality) = self.advance(&state, &goal) else { continue };
+                let next = self.grid.number(&state.after(modality)).unwrap_or(to);
+                watched[from * count + to] = self.step(&state, modality) + watched[next * count + to];
+            }
+        }
+        watched
+    }
+}
+
+impl Price {
+    pub(crate) fn of(estimate: Estimate) -> Self {
+        Self { expected: estimate.median, worst: estimate.p99 }
+    }
+}
+
+impl std::ops::Add for Price {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self { expected: self.expected + other.expected, worst: self.worst + other.worst }
+    }
+}
+
+impl std::iter::Sum for Price {
+    fn sum<I: Iterator<Item = Self>>(prices: I) -> Self {
+        prices.fold(Self::default(), |sum, price| sum + price)
+    }
+}

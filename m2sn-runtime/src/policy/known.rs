@@ -1,0 +1,101 @@
+//! What a learned policy knows of a sample, in numbers.
+
+use tch::{Kind, Tensor};
+
+use super::State;
+use crate::network::Description;
+use crate::parts::pooled_width;
+use crate::task::Task;
+
+/// The highest log-probabilities that are looked at.
+const HIGHEST: i64 = 3;
+/// Below this, a log-probability says no more than that there is none.
+const LEAST_LOG: f64 = -20.0;
+
+/// The width of what is known by the stems: see [`stems`].
+pub(crate) fn stems_width(description: &Description) -> i64 {
+    let first = |modality: &crate::network::Modality| modality.exits.first().map_or(0, |exit| pooled_width(exit.dims));
+    description.modalities.iter().map(first).sum()
+}
+
+/// Pooled outputs of the first blocks side by side, `[batch, known]`.
+pub(crate) fn stems(stems: &[Tensor]) -> Tensor {
+    Tensor::cat(stems, 1)
+}
+
+/// The width of what is known by a posterior: see [`posterior`].
+pub(crate) fn posterior_width(description: &Description) -> i64 {
+    let places: i64 = description.modalities.iter().map(|modality| modality.exits.len() as i64).sum();
+    let modalities = description.modalities.len() as i64;
+    places
+        + match description.task {
+            Task::Classification { classes } => classes.min(HIGHEST) + 2 + 3 * modalities,
+            Task::Multilabel { .. } => 4 + 2 * modalities,
+            Task::Regression { targets } => targets + modalities,
+        }
+}
+
+/// What the network would answer in a state, and which state it is, `[batch, known]`.
+///
+/// * Classes: the three highest log-probabilities, the highest probability, the entropy; for each modality alone the
+///   highest probability, the entropy, and how probable it finds the class that all together find the most probable.
+/// * Labels: mean and maximum of their entropies, the least distance of a logit from zero, how many are expected; for
+///   each modality alone the mean entropy, and the mean difference of its probabilities from those of all together.
+/// * Values: themselves; for each modality alone the mean difference of its values from them.
+///
+/// Then, for each modality, a one at the place of its exit: `places`, `[batch or 1, exits of all modalities]`.
+pub(crate) fn posterior(description: &Description, logits: &Tensor, alone: &[Tensor], places: &Tensor) -> Tensor {
+    let logits = logits.to_kind(Kind::Float);
+    let said = match description.task {
+        Task::Classification { classes } => {
+            let log = logits.log_softmax(-1, Kind::Float).clamp_min(LEAST_LOG);
+            let (highest, _) = log.topk(classes.min(HIGHEST), -1, true, true);
+            let class = log.argmax(-1, true);
+            let mut said = vec![highest.narrow(1, 0, 1).exp(), highest, entropy(&log)];
+            for alone in alone {
+                let log = alone.log_softmax(-1, Kind::Float).clamp_min(LEAST_LOG);
+                said.extend([log.amax(-1, true).exp(), entropy(&log), log.gather(1, &class, false)]);
+            }
+            Tensor::cat(&said, 1)
+        }
+        Task::Multilabel { .. } => {
+            let entropies = entropies(&logits);
+            let mean = entropies.mean_dim(-1, true, Kind::Float);
+            let probabilities = logits.sigmoid();
+            let expected = probabilities.sum_dim_intlist(-1, true, Kind::Float);
+            let mut said = vec![mean, entropies.amax(-1, true), logits.abs().amin(-1, true), expected];
+            for alone in alone {
+                let entropy = self::entropies(alone).mean_dim(-1, true, Kind::Float);
+                let difference = (alone.sigmoid() - &probabilities).abs().mean_dim(-1, true, Kind::Float);
+                said.extend([entropy, difference]);
+            }
+            Tensor::cat(&said, 1)
+        }
+        Task::Regression { .. } => {
+            let differences = alone.iter().map(|alone| (alone - &logits).abs().mean_dim(-1, true, Kind::Float));
+            Tensor::cat(&std::iter::once(logits.shallow_clone()).chain(differences).collect::<Vec<_>>(), 1)
+        }
+    };
+    let rows = said.size()[0];
+    Tensor::cat(&[said, places.to_device(logits.device()).expand([rows, -1], false)], 1)
+}
+
+/// The entropy of each label, `[batch, labels]`.
+fn entropies(logits: &Tensor) -> Tensor {
+    let (there, missing) = (logits.log_sigmoid().clamp_min(LEAST_LOG), (-logits).log_sigmoid().clamp_min(LEAST_LOG));
+    -(there.exp() * &there + missing.exp() * &missing)
+}
+
+/// The entropy of log-probabilities, `[batch, 1]`.
+fn entropy(log: &Tensor) -> Tensor {
+    -(log.exp() * log).sum_dim_intlist(-1, true, Kind::Float)
+}
+
+/// A state as [`posterior`] has it, `[1, places]`.
+pub(crate) fn place(description: &Description, state: &State) -> Tensor {
+    let mut places = Vec::new();
+    for (modality, blocks) in description.modalities.iter().zip(state.blocks()) {
+        places.extend((1..=modality.exits.len()).map(|exit| f32::from(u8::from(exit == *blocks))));
+    }
+    Tensor::from_slice(&places).unsqueeze(0)
+}

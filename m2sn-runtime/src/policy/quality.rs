@@ -1,0 +1,156 @@
+//! How good the answer by each route would be, as learned from samples.
+
+use tch::nn::Path;
+use tch::{Kind, Reduction, Tensor};
+
+use crate::nn::Affine;
+use crate::task::Task;
+
+/// Predicts, from what is known of a sample, the quality of its answer by every route.
+///
+/// Quality is the task's own: the probability that the class is right, the expected F1 of the labels, or the negative
+/// expected mean absolute error.
+///
+/// ```text
+/// known, standardised ─ linear ─ relu ─ dropout ─ linear ─ scale, shift ─ sigmoid (softplus for an error)
+/// ```
+///
+/// Variables: `mean`, `deviation` (of what is known), `hidden.weight`, …, `output.weight`, …, `scale`, `shift` (by which
+/// the prediction is calibrated on samples that the encoders have not seen) and `unit`, all but the four of the linear
+/// maps without gradients.
+#[derive(Debug)]
+pub(crate) struct Quality {
+    task: Task,
+    mean: Tensor,
+    deviation: Tensor,
+    hidden: Affine,
+    output: Affine,
+    scale: Tensor,
+    shift: Tensor,
+    unit: Tensor,
+}
+
+/// The width of the hidden layer.
+const HIDDEN: i64 = 64;
+/// The share of hidden values that training drops.
+const DROPOUT: f64 = 0.1;
+/// Keeps what does not vary from being divided by nothing.
+const LEAST_DEVIATION: f64 = 1e-3;
+
+impl Quality {
+    /// A predictor with freshly drawn parameters, from `known` values to the quality in each of `states`.
+    pub(crate) fn new(path: &Path<'_>, task: Task, known: i64, states: i64) -> Self {
+        Self {
+            task,
+            mean: path.zeros_no_train("mean", &[known]),
+            deviation: path.ones_no_train("deviation", &[known]),
+            hidden: Affine::new(&(path / "hidden"), known, HIDDEN),
+            output: Affine::new(&(path / "output"), HIDDEN, states),
+            scale: path.ones_no_train("scale", &[1]),
+            shift: path.zeros_no_train("shift", &[1]),
+            unit: path.ones_no_train("unit", &[1]),
+        }
+    }
+
+    /// The quality in every state, `[batch, known]` → `[batch, states]`.
+    pub(crate) fn predict(&self, known: &Tensor) -> Tensor {
+        self.read(&self.scores(known, false))
+    }
+
+    /// The scores from which [`Quality::read`] makes qualities.
+    pub(crate) fn scores(&self, known: &Tensor, train: bool) -> Tensor {
+        let known = (known - &self.mean) / &self.deviation;
+        let hidden = self.hidden.forward(&known).relu();
+        let hidden = if train { hidden.dropout(DROPOUT, true) } else { hidden };
+        self.output.forward(&hidden)
+    }
+
+    /// The quality that calibrated scores say, in the task's own terms.
+    pub(crate) fn read(&self, scores: &Tensor) -> Tensor {
+        let scores = scores * &self.scale + &self.shift;
+        match self.task {
+            Task::Regression { .. } => -(scores.softplus() * &self.unit),
+            _ => scores.sigmoid(),
+        }
+    }
+
+    /// The loss of uncalibrated scores against what the qualities came to, each weighted by `counts`, a tensor of zeros and ones.
+    pub(crate) fn loss(&self, scores: &Tensor, quality: &Tensor, counts: &Tensor) -> Tensor {
+        let each = match self.task {
+            Task::Regression { .. } => {
+                let error = -quality / &self.unit;
+                scores.softplus().mse_loss(&error, Reduction::None)
+            }
+            _ => scores.binary_cross_entropy_with_logits::<Tensor>(quality, None, None, Reduction::None),
+        };
+        (each * counts).sum(Kind::Float) / counts.sum(Kind::Float).clamp_min(1.0)
+    }
+
+    /// Sets by what known values are standardised.
+    pub(crate) fn standardise(&self, known: &Tensor) {
+        tch::no_grad(|| {
+            let (deviation, mean) = known.std_mean_dim(0, false, false);
+            let (mut own_mean, mut own_deviation) = (self.mean.shallow_clone(), self.deviation.shallow_clone());
+            own_mean.copy_(&mean);
+            own_deviation.copy_(&deviation.clamp_min(LEAST_DEVIATION));
+        });
+    }
+
+    /// Sets the unit in which errors are predicted: their mean.
+    pub(crate) fn set_unit(&self, quality: &Tensor) {
+        if let Task::Regression { .. } = self.task {
+            let mut unit = self.unit.shallow_clone();
+            tch::no_grad(|| unit.copy_(&quality.mean(Kind::Float).abs().clamp_min(f64::EPSILON).view(1)));
+        }
+    }
+
+    /// What a point of quality is worth: a hundredth, for errors a hundredth of the unit.
+    pub(crate) fn unit(&self) -> f64 {
+        self.unit.double_value(&[0])
+    }
+
+    /// Sets scale and shift.
+    pub(crate) fn calibrate(&self, scale: f64, shift: f64) {
+        let (mut own_scale, mut own_shift) = (self.scale.shallow_clone(), self.shift.shallow_clone());
+        tch::no_grad(|| {
+            let _ = own_scale.fill_(scale);
+            let _ = own_shift.fill_(shift);
+        });
+    }
+}
+
+/// What each sample's answer is worth, `[samples]` of `f32`: 1 for the right class, the F1 of its labels (1 where there
+/// are none and none is found), or the negative mean absolute error.
+///
+/// `logits` are `[samples, outputs]`, finite, and `target` is as the task has it.
+pub(crate) fn achieved(task: Task, logits: &Tensor, target: &Tensor) -> Tensor {
+    match task {
+        Task::Classification { .. } => logits.argmax(-1, false).eq_tensor(target).to_kind(Kind::Float),
+        Task::Multilabel { .. } => {
+            let found = logits.gt(0.0).to_kind(Kind::Float);
+            let sum = |tensor: &Tensor| tensor.sum_dim_intlist(-1, false, Kind::Float);
+            let (both, all) = (sum(&(&found * target)) * 2.0, sum(&found) + sum(target));
+            (&both / all.clamp_min(1.0)).where_self(&all.gt(0.0), &both.ones_like())
+        }
+        Task::Regression { .. } => -(logits - target).abs().mean_dim(-1, false, Kind::Float),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn achieved_by_hand() {
+        let values = |tensor: Tensor| Vec::<f64>::try_from(tensor).unwrap();
+        let logits = Tensor::from_slice(&[2f32, 1.0, -1.0, 3.0, -0.5, -2.0]).view([3, 2]);
+        let classes = Tensor::from_slice(&[0i64, 0, 1]);
+        assert_eq!(values(achieved(Task::Classification { classes: 2 }, &logits, &classes)), [1.0, 0.0, 0.0]);
+        // Found are (1, 1), (0, 1), (0, 0): one of two right, none of one, and nothing where there is nothing.
+        let labels = Tensor::from_slice(&[1f32, 0.0, 1.0, 0.0, 0.0, 0.0]).view([3, 2]);
+        let found = values(achieved(Task::Multilabel { labels: 2 }, &logits, &labels));
+        assert!((found[0] - 2.0 / 3.0).abs() < 1e-6 && found[1..] == [0.0, 1.0], "{found:?}");
+        let targets = Tensor::from_slice(&[1f32, 1.0, -1.0, 1.0, 0.5, 0.0]).view([3, 2]);
+        assert_eq!(values(achieved(Task::Regression { targets: 2 }, &logits, &targets)), [-0.5, -1.0, -1.5]);
+    }
+}

@@ -1,0 +1,91 @@
+//! A decision after every block: the sequential policy.
+//!
+//! Where a sample stands, its answer so far tells how good that answer is, and how good those in the states ahead would
+//! be. The sample stops where no way on is worth its price; else the next block towards the best state runs, and the
+//! question is asked again with what that has shown. Encoders share their prefixes, so nothing is computed in vain but
+//! the shortcuts and heads of states that a sample looks at and leaves behind.
+
+use tch::Tensor;
+use tch::nn::Path;
+
+use super::front::Front;
+use super::quality::Quality;
+use super::terms::{Choice, Terms, first};
+use super::value::rows;
+use super::{Look, Move, Policy, Seen, State, known};
+use crate::network::Description;
+use crate::{Error, Result};
+
+/// What the sequential policy has learned.
+#[derive(Debug)]
+pub struct Sequential {
+    pub(crate) quality: Quality,
+    pub(crate) front: Front,
+    description: &'static Description,
+}
+
+impl Sequential {
+    pub(crate) fn new(path: &Path<'_>, description: &'static Description, states: i64) -> Self {
+        let quality = Quality::new(path, description.task, known::posterior_width(description), states);
+        Self { quality, front: Front::new(path), description }
+    }
+
+    /// The quality of the answer in every state, from what the network would answer in this one.
+    pub(crate) fn qualities(&self, state: &State, logits: &Tensor, alone: &[Tensor]) -> Result<Vec<Vec<f64>>> {
+        let known = known::posterior(self.description, logits, alone, &known::place(self.description, state));
+        rows(&self.quality.predict(&known))
+    }
+
+    /// The policy on these terms.
+    pub fn on<'a>(&'a self, terms: Terms<'a>) -> Sequencing<'a> {
+        Sequencing { sequential: self, terms }
+    }
+}
+
+/// The sequential policy on given terms.
+#[derive(Debug)]
+pub struct Sequencing<'a> {
+    sequential: &'a Sequential,
+    terms: Terms<'a>,
+}
+
+impl Policy for Sequencing<'_> {
+    fn look(&self, state: &State) -> Look {
+        // At the end there is nothing left to decide.
+        let decides = first(state).is_none() && !self.terms.costs.is_last(state);
+        if decides { Look::Posterior } else { Look::Nothing }
+    }
+
+    fn next(&self, state: &State, seen: &Seen) -> Result<Vec<Move>> {
+        if let Some(moves) = self.terms.begin(state, seen) {
+            return Ok(moves);
+        }
+        let (costs, grid) = (self.terms.costs, self.terms.costs.grid());
+        if costs.is_last(state) {
+            return Ok(vec![Move::Stop; seen.rows.len()]);
+        }
+        let Some(posterior) = &seen.posterior else {
+            return Err(Error::invalid("sequential policy: nothing was seen of the samples"));
+        };
+        let qualities = self.sequential.qualities(state, &posterior.logits, &posterior.alone)?;
+        let spent = self.terms.spent(seen, || {
+            let first = State::at(&vec![0; state.blocks().len()]);
+            costs.route(&first) + costs.watched(&first, state)
+        });
+        let of = |(row, quality): (&usize, Vec<f64>)| {
+            let price = |number: usize| {
+                let goal = grid.state(number);
+                state.leads_to(&goal).then(|| costs.watched(state, &goal))
+            };
+            let Some(Choice { number, for_want_of_time }) = self.terms.choose(*row, &quality, spent, price) else {
+                return Move::Stop;
+            };
+            match costs.advance(state, &grid.state(number)) {
+                Some(modality) => Move::Run(modality),
+                None if for_want_of_time => Move::Cut,
+                None => Move::Stop,
+            }
+        };
+        Ok(seen.rows.iter().zip(qualities).map(of).collect())
+    }
+}
