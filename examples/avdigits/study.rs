@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use m2sn::evaluation::{Candidate, Exits, Report, Way, study, timing};
 use m2sn::latency::{self, Table};
 use m2sn::network::{Input as _, Network, Route as _};
-use m2sn::plan::{Latency, Plan};
+use m2sn::plan::{Latency, Navigator, Plan, Policy};
+use m2sn::policy::Budget;
 use m2sn::tch::{self, Tensor};
 use m2sn::training::{Progress, StageReport, Trainer};
 use m2sn::{Batch, Device, Error, Result, data, routing};
@@ -89,13 +90,16 @@ pub(crate) fn run(splits: &Splits, Settings { plan, latency, folder }: &Settings
     training.push(trainer.shortcuts(&mut model, &learned, progress)?);
     training.push(trainer.fusion(&mut model, &learned, progress)?);
 
-    say("training navigators");
-    // The same network learns a second navigator, to which milliseconds mean nothing.
+    say("training policies");
+    // The same network learns a second navigator of the paper's, to which milliseconds mean nothing.
     let mut unhurried = copy(&model, &folder.join("fused"))?;
-    let mut without_latency = plan.clone();
+    let mut without_latency = with(plan, Policy::Paper);
     without_latency.navigator.latency = Latency::Weight(0.0);
     train(&without_latency, "without-latency").navigator(&mut unhurried, &learned, progress)?;
     training.push(trainer.navigator(&mut model, &learned, progress)?);
+    for other in [Policy::Paper, Policy::Value] {
+        training.push(train(&with(plan, other), other.name()).navigator(&mut model, &learned, progress)?);
+    }
 
     say("measuring");
     let on_valid = Exits::of(&model, &valid)?;
@@ -107,9 +111,14 @@ pub(crate) fn run(splits: &Splits, Settings { plan, latency, folder }: &Settings
     let rival = on_valid.rival(&table)?;
     candidates.extend(rival.map(|route| Candidate::new("best fixed shortcut", &model, Way::Fixed(route))));
     candidates.extend([
-        Candidate::new("M²SN without latency in the loss", &unhurried, Way::Navigator),
-        Candidate::new("M²SN", &model, Way::Navigator),
+        Candidate::new("paper without latency in the loss", &unhurried, Way::Navigator),
+        Candidate::new("paper", &model, Way::Navigator),
     ]);
+    let budget = Budget::Price(plan.navigator.price);
+    candidates.extend(
+        [Policy::Value, Policy::Sequential]
+            .map(|policy| Candidate::new(policy.name(), &model, Way::Within(policy, budget))),
+    );
     let mut report = study(&candidates, &test, &timing::Settings::default())?;
     report.warnings = latency::unpaid::<AvDigits>(&table)?;
 
@@ -124,6 +133,12 @@ pub(crate) fn run(splits: &Splits, Settings { plan, latency, folder }: &Settings
         latency_file: kept,
         training,
     })
+}
+
+/// The plan with another policy.
+fn with(plan: &Plan, policy: Policy) -> Plan {
+    let navigator = Navigator { policy, ..plan.navigator.clone() };
+    Plan { navigator, ..plan.clone() }
 }
 
 /// The samples as the network takes them.

@@ -61,9 +61,9 @@ pub enum Method {
 pub struct Navigator {
     /// Who decides: the stage teaches this policy, and [`crate::routing::predict`] asks it.
     pub policy: Policy,
-    /// The points below late fusion that a learned policy may cost, where no budget is given:
-    /// [`crate::policy::Budget::AccuracyWithin`].
-    pub within: f64,
+    /// What quality the time of late fusion must bring, where a learned policy is given no budget:
+    /// [`crate::policy::Budget::Price`].
+    pub price: f64,
     /// The settings of the stage.
     pub stage: Stage,
     /// λ of Eq. (4), for the paper's policy.
@@ -184,7 +184,7 @@ impl Plan {
             Latency::Weight(value) => ("weight", value),
         };
         at_least_zero(&format!("navigator.latency.{name}"), value)?;
-        at_least_zero("navigator.within", self.navigator.within)?;
+        at_least_zero("navigator.price", self.navigator.price)?;
         above_zero("navigator.temperature.from", self.navigator.temperature.from)?;
         above_zero("navigator.temperature.to", self.navigator.temperature.to)
     }
@@ -261,7 +261,7 @@ mod tests {
             |plan| plan.navigator.latency = Latency::Ratio(f64::INFINITY),
             |plan| plan.navigator.latency = Latency::Weight(-0.5),
             |plan| plan.navigator.temperature.to = 0.0,
-            |plan| plan.navigator.within = -0.5,
+            |plan| plan.navigator.price = -0.5,
         ];
         assert!(Tiny::plan().check().is_ok());
         let errors = cases.map(|spoil| {

@@ -124,7 +124,7 @@ impl Network for Tiny {
             fusion: stage.clone(),
             navigator: Navigator {
                 policy: Policy::Paper,
-                within: 0.5,
+                price: 0.05,
                 stage,
                 latency: Latency::Ratio(0.3),
                 temperature: Temperature { from: 5.0, to: 0.2, anneal: Anneal::Exponential },

@@ -3,6 +3,8 @@
 use super::report::LATE_FUSION;
 use crate::latency::Stopwatch;
 use crate::network::{Description, Input, Network, check_inputs};
+use crate::plan::Policy;
+use crate::policy::{Budget, Paper};
 use crate::routing::{self, encode};
 use crate::{Error, Result};
 
@@ -18,7 +20,7 @@ pub struct Candidate<'a, N: Network> {
 }
 
 /// A way to use a network.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Way<R> {
     /// One encoder to its end, and its own task head: a uni-modal network.
     Alone {
@@ -29,8 +31,17 @@ pub enum Way<R> {
     LateFusion,
     /// The same route for every sample, without the navigator.
     Fixed(R),
-    /// The route that the navigator decides on, sample by sample.
+    /// The route that the paper's navigator decides on, sample by sample.
     Navigator,
+    /// The route that a learned policy decides on within a budget, sample by sample.
+    Within(Policy, Budget),
+}
+
+impl<R> Way<R> {
+    /// Whether it is decided sample by sample.
+    pub fn is_adaptive(&self) -> bool {
+        matches!(self, Self::Navigator | Self::Within(..))
+    }
 }
 
 impl<'a, N: Network> Candidate<'a, N> {
@@ -73,7 +84,10 @@ impl<'a, N: Network> Candidate<'a, N> {
             }
             Way::LateFusion => Ok(routing::predict_by(self.network, input, routing::full::<N>())?.milliseconds),
             Way::Fixed(route) => Ok(routing::predict_by(self.network, input, route)?.milliseconds),
-            Way::Navigator => Ok(routing::predict(self.network, input)?.milliseconds),
+            Way::Navigator => Ok(routing::predict_with(self.network, input, &Paper)?.milliseconds),
+            Way::Within(policy, budget) => {
+                Ok(routing::predict_within(self.network, input, policy, budget)?.milliseconds)
+            }
         }
     }
 
@@ -84,6 +98,7 @@ impl<'a, N: Network> Candidate<'a, N> {
             Way::LateFusion => LATE_FUSION.into(),
             Way::Fixed(route) => route.to_string(),
             Way::Navigator => "navigator".into(),
+            Way::Within(policy, budget) => format!("{}, {budget}", policy.name()),
         }
     }
 }

@@ -2,15 +2,17 @@
 
 use std::cmp::Ordering;
 
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 use super::{Scores, scores};
+use crate::batch::Feature;
 use crate::data::Dataset;
 use crate::latency::{self, Table, cheapest};
-use crate::network::{Description, Input, Network, Route, exit_features};
-use crate::routing;
+use crate::network::{Description, Input, Network, Route, check_inputs, exit_features};
+use crate::parts::{Cached, pool};
+use crate::policy::{Budget, Costs, Policy};
 use crate::task::Task;
-use crate::{Error, Result};
+use crate::{Error, Result, navigator, plan, routing};
 
 /// The samples that go through the network at a time.
 const BATCH: i64 = 256;
@@ -25,8 +27,21 @@ pub struct Exits<'a, N: Network> {
     network: &'a N,
     /// By modality, then by exit: `[samples, feature]`.
     features: Vec<Vec<Tensor>>,
+    /// By modality, the pooled output of the first block.
+    stems: Vec<Tensor>,
+    /// By modality, the scores of the paper's navigator, `[samples, exits]`.
+    scores: Vec<Tensor>,
     routes: Vec<N::Route>,
     target: Tensor,
+}
+
+/// Where a policy would send the samples of a data set.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decided<R> {
+    /// The route of each sample.
+    pub routes: Vec<R>,
+    /// What each sample's way takes by the latency table, its looks included.
+    pub milliseconds: Vec<f64>,
 }
 
 /// What a policy that knew the answers would do.
@@ -56,22 +71,66 @@ impl<'a, N: Network> Exits<'a, N> {
         let modalities = N::description().modalities;
         let mut pieces: Vec<Vec<Vec<Tensor>>> =
             modalities.iter().map(|modality| modality.exits.iter().map(|_| Vec::new()).collect()).collect();
-        let mut routes = Vec::new();
+        let mut stems: Vec<Vec<Tensor>> = modalities.iter().map(|_| Vec::new()).collect();
+        let mut scores: Vec<Vec<Tensor>> = modalities.iter().map(|_| Vec::new()).collect();
         for start in (0..data.len()).step_by(BATCH as usize) {
             let batch = data.narrow(start, BATCH.min(data.len() - start))?;
-            let inputs = batch.input().features().iter().map(|input| input.to_device(device)).collect();
-            let input = N::Input::from_features(inputs)?;
-            let decided = routing::decide(network, &input)
-                .map_err(|error| Error::invalid(format!("samples from {start} on, counted from there: {error}")))?;
-            routes.extend(decided);
-            for (modality, (input, pieces)) in input.features().iter().zip(&mut pieces).enumerate() {
+            let inputs: Vec<Feature> = batch.input().features().iter().map(|input| input.to_device(device)).collect();
+            check_inputs(network, &inputs)?;
+            for (scores, pieces) in network.navigate(&inputs, false).into_iter().zip(&mut scores) {
+                pieces.push(scores);
+            }
+            for (modality, (input, pieces)) in inputs.iter().zip(&mut pieces).enumerate() {
+                // Once more than needed: passes that keep everything take memory, and the first blocks are cheap.
+                stems[modality].push(pool(&network.block(modality, 0, input, false)));
                 for (feature, pieces) in exit_features(network, modality, input, false).into_iter().zip(pieces) {
                     pieces.push(feature);
                 }
             }
         }
-        let features = pieces.iter().map(|exits| exits.iter().map(|pieces| Tensor::cat(pieces, 0)).collect()).collect();
-        Ok(Self { network, features, routes, target: data.target().to_device(device) })
+        let whole = |pieces: &Vec<Vec<Tensor>>| pieces.iter().map(|pieces| Tensor::cat(pieces, 0)).collect();
+        let scores: Vec<Tensor> = whole(&scores);
+        let decided = navigator::decide(&scores)?;
+        let routes = (0..data.len() as usize).map(|row| {
+            let exits: Vec<usize> = decided.iter().map(|exits| exits[row]).collect();
+            N::Route::from_exits(&exits)
+                .ok_or_else(|| Error::invalid(format!("navigator: there is no route {exits:?}")))
+        });
+        Ok(Self {
+            network,
+            features: pieces.iter().map(whole).collect(),
+            stems: whole(&stems),
+            routes: routes.collect::<Result<_>>()?,
+            scores,
+            target: data.target().to_device(device),
+        })
+    }
+
+    /// Where a policy would send these samples, and what that would take by its costs; nothing but its looks is computed.
+    ///
+    /// # Errors
+    /// Those of the policy.
+    pub fn decided(&self, policy: &dyn Policy, costs: &Costs) -> Result<Decided<N::Route>> {
+        let Self { network, features, stems, scores, .. } = self;
+        let cached = Cached { network: *network, features, stems, scores };
+        let _no_grad = tch::no_grad_guard();
+        let rows = Tensor::arange(self.len() as i64, (Kind::Int64, tch::Device::Cpu));
+        let outcome = routing::run(&cached, &cached.inputs(&rows), policy, None)?;
+        let ways = outcome.looks.iter().zip(&outcome.states);
+        Ok(Decided {
+            milliseconds: ways.map(|(looks, end)| costs.journey(looks, end).expected).collect(),
+            routes: outcome.states.iter().map(routing::route::<N>).collect::<Result<_>>()?,
+        })
+    }
+
+    /// As [`Exits::decided`], by a policy of the network's own within a budget.
+    ///
+    /// # Errors
+    /// As [`routing::predict_within`].
+    pub fn within(&self, policy: plan::Policy, budget: Budget) -> Result<Decided<N::Route>> {
+        let policies = self.network.policies();
+        let costs = policies.costs()?;
+        routing::within(policies, None, policy, &[budget], |policy| self.decided(policy, costs))
     }
 
     /// The routes that the navigator decides on, one a sample.
@@ -460,7 +519,7 @@ mod tests {
         let data = samples(300, 1).unwrap().train;
         let _ = data.input().left.tensor().get(257).fill_(f64::NAN);
         let message = Exits::of(&network, &data).unwrap_err().to_string();
-        let expected = "samples from 256 on, counted from there: navigator: row 1 has the score NaN for modality 0";
+        let expected = "navigator: row 257 has the score NaN for modality 0";
         assert!(message.starts_with(expected), "{message}");
     }
 

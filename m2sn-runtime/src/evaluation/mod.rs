@@ -16,7 +16,7 @@ mod study;
 mod table;
 
 pub use candidate::{Candidate, Way};
-pub use exits::{Exits, Oracle};
+pub use exits::{Decided, Exits, Oracle};
 pub use report::{Comparison, Report, Row, Shares, Verdict};
 pub use scores::Scores;
 pub use seeds::{SeedRow, Seeds};

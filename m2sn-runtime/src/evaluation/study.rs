@@ -65,7 +65,7 @@ pub fn study<N: Network>(
         Ok(Row {
             name: candidate.name.clone(),
             way: candidate.describe(),
-            adaptive: candidate.way == Way::Navigator,
+            adaptive: candidate.way.is_adaptive(),
             scores: outcome.scores,
             milliseconds: timings.mean(index).ok_or_else(no_time)?,
             ratio: timings.ratio(index, baseline).ok_or_else(no_time)?,
@@ -122,6 +122,10 @@ fn of_way<N: Network>(way: Way<N::Route>, exits: &Exits<'_, N>) -> Result<Outcom
         Way::LateFusion => (exits.by(routing::full::<N>()), everywhere(routing::full::<N>())),
         Way::Fixed(route) => (exits.by(route), everywhere(route)),
         Way::Navigator => (exits.along(exits.routes())?, exits.routes().to_vec()),
+        Way::Within(policy, budget) => {
+            let routes = exits.within(policy, budget)?.routes;
+            (exits.along(&routes)?, routes)
+        }
     };
     Ok(Outcome {
         scores: exits.score(&logits)?,
@@ -166,7 +170,7 @@ fn comparisons<N: Network>(
 ) -> Result<Vec<Comparison>> {
     let ways = || candidates.iter().enumerate();
     let mut comparisons = Vec::new();
-    for (adaptive, navigator) in ways().filter(|(_, candidate)| candidate.way == Way::Navigator) {
+    for (adaptive, navigator) in ways().filter(|(_, candidate)| candidate.way.is_adaptive()) {
         for (index, fixed) in ways().filter(|(_, candidate)| matches!(candidate.way, Way::Fixed(_))) {
             let pairs = outcomes[index].errors.iter().zip(&outcomes[adaptive].errors);
             let differences: Vec<f64> = pairs.map(|(fixed, navigator)| fixed - navigator).collect();

@@ -71,6 +71,8 @@ pub(crate) fn highest_price(balances: &[Balance], loss: f64) -> Option<f64> {
 const LEVEL: f64 = 0.05;
 /// How much of the stake that could ruin a bet is put on it at most.
 const MOST_STAKE: f64 = 0.75;
+/// What draws are taken to vary by before any has been seen: little, as differences between two answers mostly do.
+const LEAST_SQUARE: f64 = 0.02;
 
 /// A number that the mean of a distribution on [-1, 1] exceeds with a probability of at most 5 %, from independent draws.
 ///
@@ -88,7 +90,7 @@ pub(crate) fn upper_bound(draws: &[f64]) -> f64 {
 }
 
 fn is_refuted(draws: &[f64], mean: f64) -> bool {
-    let (mut sum, mut squares) = (0.0, 0.25);
+    let (mut sum, mut squares) = (0.0, LEAST_SQUARE);
     let mut log_capital = 0.0;
     let rate = 2.0 * LEVEL.recip().ln() / draws.len().max(1) as f64;
     for (before, draw) in draws.iter().enumerate() {

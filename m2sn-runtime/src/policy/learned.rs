@@ -85,12 +85,16 @@ impl Policies {
     ///
     /// # Errors
     /// [`Error::Invalid`] where the budget cannot be one, the costs are not known, or the policy has not been trained.
-    pub(crate) fn allowance(&self, policy: plan::Policy, budget: Budget) -> Result<Option<Allowance>> {
+    pub(crate) fn allowance(&self, costs: &Costs, policy: plan::Policy, budget: Budget) -> Result<Option<Allowance>> {
         budget.check()?;
+        let late_fusion = costs.late_fusion();
         let free = f64::INFINITY;
         Ok(match budget {
             Budget::Milliseconds(milliseconds) => Some(Allowance { lambda: 0.0, milliseconds }),
             Budget::Lambda(lambda) => Some(Allowance { lambda, milliseconds: free }),
+            Budget::Price(price) => {
+                Some(Allowance { lambda: price * self.unit(policy)? / late_fusion, milliseconds: free })
+            }
             Budget::AccuracyWithin(points) => {
                 let balances = self.balances(policy)?;
                 if balances.is_empty() {
@@ -101,14 +105,22 @@ impl Policies {
                         policy.name()
                     )));
                 }
-                let price = highest_price(&balances, points / 100.0);
-                let unit = match policy {
-                    plan::Policy::Value => self.value()?.quality.unit(),
-                    _ => self.sequential()?.quality.unit(),
-                };
-                let late_fusion = self.costs()?.late_fusion();
-                price.map(|price| Allowance { lambda: price * unit / late_fusion, milliseconds: free })
+                match highest_price(&balances, points / 100.0) {
+                    Some(price) => self.allowance(costs, policy, Budget::Price(price))?,
+                    None => None,
+                }
             }
+        })
+    }
+
+    /// In what quality is counted: 1 for accuracies and F1, the mean absolute error that was learned from for real values.
+    ///
+    /// # Errors
+    /// As [`Policies::value`].
+    pub(crate) fn unit(&self, policy: plan::Policy) -> Result<f64> {
+        Ok(match policy {
+            plan::Policy::Value => self.value()?.quality.unit(),
+            _ => self.sequential()?.quality.unit(),
         })
     }
 

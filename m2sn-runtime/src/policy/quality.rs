@@ -12,12 +12,11 @@ use crate::task::Task;
 /// expected mean absolute error.
 ///
 /// ```text
-/// known, standardised ─ linear ─ relu ─ dropout ─ linear ─ scale, shift ─ sigmoid (softplus for an error)
+/// known, standardised ─ linear ─ relu ─ linear ─ sigmoid (softplus for an error)
 /// ```
 ///
-/// Variables: `mean`, `deviation` (of what is known), `hidden.weight`, …, `output.weight`, …, `scale`, `shift` (by which
-/// the prediction is calibrated on samples that the encoders have not seen) and `unit`, all but the four of the linear
-/// maps without gradients.
+/// Variables: `mean` and `deviation` of what is known, `hidden.weight`, `hidden.bias`, `output.weight`, `output.bias`, and
+/// `unit`, in which errors are predicted; all but the four of the linear maps have no gradient.
 #[derive(Debug)]
 pub(crate) struct Quality {
     task: Task,
@@ -25,15 +24,11 @@ pub(crate) struct Quality {
     deviation: Tensor,
     hidden: Affine,
     output: Affine,
-    scale: Tensor,
-    shift: Tensor,
     unit: Tensor,
 }
 
 /// The width of the hidden layer.
 const HIDDEN: i64 = 64;
-/// The share of hidden values that training drops.
-const DROPOUT: f64 = 0.1;
 /// Keeps what does not vary from being divided by nothing.
 const LEAST_DEVIATION: f64 = 1e-3;
 
@@ -46,36 +41,28 @@ impl Quality {
             deviation: path.ones_no_train("deviation", &[known]),
             hidden: Affine::new(&(path / "hidden"), known, HIDDEN),
             output: Affine::new(&(path / "output"), HIDDEN, states),
-            scale: path.ones_no_train("scale", &[1]),
-            shift: path.zeros_no_train("shift", &[1]),
             unit: path.ones_no_train("unit", &[1]),
         }
     }
 
     /// The quality in every state, `[batch, known]` → `[batch, states]`.
     pub(crate) fn predict(&self, known: &Tensor) -> Tensor {
-        self.read(&self.scores(known, false))
-    }
-
-    /// The scores from which [`Quality::read`] makes qualities.
-    pub(crate) fn scores(&self, known: &Tensor, train: bool) -> Tensor {
-        let known = (known - &self.mean) / &self.deviation;
-        let hidden = self.hidden.forward(&known).relu();
-        let hidden = if train { hidden.dropout(DROPOUT, true) } else { hidden };
-        self.output.forward(&hidden)
-    }
-
-    /// The quality that calibrated scores say, in the task's own terms.
-    pub(crate) fn read(&self, scores: &Tensor) -> Tensor {
-        let scores = scores * &self.scale + &self.shift;
+        let scores = self.scores(known);
         match self.task {
             Task::Regression { .. } => -(scores.softplus() * &self.unit),
             _ => scores.sigmoid(),
         }
     }
 
-    /// The loss of uncalibrated scores against what the qualities came to, each weighted by `counts`, a tensor of zeros and ones.
-    pub(crate) fn loss(&self, scores: &Tensor, quality: &Tensor, counts: &Tensor) -> Tensor {
+    fn scores(&self, known: &Tensor) -> Tensor {
+        let known = (known - &self.mean) / &self.deviation;
+        self.output.forward(&self.hidden.forward(&known).relu())
+    }
+
+    /// The mean loss of predictions against what qualities came to, over the places where `counts`, of zeros and ones, has
+    /// a one.
+    pub(crate) fn loss(&self, known: &Tensor, quality: &Tensor, counts: &Tensor) -> Tensor {
+        let scores = self.scores(known);
         let each = match self.task {
             Task::Regression { .. } => {
                 let error = -quality / &self.unit;
@@ -107,15 +94,6 @@ impl Quality {
     /// What a point of quality is worth: a hundredth, for errors a hundredth of the unit.
     pub(crate) fn unit(&self) -> f64 {
         self.unit.double_value(&[0])
-    }
-
-    /// Sets scale and shift.
-    pub(crate) fn calibrate(&self, scale: f64, shift: f64) {
-        let (mut own_scale, mut own_shift) = (self.scale.shallow_clone(), self.shift.shallow_clone());
-        tch::no_grad(|| {
-            let _ = own_scale.fill_(scale);
-            let _ = own_shift.fill_(shift);
-        });
     }
 }
 

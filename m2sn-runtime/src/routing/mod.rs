@@ -66,24 +66,24 @@ use executor::{Clock, Outcome};
 use crate::latency::{self, Stopwatch, Table};
 use crate::network::{Input, Network, Route, check_inputs};
 use crate::parts::Live;
-use crate::policy::{Allowance, Budget, Budgets, Costs, Fixed, Given, Paper, Policy, State, Terms};
+use crate::policy::{Allowance, Budget, Budgets, Costs, Fixed, Given, Paper, Policies, Policy, State, Terms};
 use crate::{Error, Result, navigator, plan};
 
 /// Predicts each sample as the policy of the spec decides, `navigator: { policy: … }`.
 ///
 /// The paper's navigator runs first, on the raw inputs, Eq. (3). Then each block runs once, on the samples whose exit
-/// lies at or beyond it, and the others leave through their shortcut. A learned policy decides within the points of the
-/// spec, see [`predict_within`].
+/// lies at or beyond it, and the others leave through their shortcut. A learned policy decides at the price of the
+/// spec, see [`Budget::Price`].
 ///
 /// # Errors
 /// [`Error::Invalid`] for an empty batch, for inputs on another device than the model, and where what decides is not
 /// finite; [`Error::Shape`] where modalities differ in their number of samples; with a learned policy those of
 /// [`predict_within`].
 pub fn predict<N: Network>(network: &N, input: &N::Input) -> Result<Answer<N::Route>> {
-    let plan::Navigator { policy, within, .. } = N::plan().navigator;
+    let plan::Navigator { policy, price, .. } = N::plan().navigator;
     match policy {
         plan::Policy::Paper => predict_with(network, input, &Paper),
-        _ => predict_within(network, input, policy, Budget::AccuracyWithin(within)),
+        _ => predict_within(network, input, policy, Budget::Price(price)),
     }
 }
 
@@ -105,25 +105,37 @@ pub fn predict_within<N: Network>(
     let inputs = input.features();
     let samples = check_inputs(network, &inputs)?;
     let policies = network.policies();
-    let costs = policies.costs()?;
     let budgets = budgets.into().of(samples)?;
-    let allowances =
-        budgets.iter().map(|budget| policies.allowance(policy, *budget)).collect::<Result<Vec<Option<Allowance>>>>()?;
-    let terms = Terms { costs, allowances: &allowances };
     let clock = match budgets[..] {
-        [Budget::Milliseconds(milliseconds)] if samples == 1 => Some(Clock::start(milliseconds, costs)),
+        [Budget::Milliseconds(milliseconds)] if samples == 1 => Some(Clock::start(milliseconds, policies.costs()?)),
         _ => None,
     };
     let _no_grad = tch::no_grad_guard();
-    let outcome = match policy {
-        plan::Policy::Value => run(&Live(network), &inputs, &policies.value()?.on(terms), clock.as_ref()),
-        plan::Policy::Sequential => run(&Live(network), &inputs, &policies.sequential()?.on(terms), clock.as_ref()),
+    let outcome =
+        within(policies, None, policy, &budgets, |policy| run(&Live(network), &inputs, policy, clock.as_ref()))?;
+    answer::<N>(outcome, watch.lap())
+}
+
+/// Hands a learned policy, on the terms of these budgets, to whoever runs it; `costs` stand in for those of the network.
+pub(crate) fn within<T>(
+    policies: &Policies,
+    costs: Option<&Costs>,
+    policy: plan::Policy,
+    budgets: &[Budget],
+    run: impl FnOnce(&dyn Policy) -> Result<T>,
+) -> Result<T> {
+    let costs = costs.map_or_else(|| policies.costs(), Ok)?;
+    let allowances = budgets.iter().map(|budget| policies.allowance(costs, policy, *budget));
+    let allowances = allowances.collect::<Result<Vec<Option<Allowance>>>>()?;
+    let terms = Terms { costs, allowances: &allowances };
+    match policy {
+        plan::Policy::Value => run(&policies.value()?.on(terms)),
+        plan::Policy::Sequential => run(&policies.sequential()?.on(terms)),
         plan::Policy::Paper => Err(Error::invalid(
             "the paper's navigator knows no budget but the λ that it was trained with; name a learned policy in the \
              spec, `navigator: { policy: sequential }`, or ask for one",
         )),
-    }?;
-    answer::<N>(outcome, watch.lap())
+    }
 }
 
 /// Measures what the parts of a model cost on its device, and has its policies decide by that.
@@ -200,7 +212,7 @@ fn answer<N: Network>(outcome: Outcome, milliseconds: f64) -> Result<Answer<N::R
 }
 
 /// The route that ends in a state.
-fn route<N: Network>(state: &State) -> Result<N::Route> {
+pub(crate) fn route<N: Network>(state: &State) -> Result<N::Route> {
     state.exits().and_then(|exits| N::Route::from_exits(&exits)).ok_or_else(|| {
         Error::invalid(format!("`{}` has no route that ends after {state} blocks", N::description().name))
     })

@@ -1,24 +1,26 @@
 //! The last stage for a learned policy: how good the answer by each route would be.
 //!
 //! Everything else is frozen, and the features of all exits are computed once. What is learned is quality alone;
-//! milliseconds come in afterwards, when the balances of quality and time are tried on validation samples.
+//! milliseconds come in afterwards, when balances of quality and time are tried on validation samples.
 //!
-//! Encoders answer for samples that they have learned from with a certainty that they have for no others, so a policy
-//! that learned from these alone would not know what doubt looks like. It therefore also learns from a half of the
-//! validation samples, drawn at random, which make up half of each step; the other half of them decides which epoch is
-//! the best, calibrates the predictions, and shows what each balance of quality and time comes to.
+//! Encoders answer with a certainty for samples that they have learned from that they have for no others, so a policy
+//! that learned from these alone would not know what doubt looks like. Therefore half of each step is made of validation
+//! samples, drawn from a random half of them, and the other half of training samples, whose answers are softened until
+//! they are as certain as those. The validation samples that are left decide which epoch is the best, and show what each
+//! balance comes to.
 
 use tch::{Device, Kind, Tensor};
 
 use super::cache::{Features, chunks};
 use super::context::{Context, Samples, choose};
-use super::fit::{Phase, Step, fit, seed};
+use super::fit::{Phase, Score, Step, fit, seed};
 use super::run::Run;
 use crate::network::{Network, Part};
 use crate::parts::{Cached, pool};
 use crate::plan::Policy;
-use crate::policy::{Allowance, Balance, Costs, Front, Grid, Quality, State, Terms, achieved, posterior, upper_bound};
-use crate::{Result, policy, routing};
+use crate::policy::{Balance, Budget, Costs, Front, Grid, Quality, State, achieved, posterior, upper_bound};
+use crate::task::Task;
+use crate::{Result, routing};
 
 /// Teaches a learned policy, and tries its balances by the costs of this machine.
 pub(super) fn train<N: Network>(
@@ -27,16 +29,17 @@ pub(super) fn train<N: Network>(
     which: Policy,
     costs: &Costs,
 ) -> Result<()> {
-    let settings = &context.plan.navigator;
     let policies = context.network.policies();
     let (part, quality, front) = match which {
         Policy::Value => (Part::Value, &policies.value()?.quality, &policies.value()?.front),
         _ => (Part::Sequential, &policies.sequential()?.quality, &policies.sequential()?.front),
     };
-    let name = format!("navigator/{}", which.name());
-    let phase = Phase { name, parts: vec![part], stage: &settings.stage, samples: context.train.len() };
-    let lesson = |samples| Lesson::of(context, samples, phase.stage.batch);
-    let (train, valid) = (lesson(&context.train)?, lesson(&context.valid)?);
+    let phase = Phase {
+        name: format!("navigator/{}", which.name()),
+        parts: vec![part],
+        stage: &context.plan.navigator.stage,
+        samples: context.train.len(),
+    };
     let grid = Grid::of(N::description().modalities);
     let reach = reach(&grid).to_device(context.device);
 
@@ -44,52 +47,59 @@ pub(super) fn train<N: Network>(
     let order = Tensor::randperm(context.valid.len(), (Kind::Int64, Device::Cpu));
     let half = (context.valid.len() / 2).max(1);
     let (learned, judged) = (order.narrow(0, 0, half), order.narrow(0, context.valid.len() - half, half));
+    let valid = Lesson::of(context, &context.valid, phase.stage.batch)?;
+    let train = Lesson::of(context, &context.train, phase.stage.batch)?.as_sure_as(&valid, &learned, context);
 
-    // What is known of samples in given states, and the quality of every state that is still ahead of them.
-    let question = |lesson: &Lesson<'_>, rows: &Tensor, states: &Tensor| -> [Tensor; 3] {
-        let known = match which {
+    let ask = |lesson: &Lesson<'_>, rows: &Tensor, states: &Tensor| Question {
+        known: match which {
             Policy::Value => Tensor::cat(&lesson.stems(rows), 1),
             _ => lesson.posterior(context, &grid, rows, states),
-        };
-        let quality = lesson.quality.index_select(0, &rows.to_device(context.device));
-        [known, quality, reach.index_select(0, &states.to_device(context.device))]
+        },
+        quality: lesson.quality.index_select(0, &rows.to_device(context.device)),
+        counts: reach.index_select(0, &states.to_device(context.device)),
     };
+    // The value policy is asked in the first state alone, and nobody in the last.
     let states = |samples: i64| match which {
         Policy::Value => Tensor::zeros([samples], (Kind::Int64, Device::Cpu)),
-        _ => Tensor::randint(grid.len() as i64, [samples], (Kind::Int64, Device::Cpu)),
+        _ => Tensor::randint((grid.len() as i64 - 1).max(1), [samples], (Kind::Int64, Device::Cpu)),
     };
+    let draw = |samples: i64| learned.index_select(0, &Tensor::randint(half, [samples], (Kind::Int64, Device::Cpu)));
     // The same states after every epoch, so that the scores can be compared.
     let judged_states = states(half);
-
-    tch::no_grad(|| {
-        let rows = Tensor::randint(half, [STANDARD], (Kind::Int64, Device::Cpu));
-        let [known, ..] = question(&valid, &learned.index_select(0, &rows), &states(STANDARD));
-        quality.standardise(&known);
-        quality.set_unit(&train.quality);
-    });
+    quality.standardise(&ask(&valid, &draw(STANDARD), &states(STANDARD)).known);
+    quality.set_unit(&valid.quality.index_select(0, &learned.to_device(context.device)));
 
     let step_loss = |step: &Step| {
         let samples = step.rows.size()[0];
-        let drawn = learned.index_select(0, &Tensor::randint(half, [samples], (Kind::Int64, Device::Cpu)));
-        let asked = [question(&train, &step.rows, &states(samples)), question(&valid, &drawn, &states(samples))];
-        let [known, achieved, counts] = [0, 1, 2].map(|part| Tensor::cat(&[&asked[0][part], &asked[1][part]], 0));
-        Ok(quality.loss(&quality.scores(&known, true), &achieved, &counts))
+        let seen = ask(&train, &step.rows, &states(samples));
+        let unseen = ask(&valid, &draw(samples), &states(samples));
+        Ok((seen.loss(quality) + unseen.loss(quality)) / 2.0)
     };
     let validate = || {
-        let [known, achieved, counts] = tch::no_grad(|| question(&valid, &judged, &judged_states));
-        let loss = tch::no_grad(|| quality.loss(&quality.scores(&known, false), &achieved, &counts));
-        let value = loss.double_value(&[]);
-        Ok(super::fit::Score { value, metrics: [("loss".to_owned(), value)].into() })
+        let value = tch::no_grad(|| ask(&valid, &judged, &judged_states).loss(quality)).double_value(&[]);
+        Ok(Score { value, metrics: [("loss".to_owned(), value)].into() })
     };
     fit(context.network, run, &phase, step_loss, validate)?;
-
-    let balances = tch::no_grad(|| balances(context, &valid, &judged, which, quality, costs))?;
-    front.set(&balances);
+    front.set(&tch::no_grad(|| balances(context, &valid, &judged, which, costs))?);
     Ok(())
 }
 
 /// The samples by which what is known is standardised.
 const STANDARD: i64 = 2048;
+
+/// What is known of samples in given states, and the quality of every state that is still ahead of them.
+#[derive(Debug)]
+struct Question {
+    known: Tensor,
+    quality: Tensor,
+    counts: Tensor,
+}
+
+impl Question {
+    fn loss(&self, quality: &Quality) -> Tensor {
+        quality.loss(&self.known, &self.quality, &self.counts)
+    }
+}
 
 /// A data set as a policy learns from it.
 #[derive(Debug)]
@@ -98,8 +108,11 @@ struct Lesson<'a> {
     exits: Vec<Features<'a>>,
     /// By modality, the pooled output of the first block.
     stems: Vec<Features<'a>>,
-    /// `[samples, states]`: what the answer in each state is worth.
+    target: Tensor,
+    /// `[samples, states]`: what the answer in each state is worth; for a class, how probable the right one is.
     quality: Tensor,
+    /// What logits are divided by, `[states]`: one for samples that the encoders have not learned from.
+    temperatures: Tensor,
 }
 
 impl<'a> Lesson<'a> {
@@ -112,27 +125,62 @@ impl<'a> Lesson<'a> {
             })
         };
         let stems = context.modalities().map(stem).collect::<Result<_>>()?;
+        let target = samples.target(&Tensor::arange(samples.len(), (Kind::Int64, Device::Cpu)));
         let grid = Grid::of(N::description().modalities);
-        let parts = chunks(samples.len(), chunk as i64).map(|range| {
-            let rows = Tensor::arange_start(range.start, range.end, (Kind::Int64, Device::Cpu));
-            let target = samples.target(&rows);
-            let features: Vec<Tensor> = exits.iter().map(|all| all.range(range.clone()).tensor).collect();
-            let each = (0..grid.len()).map(|state| {
-                let route = grid.exits_of(state).into_iter().zip(&features);
-                let picked: Vec<Tensor> = route.map(|(exit, all)| all.select(1, exit as i64)).collect();
-                achieved(context.task(), &tch::no_grad(|| context.network.fuse(&picked, false)), &target)
+        let temperatures = Tensor::ones([grid.len() as i64], (Kind::Float, context.device));
+        let mut lesson = Self { exits, stems, target, quality: Tensor::new(), temperatures };
+        let each =
+            (0..grid.len()).map(|state| worth(context.task(), &lesson.logits(context, &grid, state), &lesson.target));
+        lesson.quality = Tensor::stack(&each.collect::<Vec<_>>(), 1);
+        Ok(lesson)
+    }
+
+    /// Softens what the network says of these samples, which its encoders have learned from, until it is on average as
+    /// sure in each state as it is of `rows` of another lesson, and their answers are worth no more than those.
+    fn as_sure_as<N: Network>(mut self, other: &Self, rows: &Tensor, context: &Context<'_, N>) -> Self {
+        let (task, grid) = (context.task(), Grid::of(N::description().modalities));
+        let rows = rows.to_device(context.device);
+        let mut temperatures = Vec::new();
+        let mut quality = Vec::new();
+        for state in 0..grid.len() {
+            let logits = self.logits(context, &grid, state);
+            let temperature = match sureness(task, &other.logits(context, &grid, state).index_select(0, &rows)) {
+                Some(sure) => temperature(task, &logits, sure),
+                None => 1.0,
+            };
+            temperatures.push(temperature as f32);
+            let worth = worth(task, &(logits / temperature), &self.target);
+            quality.push(match task {
+                Task::Classification { .. } => worth,
+                _ => {
+                    let there = other.quality.select(1, state as i64).index_select(0, &rows).mean(Kind::Float);
+                    let here = worth.mean(Kind::Float);
+                    &worth * (there.double_value(&[]) / here.double_value(&[])).clamp(1.0 / MOST, MOST)
+                }
             });
-            Tensor::stack(&each.collect::<Vec<_>>(), 1)
+        }
+        self.temperatures = Tensor::from_slice(&temperatures).to_device(context.device);
+        self.quality = Tensor::stack(&quality, 1);
+        self
+    }
+
+    /// What the network would answer in a state for all samples.
+    fn logits<N: Network>(&self, context: &Context<'_, N>, grid: &Grid, state: usize) -> Tensor {
+        let exits = grid.exits_of(state);
+        let samples = self.exits.first().map_or(0, Features::len);
+        let parts = chunks(samples, CHUNK).map(|range| {
+            let picked = exits.iter().zip(&self.exits);
+            let picked = picked.map(|(exit, all)| all.range(range.clone()).tensor.select(1, *exit as i64));
+            tch::no_grad(|| context.network.fuse(&picked.collect::<Vec<_>>(), false))
         });
-        let quality = Tensor::cat(&parts.collect::<Vec<_>>(), 0);
-        Ok(Self { exits, stems, quality })
+        Tensor::cat(&parts.collect::<Vec<_>>(), 0)
     }
 
     fn stems(&self, rows: &Tensor) -> Vec<Tensor> {
         self.stems.iter().map(|stems| stems.rows(rows).tensor).collect()
     }
 
-    /// What the network would answer for samples in the states of these numbers.
+    /// What is known by the answers to samples in the states of these numbers.
     fn posterior<N: Network>(&self, context: &Context<'_, N>, grid: &Grid, rows: &Tensor, states: &Tensor) -> Tensor {
         let (network, description) = (context.network, N::description());
         let exits = exits_of(grid, states);
@@ -148,9 +196,49 @@ impl<'a> Lesson<'a> {
             let alone: Vec<Tensor> =
                 features.iter().enumerate().map(|(m, feature)| network.task_head(m, feature)).collect();
             let places = Tensor::cat(&places, 1).to_kind(Kind::Float).to_device(context.device);
-            posterior(description, &network.fuse(&features, false), &alone, &places)
+            let temperatures = self.temperatures.index_select(0, &states.to_device(context.device)).unsqueeze(1);
+            posterior(description, &(network.fuse(&features, false) / temperatures), &alone, &places)
         })
     }
+}
+
+/// The samples that go through fusion and head at a time.
+const CHUNK: i64 = 1024;
+/// The most by which the worth of answers to seen samples is changed.
+const MOST: f64 = 100.0;
+/// The temperatures that are tried.
+const TEMPERATURES: [f64; 2] = [1.0, 16.0];
+
+/// What answers are worth, `[samples]`: of a class the probability of the right one, which says more than whether it was
+/// hit; else as [`achieved`].
+fn worth(task: Task, logits: &Tensor, target: &Tensor) -> Tensor {
+    match task {
+        Task::Classification { .. } => {
+            logits.softmax(-1, Kind::Float).gather(1, &target.unsqueeze(1), false).squeeze_dim(1)
+        }
+        _ => achieved(task, logits, target),
+    }
+}
+
+/// How probable the network finds what it says, on average; real values come with no probability.
+fn sureness(task: Task, logits: &Tensor) -> Option<f64> {
+    let probability = match task {
+        Task::Classification { .. } => logits.softmax(-1, Kind::Float).amax(-1, false),
+        Task::Multilabel { .. } => logits.abs().sigmoid(),
+        Task::Regression { .. } => return None,
+    };
+    Some(probability.mean(Kind::Float).double_value(&[]))
+}
+
+/// By what logits have to be divided for the network to be this sure.
+fn temperature(task: Task, logits: &Tensor, sure: f64) -> f64 {
+    let [mut low, mut high] = TEMPERATURES;
+    for _ in 0..20 {
+        let middle = (low + high) / 2.0;
+        let is_surer = sureness(task, &(logits / middle)).is_some_and(|found| found > sure);
+        *if is_surer { &mut low } else { &mut high } = middle;
+    }
+    (low + high) / 2.0
 }
 
 /// The exits of the states of these numbers, `[samples]` a modality.
@@ -184,33 +272,29 @@ fn balances<N: Network>(
     lesson: &Lesson<'_>,
     rows: &Tensor,
     which: Policy,
-    quality: &Quality,
     costs: &Costs,
 ) -> Result<Vec<Balance>> {
+    let network = context.network;
     let features: Vec<Vec<Tensor>> = lesson.exits.iter().map(|all| all.rows(rows).tensor.unbind(1)).collect();
     let stems = lesson.stems(rows);
-    let cached = Cached { network: context.network, features: &features, stems: &stems, scores: &[] };
+    let cached = Cached { network, features: &features, stems: &stems, scores: &[] };
     let samples = rows.size()[0];
     let inputs = cached.inputs(&Tensor::arange(samples, (Kind::Int64, Device::Cpu)));
-    let achieved = Vec::<Vec<f64>>::try_from(
-        lesson.quality.index_select(0, &rows.to_device(context.device)).to_device(Device::Cpu).to_kind(Kind::Double),
-    )?;
-    let (unit, grid) = (quality.unit(), costs.grid());
-    let late_fusion = grid.len() - 1;
-    let policies = context.network.policies();
+    let target = lesson.target.index_select(0, &rows.to_device(context.device));
+    let achieved = |logits: &Tensor| -> Result<Vec<f64>> {
+        Ok(Vec::try_from(achieved(context.task(), logits, &target).to_device(Device::Cpu).to_kind(Kind::Double))?)
+    };
+    let full: Vec<Tensor> = features.iter().filter_map(|exits| exits.last().map(Tensor::shallow_clone)).collect();
+    let late_fusion = achieved(&network.fuse(&full, false))?;
+    let unit = network.policies().unit(which)?;
     Front::prices()
         .map(|price| {
-            let lambda = price * unit / costs.late_fusion();
-            let allowances = [Some(Allowance { lambda, milliseconds: f64::INFINITY })];
-            let terms = Terms { costs, allowances: &allowances };
-            let decides: Box<dyn policy::Policy + '_> = match which {
-                Policy::Value => Box::new(policies.value()?.on(terms)),
-                _ => Box::new(policies.sequential()?.on(terms)),
-            };
-            let outcome = routing::run(&cached, &inputs, &*decides, None)?;
-            let ends = outcome.states.iter().map(|state| grid.number(state).unwrap_or(late_fusion));
+            let budget = Budget::Lambda(price * unit / costs.late_fusion());
+            let outcome = routing::within(network.policies(), Some(costs), which, &[budget], |policy| {
+                routing::run(&cached, &inputs, policy, None)
+            })?;
             let losses: Vec<f64> =
-                achieved.iter().zip(ends).map(|(row, end)| (row[late_fusion] - row[end]) / unit).collect();
+                late_fusion.iter().zip(achieved(&outcome.logits)?).map(|(full, here)| (full - here) / unit).collect();
             // Differences of accuracies and F1 lie within one; those of real values are taken to lie within the widest.
             let widest = losses.iter().fold(1.0_f64, |widest, loss| widest.max(loss.abs()));
             let scaled: Vec<f64> = losses.iter().map(|loss| loss / widest).collect();

@@ -18,8 +18,9 @@ use crate::checkpoint;
 use crate::checkpoint::tensors::Tensors;
 use crate::latency::{Estimate, Fingerprint};
 use crate::network::{Description, Exit, Modality};
+use crate::plan;
 use crate::plan::{Latency, Method, Optimizer, Policy, Schedule};
-use crate::policy::Policies;
+use crate::policy::{Budget, Policies};
 use crate::tiny::{Tiny, TinyInput, TinyRoute, samples};
 use crate::{Device, Error};
 
@@ -909,4 +910,53 @@ fn a_table_of_another_device_is_refused_before_anything_is_trained() {
     let error = trainer.pretrain(&mut network(1), &data(), &mut Progress::silent()).unwrap_err().to_string();
     assert!(error.contains("processor: Another processor there, "), "{error}");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+/// A plan whose last stage teaches a learned policy.
+fn learning(policy: Policy) -> Plan {
+    let plan = short();
+    Plan { navigator: plan::Navigator { policy, ..plan.navigator }, ..plan }
+}
+
+#[test]
+fn learned_policies_answer_within_budgets() {
+    for policy in [Policy::Value, Policy::Sequential] {
+        let mut network = network(1);
+        let report = trainer(learning(policy)).train(&mut network, &data(), &mut Progress::silent()).unwrap();
+        assert_eq!(report.stages[3].phases[0].phase, format!("navigator/{}", policy.name()));
+        let balances = network.policies().balances(policy).unwrap();
+        assert!(balances.iter().all(|balance| balance.loss <= balance.bound && balance.share > 0.0), "{balances:?}");
+        let first = balances[0].share;
+        assert!(balances.iter().any(|balance| balance.share < 0.8 * first), "a price shortens ways: {balances:?}");
+
+        let data = data().valid;
+        let costs = network.policies().costs().unwrap().clone();
+        let full = crate::routing::full::<Tiny>();
+        let mean = |budget| {
+            let answer = crate::routing::predict_within(&network, data.input(), policy, budget).unwrap();
+            let total: f64 = answer.routes.iter().map(|route| costs.table().route(&route.0)).sum();
+            total / answer.routes.len() as f64
+        };
+        assert!(mean(Budget::Lambda(10.0)) <= mean(Budget::Lambda(0.0)));
+        let cheapest = costs.table().route(&[0, 0]);
+        assert!((mean(Budget::Lambda(10.0)) - cheapest).abs() < 1e-9, "at a forbidding price nobody goes on");
+        let within =
+            crate::routing::predict_within(&network, data.input(), policy, Budget::AccuracyWithin(0.0)).unwrap();
+        assert!(within.routes.iter().all(|route| *route == full), "nothing is sure not to lose at all");
+        // No way may take longer by the table.
+        for limit in [3.0, 5.0, 8.0] {
+            let answer =
+                crate::routing::predict_within(&network, data.input(), policy, Budget::Milliseconds(limit)).unwrap();
+            let cost = |route: &TinyRoute| costs.table().route(&route.0);
+            assert!(answer.routes.iter().all(|route| cost(route) <= limit.max(cheapest)), "{limit}");
+            assert!(limit < 5.0 || answer.routes.iter().any(|route| cost(route) > cheapest), "{limit}");
+        }
+        // Each sample within a budget of its own.
+        let each = vec![Budget::Lambda(10.0), Budget::Lambda(0.0)].repeat(data.len() as usize / 2);
+        let answer = crate::routing::predict_within(&network, data.input(), policy, each).unwrap();
+        let free = crate::routing::predict_within(&network, data.input(), policy, Budget::Lambda(0.0)).unwrap();
+        for (row, route) in answer.routes.iter().enumerate() {
+            assert_eq!(*route, if row % 2 == 0 { TinyRoute([0, 0]) } else { free.routes[row] });
+        }
+    }
 }

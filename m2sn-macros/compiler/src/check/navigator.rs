@@ -132,10 +132,10 @@ pub(super) fn settings(navigator: &spec::Navigator, place: &Place, errors: &mut 
             .error(&place.key("latency").key(kind), format!("a latency {kind} of {value} is out of range"))
             .help(format!("write a number from 0, which ignores latency, to {MAX_WEIGHT}"));
     }
-    if !(0.0..=100.0).contains(&navigator.within) {
-        errors
-            .error(&place.key("within"), format!("{} points of accuracy are out of range", navigator.within))
-            .help("write a number from 0 to 100");
+    if !(0.0..=MAX_PRICE).contains(&navigator.price) {
+        errors.error(&place.key("price"), format!("a price of {} is out of range", navigator.price)).help(format!(
+            "write a number from 0, at which time costs nothing, to {MAX_PRICE}; useful are 0.01 to 0.5"
+        ));
     }
     let temperature = place.key("temperature");
     let spec::Temperature { from, to, .. } = navigator.temperature;
@@ -155,6 +155,9 @@ pub(super) fn settings(navigator: &spec::Navigator, place: &Place, errors: &mut 
 
 /// The highest λ that the paper tries is 100.
 const MAX_WEIGHT: f64 = 1000.0;
+
+/// No answer is worth more.
+const MAX_PRICE: f64 = 100.0;
 
 /// The most routes that a learned policy of the runtime weighs.
 const MOST_ROUTES: u64 = 1024;
@@ -189,7 +192,7 @@ pub(super) fn model(
     let cost = embeddings.iter().map(|layers| total(layers)).sum::<Cost>() + decision.cost;
     let names = spec.modalities.0.iter().map(|(name, _)| name.clone());
     let embed = Ordered(names.zip(specs).collect());
-    let spec::Navigator { policy, within, latency, temperature, .. } = spec.navigator;
+    let spec::Navigator { policy, price, latency, temperature, .. } = spec.navigator;
     let routes = modalities.iter().fold(1, |routes: u64, m| routes.saturating_mul(m.exits.len() as u64));
     if policy != spec::Policy::Paper && routes > MOST_ROUTES {
         errors
@@ -200,5 +203,5 @@ pub(super) fn model(
             .help(format!("take fewer shortcuts, for at most {MOST_ROUTES} routes, or `policy: paper`"));
         return None;
     }
-    Some((Navigator { policy, within, embeddings, decision, cost, latency, temperature }, embed))
+    Some((Navigator { policy, price, embeddings, decision, cost, latency, temperature }, embed))
 }

@@ -33,7 +33,7 @@ pub(super) fn expand(model: &Model, _: &Context) -> TokenStream {
         Anneal::Exponential => quote!(Exponential),
         Anneal::Linear => quote!(Linear),
     };
-    let within = Literal::f64_unsuffixed(model.navigator.within);
+    let price = Literal::f64_unsuffixed(model.navigator.price);
     let policy = match model.navigator.policy {
         Policy::Paper => quote!(Paper),
         Policy::Value => quote!(Value),
@@ -48,7 +48,7 @@ pub(super) fn expand(model: &Model, _: &Context) -> TokenStream {
                 fusion: #fusion,
                 navigator: plan::Navigator {
                     policy: plan::Policy::#policy,
-                    within: #within,
+                    price: #price,
                     stage: #navigator,
                     latency: plan::Latency::#latency,
                     temperature: plan::Temperature { from: #from, to: #to, anneal: plan::Anneal::#anneal },

@@ -79,8 +79,8 @@ pub(crate) struct Exit {
 #[derive(Debug)]
 pub(crate) struct Navigator {
     pub(crate) policy: spec::Policy,
-    /// The points that a learned policy may cost.
-    pub(crate) within: f64,
+    /// What quality the time of late fusion must bring, for a learned policy.
+    pub(crate) price: f64,
     /// One list of layers a modality, each ending in [`Shape::Vector`].
     pub(crate) embeddings: Vec<Vec<Layer>>,
     /// From all embeddings side by side to the exits of all modalities side by side.

@@ -129,7 +129,7 @@ pub(super) const EXAMPLES: &[(&str, Settings)] = &[
         "Navigator",
         &[
             ("policy", "sequential"),
-            ("within", "0.5"),
+            ("price", "0.1"),
             ("embed", "{ sound: [{ linear: { size: 16 } }] }"),
             ("latency", "{ ratio: 0.3 }"),
             ("temperature", "{ from: 5.0, to: 0.2 }"),

@@ -13,10 +13,10 @@ pub(crate) struct Navigator {
     /// Who decides how far each sample goes; `paper` where left out.
     #[serde(default)]
     pub(crate) policy: Policy,
-    /// For a learned policy, the points of accuracy below late fusion that an answer may cost where no budget is given;
-    /// 0.5 where left out. Points of F1 for labels, and for real values percents of the mean absolute error.
-    #[serde(default = "Navigator::within")]
-    pub(crate) within: f64,
+    /// For a learned policy that is given no budget: how much quality the time of late fusion must bring; 0.1 where left
+    /// out. Quality is the probability of the right class, the F1 of labels, or the error of real values by its mean.
+    #[serde(default = "Navigator::price")]
+    pub(crate) price: f64,
     /// The layers, without names, that embed each modality's input. Where the last one does not yield a vector,
     /// `global_average_pool` follows. A modality that is left out gets a light embedding by the kind of its input:
     /// an image is pooled to at most 8 x 8 and passes one residual block of 8 channels; tokens become vectors of 16
@@ -84,8 +84,8 @@ pub(crate) enum Anneal {
 }
 
 impl Navigator {
-    fn within() -> f64 {
-        0.5
+    fn price() -> f64 {
+        0.1
     }
 }
 
@@ -93,7 +93,7 @@ impl Default for Navigator {
     fn default() -> Self {
         Self {
             policy: Policy::default(),
-            within: Self::within(),
+            price: Self::price(),
             embed: Ordered::default(),
             latency: Latency::default(),
             temperature: Temperature::default(),
