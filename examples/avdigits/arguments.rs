@@ -22,6 +22,10 @@ pub(crate) struct Arguments {
     #[arg(long, value_enum, default_value = "noisy")]
     pub(crate) audio: AudioVariant,
 
+    /// Takes the network of `specs/avdigits_wide.yaml`, whose encoders are nine times as heavy
+    #[arg(long)]
+    pub(crate) wide: bool,
+
     /// Decides every random choice, generated data included
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
@@ -70,8 +74,9 @@ impl Arguments {
                 Some(_) => format!("{:?}-{:?}", self.image, self.audio).to_lowercase(),
                 None => "synthetic".into(),
             };
+            let wide = if self.wide { "-wide" } else { "" };
             let quick = if self.quick { "-quick" } else { "" };
-            PathBuf::from(format!("runs/avdigits-{data}{quick}"))
+            PathBuf::from(format!("runs/avdigits{wide}-{data}{quick}"))
         })
     }
 
@@ -104,6 +109,7 @@ mod tests {
         let folder = |line: &str| Arguments::parse_from(line.split(' ')).run_folder();
         assert_eq!(folder("avdigits --data d --image clean"), PathBuf::from("runs/avdigits-clean-noisy"));
         assert_eq!(folder("avdigits --data d --quick"), PathBuf::from("runs/avdigits-mix-noisy-quick"));
+        assert_eq!(folder("avdigits --wide"), PathBuf::from("runs/avdigits-wide-synthetic"));
         assert_eq!(folder("avdigits --run here"), PathBuf::from("here"));
     }
 }

@@ -40,9 +40,14 @@ use study::Study;
 #[derive(Debug)]
 pub struct AvDigits;
 
+/// The same with wider encoders, which show milliseconds where the small ones show calls.
+#[m2sn_model("specs/avdigits_wide.yaml")]
+#[derive(Debug)]
+pub struct AvDigitsWide;
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    // One sample at a time keeps one core busy: with more threads these small encoders take longer.
+    // One sample at a time keeps one core busy.
     m2sn::tch::set_num_threads(1);
     program::run(|out| avdigits(&arguments, out))
 }
@@ -72,12 +77,19 @@ fn study(arguments: &Arguments, seed: u64, folder: &Path) -> Result<Study> {
     let [train, valid, test] = [&splits.train, &splits.valid, &splits.test].map(Digits::len);
     say(&format!("{train} + {valid} + {test} samples after {:.1} s", start.elapsed().as_secs_f64()));
 
-    let settings = study::Settings {
-        plan: plan(seed, arguments.quick),
+    let folder = folder.join(format!("seed-{seed}"));
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let settings = |plan: Plan, threads| study::Settings {
+        plan: adapted(plan, seed, arguments.quick),
         latency: arguments.latency.as_deref(),
-        folder: &folder.join(format!("seed-{seed}")),
+        threads,
+        folder: &folder,
     };
-    let study = study::run(&splits, &settings)?;
+    let study = match arguments.wide {
+        // With more threads these small encoders take longer.
+        false => study::run::<AvDigits>(&splits, &settings(AvDigits::plan(), 1)),
+        true => study::run::<AvDigitsWide>(&splits, &settings(AvDigitsWide::plan(), cores)),
+    }?;
     say(&format!("done after {:.0} s", start.elapsed().as_secs_f64()));
     Ok(study)
 }
@@ -91,8 +103,8 @@ fn splits(arguments: &Arguments, seed: u64) -> Result<Splits> {
 }
 
 /// The training of the spec, in a quick run with fewer epochs.
-fn plan(seed: u64, quick: bool) -> Plan {
-    let mut plan = Plan { seed, ..AvDigits::plan() };
+fn adapted(plan: Plan, seed: u64, quick: bool) -> Plan {
+    let mut plan = Plan { seed, ..plan };
     if quick {
         let Plan { pretrain, shortcuts, fusion, navigator, .. } = &mut plan;
         for stage in [pretrain, &mut shortcuts.stage, fusion, &mut navigator.stage] {

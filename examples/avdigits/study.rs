@@ -9,11 +9,9 @@ use m2sn::plan::{Latency, Navigator, Plan, Policy};
 use m2sn::policy::Budget;
 use m2sn::tch::{self, Tensor};
 use m2sn::training::{Progress, StageReport, Trainer};
-use m2sn::{Batch, Device, Error, Result, data, routing};
+use m2sn::{Device, Error, Result, checkpoint, data, routing};
 use serde::Serialize;
 
-use crate::AvDigits;
-use crate::av_digits::Input;
 use crate::digits::{Digits, Splits};
 use crate::program::say;
 
@@ -63,32 +61,38 @@ pub(crate) struct Settings<'a> {
     pub(crate) plan: Plan,
     /// The file of the milliseconds to learn from; without it they are measured.
     pub(crate) latency: Option<&'a Path>,
+    /// The threads that train; one answers and measures, as one sample at a time keeps one core busy.
+    pub(crate) threads: usize,
     /// Where checkpoints go, from which an interrupted study goes on.
     pub(crate) folder: &'a Path,
 }
 
 /// Trains on `splits` and measures.
-pub(crate) fn run(splits: &Splits, Settings { plan, latency, folder }: &Settings<'_>) -> Result<Study> {
+pub(crate) fn run<N: Network>(
+    splits: &Splits,
+    Settings { plan, latency, threads, folder }: &Settings<'_>,
+) -> Result<Study> {
     let device = Device::cuda_if_available();
-    let learned = data::Splits { train: dataset(&splits.train)?, valid: dataset(&splits.valid)? };
-    let (valid, test) = (learned.valid.to_device(device)?, dataset(&splits.test)?.to_device(device)?);
+    let learned = data::Splits { train: dataset::<N>(&splits.train)?, valid: dataset::<N>(&splits.valid)? };
+    let (valid, test) = (learned.valid.to_device(device)?, dataset::<N>(&splits.test)?.to_device(device)?);
 
-    let mut model = AvDigits::seeded(device, plan.seed)?;
+    let mut model = N::seeded(device, plan.seed)?;
     let kept = folder.join("latency.json");
     let table = milliseconds(&model, *latency, &test, &kept)?;
     let train = |plan: &Plan, name: &str| Trainer::new(plan.clone()).folder(folder.join(name)).latency(table.clone());
-    let trainer = train(plan, "m2sn");
-
     let progress = &mut Progress::bars();
 
     // Pre-training alone gives what M²SN has to compete with: uni-modal networks and late fusion.
     say("pre-training late fusion");
-    let mut training = vec![trainer.pretrain(&mut model, &learned, progress)?];
+    tch::set_num_threads(i32::try_from(*threads).unwrap_or(1));
+    let encoders = Trainer::new(plan.clone()).folder(folder.join("m2sn"));
+    let mut training = vec![encoders.pretrain(&mut model, &learned, progress)?];
     let pretrained = copy(&model, &folder.join("pretrained"))?;
 
     say("training shortcuts and fusion");
-    training.push(trainer.shortcuts(&mut model, &learned, progress)?);
-    training.push(trainer.fusion(&mut model, &learned, progress)?);
+    training.push(encoders.shortcuts(&mut model, &learned, progress)?);
+    training.push(encoders.fusion(&mut model, &learned, progress)?);
+    tch::set_num_threads(1);
 
     say("training policies");
     // The same network learns a second navigator of the paper's, to which milliseconds mean nothing.
@@ -96,7 +100,7 @@ pub(crate) fn run(splits: &Splits, Settings { plan, latency, folder }: &Settings
     let mut without_latency = with(plan, Policy::Paper);
     without_latency.navigator.latency = Latency::Weight(0.0);
     train(&without_latency, "without-latency").navigator(&mut unhurried, &learned, progress)?;
-    training.push(trainer.navigator(&mut model, &learned, progress)?);
+    training.push(train(plan, "m2sn").navigator(&mut model, &learned, progress)?);
     for other in [Policy::Paper, Policy::Value] {
         training.push(train(&with(plan, other), other.name()).navigator(&mut model, &learned, progress)?);
     }
@@ -120,10 +124,10 @@ pub(crate) fn run(splits: &Splits, Settings { plan, latency, folder }: &Settings
             .map(|policy| Candidate::new(policy.name(), &model, Way::Within(policy, budget))),
     );
     let mut report = study(&candidates, &test, &timing::Settings::default())?;
-    report.warnings = latency::unpaid::<AvDigits>(&table)?;
+    report.warnings = latency::unpaid::<N>(&table)?;
 
     let on_test = Exits::of(&model, &test)?;
-    let late_fusion = Exits::of(&pretrained, &test)?.by(routing::full::<AvDigits>());
+    let late_fusion = Exits::of(&pretrained, &test)?.by(routing::full::<N>());
     Ok(Study {
         seed: plan.seed,
         report,
@@ -142,24 +146,29 @@ fn with(plan: &Plan, policy: Policy) -> Plan {
 }
 
 /// The samples as the network takes them.
-fn dataset(digits: &Digits) -> Result<data::Dataset<Input>> {
-    let input =
-        Input { image: Batch::new(digits.images.shallow_clone())?, audio: Batch::new(digits.sounds.shallow_clone())? };
-    data::Dataset::new(input, digits.labels.shallow_clone(), AvDigits::description().task)
+fn dataset<N: Network>(digits: &Digits) -> Result<data::Dataset<N::Input>> {
+    let [images, sounds] = [&digits.images, &digits.sounds].map(|tensor| tensor.shallow_clone().into());
+    let input = N::Input::from_features(vec![images, sounds])?;
+    data::Dataset::new(input, digits.labels.shallow_clone(), N::description().task)
 }
 
 /// A second network with the same parameters.
-fn copy(model: &AvDigits, folder: &Path) -> Result<AvDigits> {
-    model.save(folder)?;
-    let mut copy = AvDigits::new(Device::cuda_if_available())?;
-    copy.load(folder)?;
+fn copy<N: Network>(model: &N, folder: &Path) -> Result<N> {
+    checkpoint::save(model, folder)?;
+    let mut copy = N::new(Device::cuda_if_available())?;
+    checkpoint::load(&mut copy, folder)?;
     Ok(copy)
 }
 
 /// The milliseconds that this study learns from: those of `kept` where it goes on, else given ones, else measured now.
 ///
 /// They decide the navigator, so a study keeps those that it began with.
-fn milliseconds(model: &AvDigits, given: Option<&Path>, test: &data::Dataset<Input>, kept: &Path) -> Result<Table> {
+fn milliseconds<N: Network>(
+    model: &N,
+    given: Option<&Path>,
+    test: &data::Dataset<N::Input>,
+    kept: &Path,
+) -> Result<Table> {
     let given = given.map(|path| Table::load(path, model).map(|table| (path, table))).transpose()?;
     if kept.exists() {
         let table = Table::load(kept, model)?;
@@ -183,9 +192,9 @@ fn milliseconds(model: &AvDigits, given: Option<&Path>, test: &data::Dataset<Inp
     Ok(table)
 }
 
-fn fixed_routes(valid: &Exits<AvDigits>, test: &Exits<AvDigits>, table: &Table) -> Result<Vec<FixedRoute>> {
-    let accuracy = |exits: &Exits<AvDigits>, route| exits.score(&exits.by(route)).map(|scores| scores.quality());
-    let mut routes = routing::all::<AvDigits>()
+fn fixed_routes<N: Network>(valid: &Exits<N>, test: &Exits<N>, table: &Table) -> Result<Vec<FixedRoute>> {
+    let accuracy = |exits: &Exits<N>, route| exits.score(&exits.by(route)).map(|scores| scores.quality());
+    let mut routes = routing::all::<N>()
         .map(|route| {
             Ok(FixedRoute {
                 route: route.to_string(),
@@ -200,10 +209,10 @@ fn fixed_routes(valid: &Exits<AvDigits>, test: &Exits<AvDigits>, table: &Table) 
 }
 
 /// Parts the test samples by how hard the image is and how loud the noise.
-fn groups(digits: &Digits, late_fusion: &Tensor, exits: &Exits<AvDigits>, table: &Table) -> Result<Vec<Group>> {
+fn groups<N: Network>(digits: &Digits, late_fusion: &Tensor, exits: &Exits<N>, table: &Table) -> Result<Vec<Group>> {
     let labels = Vec::<i64>::try_from(&digits.labels)?;
     let right = |logits: &Tensor| -> Result<Vec<bool>> {
-        let classes = Vec::<i64>::try_from(AvDigits::description().task.decide(logits)?.to_device(tch::Device::Cpu))?;
+        let classes = Vec::<i64>::try_from(N::description().task.decide(logits)?.to_device(tch::Device::Cpu))?;
         Ok(classes.iter().zip(&labels).map(|(class, label)| class == label).collect())
     };
     let (late_fusion, adaptive) = (right(late_fusion)?, right(&exits.along(exits.routes())?)?);
