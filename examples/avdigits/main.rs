@@ -87,8 +87,8 @@ fn study(arguments: &Arguments, seed: u64, folder: &Path) -> Result<Study> {
     };
     let study = match arguments.wide {
         // With more threads these small encoders take longer.
-        false => study::run::<AvDigits>(&splits, &settings(AvDigits::plan(), 1)),
-        true => study::run::<AvDigitsWide>(&splits, &settings(AvDigitsWide::plan(), cores)),
+        false => study::run::<AvDigits>(&arguments.data_in_words(), &splits, &settings(AvDigits::plan(), 1)),
+        true => study::run::<AvDigitsWide>(&arguments.data_in_words(), &splits, &settings(AvDigitsWide::plan(), cores)),
     }?;
     say(&format!("done after {:.0} s", start.elapsed().as_secs_f64()));
     Ok(study)

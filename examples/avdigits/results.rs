@@ -4,7 +4,8 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 
-use m2sn::evaluation::Seeds;
+use m2sn::evaluation::{Calibration, Report, Seeds};
+use m2sn::plan::Policy;
 use m2sn::{Error, Result};
 use serde::Serialize;
 
@@ -51,10 +52,22 @@ impl fmt::Display for Results {
         }
         for study in &self.studies {
             writeln!(f, "\n{}", study.report)?;
-            writeln!(f, "Seed {}. M²SN by difficulty:\n", study.seed)?;
+            writeln!(f, "Seed {}. What each is worth at the price of the spec:\n\n{}", study.seed, study.front)?;
+            for calibration in &study.calibrations {
+                let Calibration { name, error, .. } = calibration;
+                writeln!(f, "* `{name}` predicts quality with an expected calibration error of {error:.4}.")?;
+            }
+            writeln!(f, "\nThe sequential policy by difficulty:\n")?;
             write_groups(f, &study.groups)?;
             let file = study.latency_file.display();
-            writeln!(f, "\nThe navigator learnt from the milliseconds in {file}; `--latency` takes them again.")?;
+            writeln!(
+                f,
+                "\nPolicies decided by the milliseconds in {file}; `--latency` takes them again. Beside it are the \
+                         pictures: `front.svg`, quality against time, and `calibration-….svg`."
+            )?;
+            if let Some(answer) = recommendation(&study.report) {
+                writeln!(f, "\n{answer}")?;
+            }
         }
         if self.studies.len() > 1 {
             writeln!(f, "\n{}", self.combined)?;
@@ -63,11 +76,25 @@ impl fmt::Display for Results {
     }
 }
 
+/// What we would take.
+fn recommendation(report: &Report) -> Option<String> {
+    let row = |name: &str| report.rows.iter().find(|row| row.name == name);
+    let (taken, late_fusion) = (row(Policy::Sequential.name())?, row("late fusion")?);
+    let points = 100.0 * (taken.scores.quality() - late_fusion.scores.quality());
+    Some(format!(
+        "Take `navigator: {{ policy: sequential }}`: {:.4} in {:.2} ms, which is {:.2} of late fusion's time, {points:+.1} \
+         points. A budget at run time moves it along its curve without another training.",
+        taken.scores.quality(),
+        taken.milliseconds.value,
+        taken.ratio.value,
+    ))
+}
+
 fn write_groups(f: &mut fmt::Formatter<'_>, groups: &[Group]) -> fmt::Result {
-    writeln!(f, "| image | sound | samples | late fusion | M²SN   | ratio of time |")?;
-    writeln!(f, "|-------|-------|--------:|------------:|-------:|--------------:|")?;
+    writeln!(f, "| image | sound | samples | late fusion | sequential | ratio of time |")?;
+    writeln!(f, "|-------|-------|--------:|------------:|-----------:|--------------:|")?;
     for Group { image, sound, samples, late_fusion_accuracy, accuracy, ratio } in groups {
-        let scores = format!("{late_fusion_accuracy:>11.4} | {accuracy:.4} | {ratio:>13.3}");
+        let scores = format!("{late_fusion_accuracy:>11.4} | {accuracy:>10.4} | {ratio:>13.3}");
         writeln!(f, "| {image:<5} | {sound:<5} | {samples:>7} | {scores} |")?;
     }
     Ok(())

@@ -1,8 +1,9 @@
 //! One seed: trains the network stage by stage, and measures it against what it competes with.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
-use m2sn::evaluation::{Candidate, Exits, Report, Way, study, timing};
+use m2sn::evaluation::{Calibration, Candidate, Exits, Front, Report, Way, study, timing};
 use m2sn::latency::{self, Table};
 use m2sn::network::{Input as _, Network, Route as _};
 use m2sn::plan::{Latency, Navigator, Plan, Policy};
@@ -23,6 +24,10 @@ pub(crate) struct Study {
     pub(crate) report: Report,
     /// How test samples of different difficulty fare.
     pub(crate) groups: Vec<Group>,
+    /// Quality against time, for everything that can be done with the network.
+    pub(crate) front: Front,
+    /// Whether the learned policies predict well.
+    pub(crate) calibrations: Vec<Calibration>,
     /// What each route would do if every sample took it, the cheapest first.
     pub(crate) fixed_routes: Vec<FixedRoute>,
     /// What the navigator learnt from: what the parts of the network cost on this machine.
@@ -41,7 +46,7 @@ pub(crate) struct Group {
     pub(crate) samples: usize,
     pub(crate) late_fusion_accuracy: f64,
     pub(crate) accuracy: f64,
-    /// The mean share of late fusion's time by the latency table, navigator included.
+    /// The mean share of late fusion's time by the latency table, looks included.
     pub(crate) ratio: f64,
 }
 
@@ -69,6 +74,7 @@ pub(crate) struct Settings<'a> {
 
 /// Trains on `splits` and measures.
 pub(crate) fn run<N: Network>(
+    data: &str,
     splits: &Splits,
     Settings { plan, latency, threads, folder }: &Settings<'_>,
 ) -> Result<Study> {
@@ -106,37 +112,65 @@ pub(crate) fn run<N: Network>(
     }
 
     say("measuring");
-    let on_valid = Exits::of(&model, &valid)?;
-    let mut candidates = Candidate::alone(&pretrained);
-    candidates.extend([
-        Candidate::new("late fusion", &pretrained, Way::LateFusion),
-        Candidate::new("late fusion after all stages", &model, Way::LateFusion),
-    ]);
-    let rival = on_valid.rival(&table)?;
-    candidates.extend(rival.map(|route| Candidate::new("best fixed shortcut", &model, Way::Fixed(route))));
-    candidates.extend([
-        Candidate::new("paper without latency in the loss", &unhurried, Way::Navigator),
-        Candidate::new("paper", &model, Way::Navigator),
-    ]);
-    let budget = Budget::Price(plan.navigator.price);
-    candidates.extend(
-        [Policy::Value, Policy::Sequential]
-            .map(|policy| Candidate::new(policy.name(), &model, Way::Within(policy, budget))),
-    );
+    let (on_valid, on_test) = (Exits::of(&model, &valid)?, Exits::of(&model, &test)?);
+    let price = plan.navigator.price;
+    let budget = Budget::Price(price);
+    let candidates = candidates(&pretrained, &unhurried, &model, &on_valid, &table, budget)?;
     let mut report = study(&candidates, &test, &timing::Settings::default())?;
     report.warnings = latency::unpaid::<N>(&table)?;
 
-    let on_test = Exits::of(&model, &test)?;
+    let front = Front::of(data, &on_valid, &on_test, price)?;
+    front.save(folder)?;
+    let calibrations = [Policy::Value, Policy::Sequential].map(|policy| on_test.calibration(policy));
+    let calibrations = calibrations.into_iter().collect::<Result<Vec<_>>>()?;
+    for calibration in &calibrations {
+        let path = folder.join(format!("calibration-{}.svg", calibration.name));
+        fs::write(&path, calibration.svg()?).map_err(|source| Error::Io { path, source })?;
+    }
     let late_fusion = Exits::of(&pretrained, &test)?.by(routing::full::<N>());
     Ok(Study {
         seed: plan.seed,
         report,
-        groups: groups(&splits.test, &late_fusion, &on_test, &table)?,
+        groups: groups(&splits.test, &late_fusion, &on_test, &table, budget)?,
+        front,
+        calibrations,
         fixed_routes: fixed_routes(&on_valid, &on_test, &table)?,
         latency: table,
         latency_file: kept,
         training,
     })
+}
+
+/// All that competes: what pre-training alone gives, fixed routes, and the policies, named as in the spec.
+fn candidates<'a, N: Network>(
+    pretrained: &'a N,
+    unhurried: &'a N,
+    model: &'a N,
+    on_valid: &Exits<'_, N>,
+    table: &Table,
+    budget: Budget,
+) -> Result<Vec<Candidate<'a, N>>> {
+    let mut candidates = Candidate::alone(pretrained);
+    candidates.extend([
+        Candidate::new("late fusion", pretrained, Way::LateFusion),
+        Candidate::new("late fusion after all stages", model, Way::LateFusion),
+    ]);
+    // What the recommended policy has to beat: the best fixed shortcut in its time, and the fastest of its quality.
+    let decided = on_valid.within(Policy::Sequential, budget)?;
+    let bound = decided.milliseconds.iter().sum::<f64>() / decided.milliseconds.len() as f64;
+    let quality = on_valid.score(&on_valid.along(&decided.routes)?)?.quality();
+    if let Ok(route) = on_valid.best_fixed(table, bound) {
+        candidates.push(Candidate::new("fixed, as fast as sequential", model, Way::Fixed(route)));
+    }
+    let route = on_valid.as_good(table, quality)?;
+    candidates.push(Candidate::new("fixed, as good as sequential", model, Way::Fixed(route)));
+    candidates.extend([
+        Candidate::new("paper without latency in the loss", unhurried, Way::Navigator),
+        Candidate::new("paper", model, Way::Navigator),
+    ]);
+    let learned = [Policy::Value, Policy::Sequential];
+    candidates.extend(learned.map(|policy| Candidate::new(policy.name(), model, Way::Within(policy, budget))));
+    Ok(candidates)
 }
 
 /// The plan with another policy.
@@ -208,14 +242,21 @@ fn fixed_routes<N: Network>(valid: &Exits<N>, test: &Exits<N>, table: &Table) ->
     Ok(routes)
 }
 
-/// Parts the test samples by how hard the image is and how loud the noise.
-fn groups<N: Network>(digits: &Digits, late_fusion: &Tensor, exits: &Exits<N>, table: &Table) -> Result<Vec<Group>> {
+/// Parts the test samples by how hard the image is and how loud the noise, and looks at the sequential policy.
+fn groups<N: Network>(
+    digits: &Digits,
+    late_fusion: &Tensor,
+    exits: &Exits<N>,
+    table: &Table,
+    budget: Budget,
+) -> Result<Vec<Group>> {
     let labels = Vec::<i64>::try_from(&digits.labels)?;
     let right = |logits: &Tensor| -> Result<Vec<bool>> {
         let classes = Vec::<i64>::try_from(N::description().task.decide(logits)?.to_device(tch::Device::Cpu))?;
         Ok(classes.iter().zip(&labels).map(|(class, label)| class == label).collect())
     };
-    let (late_fusion, adaptive) = (right(late_fusion)?, right(&exits.along(exits.routes())?)?);
+    let decided = exits.within(Policy::Sequential, budget)?;
+    let (late_fusion, adaptive) = (right(late_fusion)?, right(&exits.along(&decided.routes)?)?);
     let hard_image: Vec<bool> = Vec::<f32>::try_from(&digits.image_difficulty)?.iter().map(|at| *at > 0.5).collect();
     let loud_noise: Vec<bool> = Vec::<f32>::try_from(&digits.signal_to_noise)?.iter().map(|at| *at < 3.0).collect();
 
@@ -229,14 +270,13 @@ fn groups<N: Network>(digits: &Digits, late_fusion: &Tensor, exits: &Exits<N>, t
             }
             let mean =
                 |value: &dyn Fn(usize) -> f64| rows.iter().map(|row| value(*row)).sum::<f64>() / rows.len() as f64;
-            let milliseconds = mean(&|row| table.route(&exits.routes()[row].exits())) + table.navigator.median;
             groups.push(Group {
                 image,
                 sound,
                 samples: rows.len(),
                 late_fusion_accuracy: mean(&|row| f64::from(late_fusion[row])),
                 accuracy: mean(&|row| f64::from(adaptive[row])),
-                ratio: milliseconds / table.late_fusion(),
+                ratio: mean(&|row| decided.milliseconds[row]) / table.late_fusion(),
             });
         }
     }

@@ -4,13 +4,13 @@ use std::cmp::Ordering;
 
 use tch::{Kind, Tensor};
 
-use super::{Scores, scores};
+use super::{Calibration, Point, Scores, scores};
 use crate::batch::Feature;
 use crate::data::Dataset;
 use crate::latency::{self, Table, cheapest};
 use crate::network::{Description, Input, Network, Route, check_inputs, exit_features};
 use crate::parts::{Cached, pool};
-use crate::policy::{Budget, Costs, Policy};
+use crate::policy::{self, Budget, Costs, Grid, Policy};
 use crate::task::Task;
 use crate::{Error, Result, navigator, plan, routing};
 
@@ -133,7 +133,12 @@ impl<'a, N: Network> Exits<'a, N> {
         routing::within(policies, None, policy, &[budget], |policy| self.decided(policy, costs))
     }
 
-    /// The routes that the navigator decides on, one a sample.
+    /// The network.
+    pub fn network(&self) -> &'a N {
+        self.network
+    }
+
+    /// The routes that the paper's navigator decides on, one a sample.
     pub fn routes(&self) -> &[N::Route] {
         &self.routes
     }
@@ -288,6 +293,85 @@ impl<'a, N: Network> Exits<'a, N> {
         Ok(best.map(|(_, _, route)| route))
     }
 
+    /// What is worth most for each sample at a price, for one who knows the answers.
+    pub(super) fn oracle_at(&self, costs: &Costs, price: f64) -> Result<Point> {
+        few_routes::<N>()?;
+        let late_fusion = costs.late_fusion();
+        let mut best = vec![(f64::NEG_INFINITY, 0.0, routing::full::<N>()); self.len()];
+        for route in routing::all::<N>() {
+            let share = costs.table().route(&route.exits()) / late_fusion;
+            for (best, quality) in best.iter_mut().zip(self.achieved(&self.by(route))?) {
+                let worth = quality - price * share;
+                if worth > best.0 {
+                    *best = (worth, share, route);
+                }
+            }
+        }
+        let routes: Vec<N::Route> = best.iter().map(|(_, _, route)| *route).collect();
+        Ok(Point {
+            share: best.iter().map(|(_, share, _)| share).sum::<f64>() / self.len() as f64,
+            quality: self.score(&self.along(&routes)?)?.quality(),
+            by: format!("price {price}"),
+        })
+    }
+
+    /// What the answer of each sample is worth, by the task's own quality.
+    fn achieved(&self, logits: &Tensor) -> Result<Vec<f64>> {
+        let task = N::description().task;
+        task.check_logits(logits)?;
+        let quality = policy::achieved(task, logits, &self.target).to_device(tch::Device::Cpu);
+        Ok(Vec::try_from(quality.to_kind(Kind::Double))?)
+    }
+
+    /// Whether the qualities that a learned policy predicts come true, over the states in which it is asked: those of its
+    /// answer there for the sequential policy, those of all routes for the value policy.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where the network has too many routes for a learned policy.
+    pub fn calibration(&self, which: plan::Policy) -> Result<Calibration> {
+        let policies = self.network.policies();
+        let _no_grad = tch::no_grad_guard();
+        let grid = Grid::of(N::description().modalities);
+        let (mut predicted, mut achieved) = (Vec::new(), Vec::new());
+        for number in 0..grid.len() {
+            let exits = grid.exits_of(number);
+            let features: Vec<Tensor> =
+                exits.iter().zip(&self.features).map(|(exit, exits)| exits[*exit].shallow_clone()).collect();
+            let logits = self.network.fuse(&features, false);
+            let qualities = match which {
+                plan::Policy::Value => policies.value()?.qualities(&self.stems)?,
+                _ => {
+                    let alone = features.iter().enumerate().map(|(m, feature)| self.network.task_head(m, feature));
+                    let alone: Vec<Tensor> = alone.collect();
+                    policies.sequential()?.qualities(&grid.state(number), &logits, &alone)?
+                }
+            };
+            predicted.extend(qualities.iter().map(|row| row[number]));
+            achieved.extend(self.achieved(&logits)?);
+        }
+        Calibration::of(which.name(), &predicted, &achieved)
+    }
+
+    /// The cheapest route of at least this quality; late fusion's where there is none.
+    ///
+    /// Choose on validation samples, not on those of the test.
+    ///
+    /// # Errors
+    /// As [`Exits::best_fixed`].
+    pub fn as_good(&self, table: &Table, quality: f64) -> Result<N::Route> {
+        check::<N>(table)?;
+        few_routes::<N>()?;
+        let mut routes: Vec<N::Route> = routing::all::<N>().collect();
+        let cost = |route: &N::Route| table.route(&route.exits());
+        routes.sort_by(|left, right| cost(left).total_cmp(&cost(right)));
+        for route in routes {
+            if self.score(&self.by(route))?.quality() >= quality {
+                return Ok(route);
+            }
+        }
+        Ok(routing::full::<N>())
+    }
+
     /// What knowing the answers would achieve: a bound that no policy reaches.
     ///
     /// A route is right where its class, or all its labels, are; with several real values none is ever quite right,
@@ -336,7 +420,7 @@ fn check<N: Network>(table: &Table) -> Result<()> {
     Ok(())
 }
 
-fn few_routes<N: Network>() -> Result<()> {
+pub(super) fn few_routes<N: Network>() -> Result<()> {
     let count = routing::count::<N>();
     if count > MOST_ROUTES {
         return Err(Error::invalid(format!(

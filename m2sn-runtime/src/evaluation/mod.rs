@@ -1,22 +1,28 @@
 //! What a model is worth: its scores, its milliseconds, and whether its navigator earns its keep.
 //!
 //! Scores come from [`Exits`], one full pass over a data set; milliseconds from [`timing`], batch 1 as in use.
-//! [`study()`] brings both together for several candidates and yields a [`Report`].
+//! [`study()`] brings both together for several candidates and yields a [`Report`]; [`Front`] shows what one trained
+//! network can do at every balance of quality and time, and [`Calibration`] whether its policy predicts well.
 
 pub mod metrics;
 pub mod statistics;
 pub mod timing;
 
+mod calibration;
 mod candidate;
 mod exits;
+mod front;
+mod plot;
 mod report;
 mod scores;
 mod seeds;
 mod study;
 mod table;
 
+pub use calibration::{Calibration, Group};
 pub use candidate::{Candidate, Way};
 pub use exits::{Decided, Exits, Oracle};
+pub use front::{Curve, Front, Point, Worth};
 pub use report::{Comparison, Report, Row, Shares, Verdict};
 pub use scores::Scores;
 pub use seeds::{SeedRow, Seeds};
