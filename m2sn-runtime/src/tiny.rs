@@ -7,6 +7,7 @@ use tch::{Kind, Tensor};
 
 use crate::batch::{Batch, Feature};
 use crate::data::{Dataset, Splits};
+use crate::latency::{self, Estimate, Fingerprint, Table};
 use crate::network::{Cost, Description, Exit, Input, Modality, Network, Route};
 use crate::plan::{
     Anneal, Latency, Method, Navigator, Optimizer, Plan, Policy, Schedule, Shortcuts, Stage, Temperature,
@@ -223,4 +224,28 @@ pub(crate) fn samples(train: i64, valid: i64) -> Result<Splits<TinyInput>> {
     let input = TinyInput { left: Batch::new(left)?, right: Batch::new(right)? };
     let all = Dataset::new(input, target, Tiny::description().task)?;
     Ok(Splits { train: all.narrow(0, train)?, valid: all.narrow(train, valid)? })
+}
+
+/// Blocks of 1, 2 and 4 ms on the left, ten times that on the right; shortcuts of half a millisecond, a head of a quarter,
+/// decisions of an eighth (navigator) and a sixteenth. The 99th percentile of each is twice its median.
+pub(crate) fn table() -> Table {
+    let estimate = |median: f64| Estimate { median, low: median, high: median, p99: 2.0 * median };
+    let modality = |name: &str, factor: f64| latency::Modality {
+        name: name.into(),
+        exits: EXITS.map(String::from).into(),
+        blocks: [1.0, 2.0, 4.0].map(|block| estimate(factor * block)).into(),
+        shortcuts: [0.5, 0.5].map(estimate).into(),
+    };
+    let Description { name, architecture, .. } = Tiny::description();
+    let architecture = architecture.iter().map(|line| line.to_string()).collect();
+    Table {
+        fingerprint: Fingerprint { model: name.to_string(), architecture, ..Default::default() },
+        batch: 1,
+        rounds: 1,
+        modalities: vec![modality("left", 1.0), modality("right", 10.0)],
+        head: estimate(0.25),
+        navigator: estimate(0.125),
+        value: estimate(0.0625),
+        sequential: estimate(0.0625),
+    }
 }

@@ -439,31 +439,8 @@ fn mean_latency<R: Route>(routes: &[R], table: &Table) -> f64 {
 mod tests {
     use super::*;
     use crate::Device;
-    use crate::latency::{Estimate, Fingerprint, Modality};
-    use crate::tiny::{Tiny, TinyRoute, samples};
-
-    /// Blocks of 1, 2 and 4 ms on the left, ten times that on the right; shortcuts of half a millisecond.
-    fn table() -> Table {
-        let estimate = |median: f64| Estimate { median, low: median, high: median, p99: median };
-        let modality = |name: &str, factor: f64| Modality {
-            name: name.into(),
-            exits: ["first", "second", "full"].map(String::from).into(),
-            blocks: [1.0, 2.0, 4.0].map(|block| estimate(factor * block)).into(),
-            shortcuts: [0.5, 0.5].map(estimate).into(),
-        };
-        let Description { name, architecture, .. } = Tiny::description();
-        let architecture = architecture.iter().map(|line| line.to_string()).collect();
-        Table {
-            fingerprint: Fingerprint { model: name.to_string(), architecture, ..Default::default() },
-            batch: 1,
-            rounds: 1,
-            modalities: vec![modality("left", 1.0), modality("right", 10.0)],
-            head: estimate(0.25),
-            navigator: estimate(0.125),
-            value: estimate(0.0625),
-            sequential: estimate(0.0625),
-        }
-    }
+    use crate::latency::Estimate;
+    use crate::tiny::{Tiny, TinyRoute, samples, table};
 
     fn difference(left: &Tensor, right: &Tensor) -> f64 {
         (left - right).abs().max().double_value(&[])

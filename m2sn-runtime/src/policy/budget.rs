@@ -110,3 +110,29 @@ pub struct Allowance {
     /// The milliseconds from the inputs to the logits; infinity where there is no limit.
     pub milliseconds: f64,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn budgets_say_what_they_are() {
+        let budgets =
+            [Budget::Milliseconds(8.0), Budget::Lambda(0.02), Budget::Price(0.1), Budget::AccuracyWithin(0.5)];
+        let words = budgets.map(|budget| budget.to_string()).join(", ");
+        assert_eq!(words, "within 8 ms, λ = 0.02 a ms, at a price of 0.1, within 0.5 points");
+        assert!(budgets.iter().all(|budget| budget.check().is_ok()));
+        let message = Budget::Milliseconds(-1.0).check().unwrap_err().to_string();
+        assert_eq!(message, "budget: milliseconds -1, expected a number of at least 0");
+        assert!(Budget::Lambda(f64::NAN).check().is_err());
+    }
+
+    #[test]
+    fn one_for_all_or_one_for_each() {
+        let budget = Budget::Lambda(0.1);
+        assert_eq!(Budgets::from(budget).of(3).unwrap(), [budget]);
+        assert_eq!(Budgets::from(vec![budget; 3]).of(3).unwrap(), [budget; 3]);
+        let message = Budgets::from(vec![budget; 2]).of(3).unwrap_err().to_string();
+        assert_eq!(message, "budgets: expected 3, one a sample, found 2");
+    }
+}

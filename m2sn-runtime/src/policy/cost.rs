@@ -197,3 +197,70 @@ impl std::iter::Sum for Price {
         prices.fold(Self::default(), |sum, price| sum + price)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tiny::{Tiny, table};
+
+    /// Blocks of 1, 2 and 4 ms on the left, ten times that on the right; shortcuts of half a millisecond, a head of a
+    /// quarter, decisions of an eighth (navigator) and a sixteenth; the 99th percentiles are twice that.
+    fn costs() -> Costs {
+        Costs::new::<Tiny>(table()).unwrap()
+    }
+
+    fn at(left: usize, right: usize) -> State {
+        State::at(&[left, right])
+    }
+
+    #[test]
+    fn ways_add_up_by_hand() {
+        let costs = costs();
+        assert_eq!(costs.late_fusion(), 77.25);
+        assert_eq!(costs.blocks(&at(0, 0), &at(2, 1)), Price { expected: 2.0 + 4.0 + 20.0, worst: 52.0 });
+        assert_eq!(costs.blocks(&State::start(2), &at(0, 0)).expected, 11.0);
+        assert_eq!(costs.answer(&at(0, 1), 0..2).expected, 0.5 + 0.5 + 0.25);
+        assert_eq!(costs.answer(&at(2, 1), 0..1).expected, 0.25, "the deepest feature needs no shortcut");
+        assert_eq!(costs.direct(&at(0, 0), &at(1, 0)).expected, 2.0 + 1.25);
+        assert_eq!(costs.route(&at(1, 0)).expected, costs.table().route(&[1, 0]));
+    }
+
+    #[test]
+    fn the_cheaper_modality_goes_first() {
+        let costs = costs();
+        assert_eq!(costs.advance(&at(0, 0), &at(1, 1)), Some(0));
+        assert_eq!(costs.advance(&at(1, 0), &at(1, 1)), Some(1));
+        assert_eq!(costs.advance(&at(1, 1), &at(1, 1)), None);
+    }
+
+    #[test]
+    fn a_way_with_looks_pays_for_each() {
+        let costs = costs();
+        // The block, the one new shortcut, fusion and head, and the look.
+        let step = 2.0 + 0.5 + 0.25 + 0.0625;
+        assert_eq!(costs.watched(&at(0, 0), &at(1, 0)).expected, step);
+        assert_eq!(costs.watched(&at(0, 0), &at(1, 1)).expected, step + 20.0 + 0.5 + 0.25 + 0.0625);
+        assert_eq!(costs.watched(&at(1, 1), &at(1, 1)), Price::default());
+        // Nobody looks at the end, which has no shortcut either.
+        assert_eq!(costs.watched(&at(2, 1), &at(2, 2)).expected, 40.0 + 0.25);
+    }
+
+    #[test]
+    fn a_journey_pays_for_what_was_done() {
+        let costs = costs();
+        let scores = [(State::start(2), Look::Scores)];
+        assert_eq!(costs.journey(&scores, &at(1, 0)).expected, costs.table().route(&[1, 0]) + 0.125);
+        let stems = [(at(0, 0), Look::Stems)];
+        assert_eq!(costs.journey(&stems, &at(1, 0)).expected, costs.table().route(&[1, 0]) + 0.0625);
+        let looks = [(at(0, 0), Look::Posterior), (at(1, 0), Look::Posterior)];
+        let first = costs.table().route(&[0, 0]) + 0.0625;
+        assert_eq!(costs.journey(&looks, &at(1, 0)).expected, first + costs.watched(&at(0, 0), &at(1, 0)).expected);
+        // Whoever is told the rest of the way is answered once more.
+        assert_eq!(costs.journey(&looks[..1], &at(1, 0)).expected, first + 2.0 + 0.5 + 0.25);
+    }
+
+    #[test]
+    fn a_table_of_another_network_is_refused() {
+        assert!(Costs::new::<Tiny>(Table::default()).is_err());
+    }
+}

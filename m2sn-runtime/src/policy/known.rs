@@ -99,3 +99,68 @@ pub(crate) fn place(description: &Description, state: &State) -> Tensor {
     }
     Tensor::from_slice(&places).unsqueeze(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::Network;
+    use crate::tiny::Tiny;
+
+    fn values(tensor: &Tensor) -> Vec<f32> {
+        Vec::try_from(tensor.flatten(0, -1)).unwrap()
+    }
+
+    fn near(found: &Tensor, expected: &[f32]) {
+        let found = values(found);
+        assert_eq!(found.len(), expected.len(), "{found:?}");
+        for (found, expected) in found.iter().zip(expected) {
+            assert!((found - expected).abs() < 1e-5, "{found} for {expected}");
+        }
+    }
+
+    #[test]
+    fn classes_by_hand() {
+        // Probabilities 1/2, 1/4, 1/4 together; on the left 1/4, 1/2, 1/4, on the right all the same.
+        let (half, quarter, third) = (0.5_f32.ln(), 0.25_f32.ln(), (1.0_f32 / 3.0).ln());
+        let row = |values: [f32; 3]| Tensor::from_slice(&values).unsqueeze(0);
+        let description = Tiny::description();
+        let state = place(description, &State::at(&[1, 2]));
+        let alone = [row([quarter, half, quarter]), row([0.0, 0.0, 0.0])];
+        let entropy = -(0.5 * half + 0.5 * quarter);
+        let known = posterior(description, &row([half, quarter, quarter]), &alone, &state);
+        let left = [0.5, entropy, quarter];
+        let right = [1.0 / 3.0, -third, third];
+        let expected = [&[0.5, half, quarter, quarter, entropy][..], &left, &right, &[0.0, 1.0, 0.0, 0.0, 0.0, 1.0]];
+        near(&known, &expected.concat());
+        assert_eq!(known.size()[1], posterior_width(description));
+    }
+
+    #[test]
+    fn labels_and_values_by_hand() {
+        let of = |task| Box::leak(Box::new(Description { task, ..*Tiny::description() }));
+        let state = |description: &Description| place(description, &State::at(&[0, 0]));
+        let places = [1.0, 0.0, 0.0, 1.0, 0.0, 0.0];
+
+        // Probabilities 3/4 and 1/2 together; on the left 1/2 twice, on the right 1/4 and 1/2.
+        let odds = 3_f32.ln();
+        let row = |values: [f32; 2]| Tensor::from_slice(&values).unsqueeze(0);
+        let description = of(Task::Multilabel { labels: 2 });
+        let alone = [row([0.0, 0.0]), row([-odds, 0.0])];
+        let known = posterior(description, &row([odds, 0.0]), &alone, &state(description));
+        let (even, uneven) = (2_f32.ln(), -(0.75 * 0.75_f32.ln() + 0.25 * 0.25_f32.ln()));
+        let mean = (even + uneven) / 2.0;
+        near(&known, &[&[mean, even, 0.0, 1.25, even, 0.125, mean, 0.25][..], &places].concat());
+        assert_eq!(known.size()[1], posterior_width(description));
+
+        let description = of(Task::Regression { targets: 2 });
+        let alone = [row([1.0, 1.0]), row([0.0, 4.0])];
+        let known = posterior(description, &row([1.0, 2.0]), &alone, &state(description));
+        near(&known, &[&[1.0, 2.0, 0.5, 1.5][..], &places].concat());
+        assert_eq!(known.size()[1], posterior_width(description));
+    }
+
+    #[test]
+    fn the_width_of_stems_is_known_beforehand() {
+        assert_eq!(stems_width(Tiny::description()), 12 + 9);
+    }
+}

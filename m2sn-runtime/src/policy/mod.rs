@@ -142,3 +142,6 @@ pub enum Move {
     /// All blocks up to this state run on it and it leaves there; the policy is not asked again.
     Finish(State),
 }
+
+#[cfg(test)]
+mod tests;

@@ -72,3 +72,39 @@ impl Terms<'_> {
 pub(super) fn first(state: &State) -> Option<usize> {
     state.blocks().iter().position(|blocks| *blocks == 0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tiny::{Tiny, table};
+
+    /// The number that is chosen among four states that cost 0, 1, 2 and 3 ms, twice that at worst.
+    fn choose(allowance: Option<Allowance>, quality: [f64; 4], spent: f64) -> Option<(usize, bool)> {
+        let costs = Costs::new::<Tiny>(table()).unwrap();
+        let terms = Terms { costs: &costs, allowances: &[allowance] };
+        let price = |number: usize| Some(Price { expected: number as f64, worst: 2.0 * number as f64 });
+        terms.choose(0, &quality, spent, price).map(|choice| (choice.number, choice.for_want_of_time))
+    }
+
+    #[test]
+    fn quality_is_weighed_against_time() {
+        let at = |lambda| Some(Allowance { lambda, milliseconds: f64::INFINITY });
+        let quality = [0.5, 0.8, 0.9, 0.95];
+        assert_eq!(choose(at(0.0), quality, 0.0), Some((3, false)));
+        assert_eq!(choose(at(0.06), quality, 0.0), Some((2, false)));
+        assert_eq!(choose(at(0.2), quality, 0.0), Some((1, false)));
+        assert_eq!(choose(at(1.0), quality, 0.0), Some((0, false)));
+        assert_eq!(choose(at(0.0), [0.5; 4], 0.0), Some((0, false)), "of equals the cheapest");
+        assert_eq!(choose(None, quality, 0.0), None);
+    }
+
+    #[test]
+    fn what_may_not_end_in_time_is_not_begun() {
+        let within = |milliseconds| Some(Allowance { lambda: 0.0, milliseconds });
+        let quality = [0.5, 0.8, 0.9, 0.95];
+        assert_eq!(choose(within(6.0), quality, 0.0), Some((3, false)));
+        assert_eq!(choose(within(5.9), quality, 0.0), Some((2, true)));
+        assert_eq!(choose(within(5.9), quality, 2.0), Some((1, true)), "what is spent is gone");
+        assert_eq!(choose(within(1.0), quality, 2.0), Some((0, true)), "where there is no time, the least");
+    }
+}

@@ -59,9 +59,9 @@ pub use explain::{Choice, ExplainedExit, ExplainedModality, ExplainedRoute, Expl
 pub use prediction::Prediction;
 pub use routes::{all, count, full};
 
-pub(crate) use executor::{encode, run};
+pub(crate) use executor::{Clock, encode, run};
 
-use executor::{Clock, Outcome};
+use executor::Outcome;
 
 use crate::latency::{self, Stopwatch, Table};
 use crate::network::{Input, Network, Route, check_inputs};
