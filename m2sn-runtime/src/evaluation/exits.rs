@@ -129,6 +129,7 @@ impl<'a, N: Network> Exits<'a, N> {
     /// As [`routing::predict_within`].
     pub fn within(&self, policy: plan::Policy, budget: Budget) -> Result<Decided<N::Route>> {
         let policies = self.network.policies();
+        policies.check_trained(policy)?;
         let costs = policies.costs()?;
         routing::within(policies, None, policy, &[budget], |policy| self.decided(policy, costs))
     }

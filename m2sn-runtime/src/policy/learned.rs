@@ -11,8 +11,8 @@ use crate::{Error, Result};
 
 /// The learned policies of a model, and the costs by which they decide here.
 ///
-/// Their parameters are among the model's variables, `policies.…`. Freshly built they decide at random; the last stage of
-/// a training teaches the one that its plan names.
+/// Their parameters are among the model's variables, `policies.…`. The last stage of a training teaches the one that its
+/// plan names.
 #[derive(Debug)]
 pub struct Policies {
     model: &'static str,
@@ -81,10 +81,25 @@ impl Policies {
         }
     }
 
+    /// Checks that a policy has been trained: one that has not would decide at random.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where it has not; as [`Policies::value`].
+    pub(crate) fn check_trained(&self, policy: plan::Policy) -> Result<()> {
+        if policy != plan::Policy::Paper && self.balances(policy)?.is_empty() {
+            return Err(Error::invalid(format!(
+                "`{}`: the {} policy has not been trained; run the navigator's stage with this policy in its plan",
+                self.model,
+                policy.name()
+            )));
+        }
+        Ok(())
+    }
+
     /// What a budget allows a sample; none where only late fusion will do.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where the budget cannot be one, the costs are not known, or the policy has not been trained.
+    /// [`Error::Invalid`] where the budget cannot be one.
     pub(crate) fn allowance(&self, costs: &Costs, policy: plan::Policy, budget: Budget) -> Result<Option<Allowance>> {
         budget.check()?;
         let late_fusion = costs.late_fusion();
@@ -95,21 +110,10 @@ impl Policies {
             Budget::Price(price) => {
                 Some(Allowance { lambda: price * self.unit(policy)? / late_fusion, milliseconds: free })
             }
-            Budget::AccuracyWithin(points) => {
-                let balances = self.balances(policy)?;
-                if balances.is_empty() {
-                    return Err(Error::invalid(format!(
-                        "`{}`: the {} policy has not been trained, so nothing is known of what it loses to late fusion; \
-                         train the navigator's stage with this policy in its plan",
-                        self.model,
-                        policy.name()
-                    )));
-                }
-                match highest_price(&balances, points / 100.0) {
-                    Some(price) => self.allowance(costs, policy, Budget::Price(price))?,
-                    None => None,
-                }
-            }
+            Budget::AccuracyWithin(points) => match highest_price(&self.balances(policy)?, points / 100.0) {
+                Some(price) => self.allowance(costs, policy, Budget::Price(price))?,
+                None => None,
+            },
         })
     }
 

@@ -105,6 +105,7 @@ pub fn predict_within<N: Network>(
     let inputs = input.features();
     let samples = check_inputs(network, &inputs)?;
     let policies = network.policies();
+    policies.check_trained(policy)?;
     let budgets = budgets.into().of(samples)?;
     let clock = match budgets[..] {
         [Budget::Milliseconds(milliseconds)] if samples == 1 => Some(Clock::start(milliseconds, policies.costs()?)),

@@ -378,13 +378,14 @@ fn without_seconds(mut report: Report) -> Report {
 #[test]
 fn an_interrupted_training_ends_as_an_uninterrupted_one() {
     alone("an_interrupted_training_ends_as_an_uninterrupted_one", || {
-        for (method, patience, every) in [
-            (Method::Integral, None, 1),
-            (Method::Integral, Some(1), 3),
-            (Method::Peripheral, None, 2),
-            (Method::Joint, None, 2),
+        for (method, patience, every, policy) in [
+            (Method::Integral, None, 1, Policy::Paper),
+            (Method::Integral, Some(1), 3, Policy::Paper),
+            (Method::Peripheral, None, 2, Policy::Value),
+            (Method::Joint, None, 2, Policy::Sequential),
         ] {
             let mut plan = Tiny::plan();
+            plan.navigator.policy = policy;
             plan.shortcuts.method = method;
             plan.shortcuts.stage.patience = patience;
             for stage in [&mut plan.pretrain, &mut plan.shortcuts.stage, &mut plan.fusion, &mut plan.navigator.stage] {
