@@ -2,5 +2,6 @@
 
 mod layers;
 mod networks;
+mod policies;
 mod snapshots;
 mod ui;

@@ -2,7 +2,9 @@
 
 use m2sn::batch::Feature;
 use m2sn::network::{self, Cost, Input, Network, Part, Route};
+use m2sn::policy::Paper;
 use m2sn::prelude::*;
+use m2sn::routing;
 use m2sn::tch::{Kind, Tensor};
 
 /// Reads digits.
@@ -10,7 +12,7 @@ use m2sn::tch::{Kind, Tensor};
 pub struct AvDigits;
 
 #[m2sn_model("specs/genres.yaml")]
-struct Genres;
+pub(super) struct Genres;
 
 #[m2sn_model("specs/gated.yaml")]
 struct Gated;
@@ -74,7 +76,7 @@ fn fits<N: Network>() -> m2sn::Result<()> {
 }
 
 /// Random inputs as the description has them.
-fn random<N: Network>() -> m2sn::Result<N::Input> {
+pub(super) fn random<N: Network>() -> m2sn::Result<N::Input> {
     let features = N::description().modalities.iter().map(|modality| {
         let size = [&[SAMPLES], modality.dims].concat();
         let options = |kind| (kind, m2sn::tch::Device::Cpu);
@@ -161,7 +163,7 @@ fn navigator_decides_among_the_exits() -> m2sn::Result<()> {
     let model = AvDigits::new(Device::Cpu)?;
     let input = random::<AvDigits>()?;
     let scores = model.navigator.forward(&input, false);
-    let answer = model.predict(&input)?;
+    let answer = routing::predict_with(&model, &input, &Paper)?;
     for (row, route) in answer.routes.iter().enumerate() {
         let row = scores.tensor().get(row as i64);
         let best = |start, exits| row.narrow(0, start, exits).argmax(0, false).int64_value(&[]) as usize;
