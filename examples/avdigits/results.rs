@@ -4,7 +4,7 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 
-use m2sn::evaluation::{Calibration, Report, Seeds};
+use m2sn::evaluation::{Calibration, Deadlines, Report, Seeds};
 use m2sn::plan::Policy;
 use m2sn::{Error, Result};
 use serde::Serialize;
@@ -57,7 +57,12 @@ impl fmt::Display for Results {
                 let Calibration { name, error, .. } = calibration;
                 writeln!(f, "* `{name}` predicts quality with an expected calibration error of {error:.4}.")?;
             }
-            writeln!(f, "\nThe sequential policy by difficulty:\n")?;
+            writeln!(
+                f,
+                "\nThe sequential policy under deadlines, every test sample alone:\n\n{}",
+                Deadlines(&study.deadlines)
+            )?;
+            writeln!(f, "The sequential policy by difficulty:\n")?;
             write_groups(f, &study.groups)?;
             let file = study.latency_file.display();
             writeln!(

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use m2sn::evaluation::{Calibration, Candidate, Exits, Front, Report, Way, study, timing};
+use m2sn::evaluation::{Calibration, Candidate, Deadline, Exits, Front, Report, Way, deadlines, study, timing};
 use m2sn::latency::{self, Table};
 use m2sn::network::{Input as _, Network, Route as _};
 use m2sn::plan::{Latency, Navigator, Plan, Policy};
@@ -28,6 +28,8 @@ pub(crate) struct Study {
     pub(crate) front: Front,
     /// Whether the learned policies predict well.
     pub(crate) calibrations: Vec<Calibration>,
+    /// Whether the sequential policy keeps deadlines.
+    pub(crate) deadlines: Vec<Deadline>,
     /// What each route would do if every sample took it, the cheapest first.
     pub(crate) fixed_routes: Vec<FixedRoute>,
     /// What the navigator learnt from: what the parts of the network cost on this machine.
@@ -127,6 +129,8 @@ pub(crate) fn run<N: Network>(
         let path = folder.join(format!("calibration-{}.svg", calibration.name));
         fs::write(&path, calibration.svg()?).map_err(|source| Error::Io { path, source })?;
     }
+    let limits = LIMITS.map(|share| share * table.late_fusion());
+    let deadlines = deadlines(&model, &test, Policy::Sequential, &limits)?;
     let late_fusion = Exits::of(&pretrained, &test)?.by(routing::full::<N>());
     Ok(Study {
         seed: plan.seed,
@@ -134,12 +138,16 @@ pub(crate) fn run<N: Network>(
         groups: groups(&splits.test, &late_fusion, &on_test, &table, budget)?,
         front,
         calibrations,
+        deadlines,
         fixed_routes: fixed_routes(&on_valid, &on_test, &table)?,
         latency: table,
         latency_file: kept,
         training,
     })
 }
+
+/// The deadlines that are tried, as shares of late fusion's time.
+const LIMITS: [f64; 5] = [0.5, 0.75, 1.0, 1.5, 2.0];
 
 /// All that competes: what pre-training alone gives, fixed routes, and the policies, named as in the spec.
 fn candidates<'a, N: Network>(

@@ -10,6 +10,7 @@ pub mod timing;
 
 mod calibration;
 mod candidate;
+mod deadlines;
 mod exits;
 mod front;
 mod plot;
@@ -21,6 +22,7 @@ mod table;
 
 pub use calibration::{Calibration, Group};
 pub use candidate::{Candidate, Way};
+pub use deadlines::{Deadline, Deadlines, deadlines};
 pub use exits::{Decided, Exits, Oracle};
 pub use front::{Curve, Front, Point, Worth};
 pub use report::{Comparison, Report, Row, Shares, Verdict};
