@@ -88,6 +88,28 @@ pub trait Policy: Debug {
     /// # Errors
     /// [`crate::Error::Invalid`] where what is seen decides nothing, such as scores that are not finite.
     fn next(&self, state: &State, seen: &Seen) -> Result<Vec<Move>>;
+
+    /// What the policy weighs for each sample of `seen` in `state`, as [`crate::routing::explain`] shows it; `None` where
+    /// it decides by nothing of the kind, as is the default.
+    ///
+    /// # Errors
+    /// As [`Policy::next`].
+    fn weigh(&self, _state: &State, seen: &Seen) -> Result<Vec<Option<Weighing>>> {
+        Ok(vec![None; seen.rows.len()])
+    }
+}
+
+/// What a policy weighs for one sample.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Weighing {
+    /// The quality that is expected of the answer by every route, in the order of [`crate::routing::all`].
+    pub qualities: Vec<f64>,
+    /// The state to go for, which may be the one where the sample stands.
+    pub goal: State,
+    /// What it takes to go there and to answer.
+    pub price: Price,
+    /// Whether another state would be the goal, had there been time.
+    pub for_want_of_time: bool,
 }
 
 /// What a policy wants to see.

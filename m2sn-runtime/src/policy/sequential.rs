@@ -10,9 +10,9 @@ use tch::nn::Path;
 
 use super::front::Front;
 use super::quality::Quality;
-use super::terms::{Choice, Terms, first};
+use super::terms::{Terms, first};
 use super::value::rows;
-use super::{Look, Move, Policy, Seen, State, known};
+use super::{Look, Move, Policy, Seen, State, Weighing, known};
 use crate::network::Description;
 use crate::{Error, Result};
 
@@ -60,10 +60,22 @@ impl Policy for Sequencing<'_> {
         if let Some(moves) = self.terms.begin(state, seen) {
             return Ok(moves);
         }
-        let (costs, grid) = (self.terms.costs, self.terms.costs.grid());
-        if costs.is_last(state) {
-            return Ok(vec![Move::Stop; seen.rows.len()]);
+        let of = |weighing: Option<Weighing>| {
+            let Some(Weighing { goal, for_want_of_time, .. }) = weighing else { return Move::Stop };
+            match self.terms.costs.advance(state, &goal) {
+                Some(modality) => Move::Run(modality),
+                None if for_want_of_time => Move::Cut,
+                None => Move::Stop,
+            }
+        };
+        Ok(self.weigh(state, seen)?.into_iter().map(of).collect())
+    }
+
+    fn weigh(&self, state: &State, seen: &Seen) -> Result<Vec<Option<Weighing>>> {
+        if self.look(state) == Look::Nothing {
+            return Ok(vec![None; seen.rows.len()]);
         }
+        let (costs, grid) = (self.terms.costs, self.terms.costs.grid());
         let Some(posterior) = &seen.posterior else {
             return Err(Error::invalid("sequential policy: nothing was seen of the samples"));
         };
@@ -72,20 +84,11 @@ impl Policy for Sequencing<'_> {
             let first = State::at(&vec![0; state.blocks().len()]);
             costs.route(&first) + costs.watched(&first, state)
         });
-        let of = |(row, quality): (&usize, Vec<f64>)| {
-            let price = |number: usize| {
-                let goal = grid.state(number);
-                state.leads_to(&goal).then(|| costs.watched(state, &goal))
-            };
-            let Some(Choice { number, for_want_of_time }) = self.terms.choose(*row, &quality, spent, price) else {
-                return Move::Stop;
-            };
-            match costs.advance(state, &grid.state(number)) {
-                Some(modality) => Move::Run(modality),
-                None if for_want_of_time => Move::Cut,
-                None => Move::Stop,
-            }
+        let price = |number: usize| {
+            let goal = grid.state(number);
+            state.leads_to(&goal).then(|| costs.watched(state, &goal))
         };
+        let of = |(row, qualities): (&usize, Vec<f64>)| self.terms.choose(*row, qualities, spent, price);
         Ok(seen.rows.iter().zip(qualities).map(of).collect())
     }
 }

@@ -1,6 +1,6 @@
 //! The choice that learned policies share: quality against milliseconds.
 
-use super::{Allowance, Costs, Move, Price, Seen, State};
+use super::{Allowance, Costs, Move, Price, Seen, State, Weighing};
 
 /// What a learned policy decides by besides what it has learned: the costs of this machine, and what may be spent.
 #[derive(Debug, Clone, Copy)]
@@ -9,15 +9,6 @@ pub struct Terms<'a> {
     pub costs: &'a Costs,
     /// What each sample of the batch may spend, or one for all; nothing where only late fusion will do.
     pub allowances: &'a [Option<Allowance>],
-}
-
-/// A state to go for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Choice {
-    /// Its number.
-    pub(super) number: usize,
-    /// Whether another would have been the choice, had there been time.
-    pub(super) for_want_of_time: bool,
 }
 
 impl Terms<'_> {
@@ -40,26 +31,29 @@ impl Terms<'_> {
     /// The state to go for: the highest quality less the price of going on to it, of those that `price` has and for which
     /// there is time. Where there is time for none, the one that takes the least.
     ///
-    /// `quality` holds that of every state, and `spent` what the sample has cost so far.
+    /// `qualities` holds that of every state, and `spent` what the sample has cost so far. `None` where only late fusion
+    /// will do.
     pub(super) fn choose(
         &self,
         row: usize,
-        quality: &[f64],
+        qualities: Vec<f64>,
         spent: f64,
         price: impl Fn(usize) -> Option<Price>,
-    ) -> Option<Choice> {
+    ) -> Option<Weighing> {
         let Allowance { lambda, milliseconds } = self.allowance(row)?;
         let left = milliseconds - spent;
-        let open = || (0..quality.len()).filter_map(|number| price(number).map(|price| (number, price)));
-        let worth = |(number, price): &(usize, Price)| quality[*number] - lambda * price.expected;
+        let open = || (0..qualities.len()).filter_map(|number| price(number).map(|price| (number, price)));
+        let worth = |(number, price): &(usize, Price)| qualities[*number] - lambda * price.expected;
         let better = |left: &(usize, Price), right: &(usize, Price)| {
             // Of equals the cheaper.
             worth(left).total_cmp(&worth(right)).then(right.1.expected.total_cmp(&left.1.expected))
         };
         let (best, _) = open().max_by(better)?;
         let in_time = open().filter(|(_, price)| price.worst <= left).max_by(better);
-        let (number, _) = in_time.or_else(|| open().min_by(|left, right| left.1.worst.total_cmp(&right.1.worst)))?;
-        Some(Choice { number, for_want_of_time: number != best })
+        let (number, price) =
+            in_time.or_else(|| open().min_by(|left, right| left.1.worst.total_cmp(&right.1.worst)))?;
+        let goal = self.costs.grid().state(number);
+        Some(Weighing { qualities, goal, price, for_want_of_time: number != best })
     }
 
     /// What samples have cost so far where they stand: by the clock where there is one sample, else by the table.
@@ -83,7 +77,8 @@ mod tests {
         let costs = Costs::new::<Tiny>(table()).unwrap();
         let terms = Terms { costs: &costs, allowances: &[allowance] };
         let price = |number: usize| Some(Price { expected: number as f64, worst: 2.0 * number as f64 });
-        terms.choose(0, &quality, spent, price).map(|choice| (choice.number, choice.for_want_of_time))
+        let weighing = terms.choose(0, quality.into(), spent, price)?;
+        Some((costs.grid().number(&weighing.goal)?, weighing.for_want_of_time))
     }
 
     #[test]

@@ -9,7 +9,7 @@ use tch::{Kind, Tensor};
 use super::front::Front;
 use super::quality::Quality;
 use super::terms::{Terms, first};
-use super::{Look, Move, Policy, Seen, State, known};
+use super::{Look, Move, Policy, Seen, State, Weighing, known};
 use crate::network::Description;
 use crate::{Error, Result};
 
@@ -53,14 +53,19 @@ impl Policy for Valuing<'_> {
         if let Some(moves) = self.terms.begin(state, seen) {
             return Ok(moves);
         }
+        let of = |weighing: Option<Weighing>| weighing.map_or(Move::Stop, |weighing| Move::Finish(weighing.goal));
+        Ok(self.weigh(state, seen)?.into_iter().map(of).collect())
+    }
+
+    fn weigh(&self, state: &State, seen: &Seen) -> Result<Vec<Option<Weighing>>> {
+        if self.look(state) == Look::Nothing {
+            return Ok(vec![None; seen.rows.len()]);
+        }
         let (costs, grid) = (self.terms.costs, self.terms.costs.grid());
         let qualities = self.value.qualities(&seen.stems)?;
         let spent = self.terms.spent(seen, || costs.blocks(&State::start(state.blocks().len()), state));
-        let of = |(row, quality): (&usize, Vec<f64>)| {
-            let price = |number: usize| Some(costs.direct(state, &grid.state(number)));
-            let choice = self.terms.choose(*row, &quality, spent, price);
-            choice.map_or(Move::Stop, |choice| Move::Finish(grid.state(choice.number)))
-        };
+        let price = |number: usize| Some(costs.direct(state, &grid.state(number)));
+        let of = |(row, qualities): (&usize, Vec<f64>)| self.terms.choose(*row, qualities, spent, price);
         Ok(seen.rows.iter().zip(qualities).map(of).collect())
     }
 }
