@@ -28,6 +28,12 @@ impl Stopwatch {
         self.start = now;
         lap.as_secs_f64() * 1e3
     }
+
+    /// The milliseconds since the start or the last lap, once the device has finished; the lap goes on.
+    pub(crate) fn elapsed(&self) -> f64 {
+        wait(self.device);
+        self.start.elapsed().as_secs_f64() * 1e3
+    }
 }
 
 fn wait(device: Device) {

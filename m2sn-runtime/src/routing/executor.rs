@@ -13,7 +13,7 @@ use super::shelf::Shelf;
 use crate::batch::Feature;
 use crate::network::{Network, leave};
 use crate::parts::Parts;
-use crate::policy::{Costs, Grid, Look, Move, Policy, Posterior, Seen, State};
+use crate::policy::{Budget, Costs, Grid, Look, Move, Policies, Policy, Posterior, Seen, State};
 use crate::{Error, Result};
 
 /// What has become of a batch.
@@ -41,6 +41,19 @@ impl<'a> Clock<'a> {
     /// Starts now.
     pub(crate) fn start(milliseconds: f64, costs: &'a Costs) -> Self {
         Self { start: Instant::now(), milliseconds, costs }
+    }
+
+    /// Starts now, where budgets want one: for a single sample that has so many milliseconds.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where it is not known what the network's parts cost on this machine.
+    pub(crate) fn of(budgets: &[Budget], samples: i64, policies: &'a Policies) -> Result<Option<Self>> {
+        match *budgets {
+            [Budget::Milliseconds(milliseconds)] if samples == 1 => {
+                Ok(Some(Self::start(milliseconds, policies.costs()?)))
+            }
+            _ => Ok(None),
+        }
     }
 
     fn elapsed(&self) -> f64 {

@@ -55,7 +55,10 @@ mod routes;
 mod shelf;
 
 pub use answer::{Answer, Summary};
-pub use explain::{Choice, ExplainedExit, ExplainedModality, ExplainedRoute, Explanation, explain};
+pub use explain::{
+    Decider, ExplainedExit, ExplainedGoal, ExplainedModality, ExplainedMove, ExplainedRoute, ExplainedStep,
+    Explanation, explain,
+};
 pub use prediction::Prediction;
 pub use routes::{all, count, full};
 
@@ -107,10 +110,7 @@ pub fn predict_within<N: Network>(
     let policies = network.policies();
     policies.check_trained(policy)?;
     let budgets = budgets.into().of(samples)?;
-    let clock = match budgets[..] {
-        [Budget::Milliseconds(milliseconds)] if samples == 1 => Some(Clock::start(milliseconds, policies.costs()?)),
-        _ => None,
-    };
+    let clock = Clock::of(&budgets, samples, policies)?;
     let _no_grad = tch::no_grad_guard();
     let outcome =
         within(policies, None, policy, &budgets, |policy| run(&Live(network), &inputs, policy, clock.as_ref()))?;

@@ -267,101 +267,11 @@ fn a_sample_that_is_not_a_number_has_no_answer() {
         decide(&network, &input).map(|_| ()).unwrap_err(),
         predict_by(&network, &input, route).unwrap().classes().map(|_| ()).unwrap_err(),
         predict_as(&network, &input, &[route; 3]).unwrap().predictions().map(|_| ()).unwrap_err(),
-        explain(&network, &sample(&input, 1), None).map(|_| ()).unwrap_err(),
+        explain(&network, &sample(&input, 1), Decider::Paper, None).map(|_| ()).unwrap_err(),
     ];
     for (error, row) in errors.iter().zip([1, 1, 1, 1, 0]) {
         let message = error.to_string();
         assert!(message.contains(&format!("row {row} ")) && message.contains("NaN"), "{message}");
     }
     assert_eq!(predict_by(&network, &sample(&input, 2), route).unwrap().classes().unwrap().len(), 1);
-}
-
-#[test]
-fn an_explanation_agrees_with_the_prediction() {
-    let network = Counting::new(crate::Device::Cpu).unwrap();
-    let input = numbered(1);
-    let answer = predict(&network, &input).unwrap();
-    network.take();
-    let explanation = explain(&network, &input, None).unwrap();
-    assert_eq!(explanation.route, answer.routes[0].to_string());
-    assert_eq!(vec![explanation.prediction.clone()], answer.predictions().unwrap());
-    for (modality, taken) in explanation.modalities.iter().zip(answer.routes[0].0) {
-        let total: f64 = modality.exits.iter().map(|exit| exit.probability).sum();
-        assert!((total - 1.0).abs() < 1e-6);
-        for (index, exit) in modality.exits.iter().enumerate() {
-            match exit.choice {
-                Choice::Passed { .. } => assert!(index < taken),
-                Choice::Taken { .. } => assert_eq!(index, taken),
-                Choice::Skipped => assert!(index > taken),
-            }
-        }
-    }
-    for (route, explained) in all::<Tiny>().zip(&explanation.routes) {
-        assert_eq!(explained.route, route.to_string());
-        let expected = predict_by(&network, &input, route).unwrap().predictions().unwrap();
-        assert_eq!(vec![explained.prediction.clone()], expected);
-    }
-    assert!(serde_json::to_value(&explanation).unwrap()["modalities"][1]["exits"][2]["score"].is_number());
-    let message = explain(&network, &numbered(2), None).unwrap_err().to_string();
-    assert_eq!(message, "explain: expected one sample, found 2; narrow the batch to one");
-}
-
-#[test]
-fn the_parts_of_an_explanation_add_up() {
-    let mut network = Counting::new(crate::Device::Cpu).unwrap();
-    network.pause = Duration::from_millis(4);
-    let shares: Vec<f64> = (0..5)
-        .map(|_| {
-            let explanation = explain(&network, &numbered(1), None).unwrap();
-            explanation.parts() / explanation.milliseconds
-        })
-        .collect();
-    // A busy machine may come between two parts, but hardly five times.
-    assert!(shares.iter().all(|share| *share <= 1.0) && shares.iter().any(|share| *share > 0.95), "{shares:?}");
-}
-
-#[test]
-fn an_explanation_prints_readably() {
-    let prediction = |class| Prediction::Class { class, probability: 0.625 };
-    let exit = |name: &str, probability, choice, class| ExplainedExit {
-        name: name.into(),
-        score: 0.5,
-        probability,
-        choice,
-        prediction: prediction(class),
-        expected: Some(1.25),
-    };
-    let explanation = Explanation {
-        model: "Tiny".into(),
-        route: "left: second, right: full".into(),
-        prediction: prediction(2),
-        milliseconds: 4.0,
-        navigator: 0.25,
-        head: 0.125,
-        modalities: vec![
-            ExplainedModality {
-                name: "left".into(),
-                exits: vec![
-                    exit("first", 0.25, Choice::Passed { block: 1.0 }, 0),
-                    exit("second", 0.75, Choice::Taken { block: 0.5, shortcut: 0.125 }, 2),
-                    exit("full", 0.0, Choice::Skipped, 1),
-                ],
-            },
-            ExplainedModality {
-                name: "right".into(),
-                exits: vec![exit("full", 1.0, Choice::Taken { block: 2.0, shortcut: 0.0 }, 2)],
-            },
-        ],
-        routes: vec![
-            ExplainedRoute { route: "left: first, right: full".into(), prediction: prediction(0), expected: None },
-            ExplainedRoute {
-                route: "left: second, right: full".into(),
-                prediction: prediction(2),
-                expected: Some(4.25),
-            },
-        ],
-        warnings: vec!["left: leaving at second takes no less than going on to full".into()],
-    };
-    assert_eq!(explanation.parts(), 4.0);
-    insta::assert_snapshot!(explanation);
 }
