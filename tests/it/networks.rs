@@ -173,6 +173,17 @@ fn navigator_decides_among_the_exits() -> m2sn::Result<()> {
 }
 
 #[test]
+fn a_model_explains_itself() -> m2sn::Result<()> {
+    let model = Quickstart::new(Device::Cpu)?;
+    let features = random::<Quickstart>()?.features();
+    let sample = quickstart::Input::from_features(features.iter().map(|feature| feature.narrow(0, 1)).collect())?;
+    let explanation = model.explain(&sample)?;
+    assert_eq!(explanation.route, model.predict(&sample)?.routes[0].to_string());
+    assert_eq!((explanation.policy.as_str(), explanation.routes.len()), ("paper", 4));
+    Ok(())
+}
+
+#[test]
 fn token_ids_beyond_the_vocabulary_are_refused() -> m2sn::Result<()> {
     let model = Sentiment::new(Device::Cpu)?;
     let features = random::<Sentiment>()?.features();

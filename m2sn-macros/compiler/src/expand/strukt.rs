@@ -80,6 +80,15 @@ pub(super) fn methods(krate: &syn::Path, module: &TokenStream) -> TokenStream {
             #krate::routing::predict_within(self, input, plan.navigator.policy, budgets)
         }
 
+        /// Tells a single sample's journey by the policy of the spec: where it was looked at, what that cost, and what every
+        /// other route would have said.
+        ///
+        /// # Errors
+        /// Where there is not exactly one sample; else as `predict`.
+        pub fn explain(&self, input: &#module::Input) -> #krate::Result<#krate::routing::Explanation> {
+            #krate::routing::explain(self, input, #krate::routing::Decider::of_spec::<Self>(), None)
+        }
+
         /// Measures what the parts cost on this machine, for a learned policy that comes from another one.
         ///
         /// # Errors
