@@ -10,7 +10,7 @@ use crate::data::Dataset;
 use crate::latency::{self, Table, cheapest};
 use crate::network::{Description, Input, Network, Route, check_inputs, exit_features};
 use crate::parts::{Cached, pool};
-use crate::policy::{self, Budget, Costs, Grid, Policy};
+use crate::policy::{self, Budget, Costs, Grid, Policy, Value};
 use crate::task::Task;
 use crate::{Error, Result, navigator, plan, routing};
 
@@ -340,11 +340,12 @@ impl<'a, N: Network> Exits<'a, N> {
                 exits.iter().zip(&self.features).map(|(exit, exits)| exits[*exit].shallow_clone()).collect();
             let logits = self.network.fuse(&features, false);
             let qualities = match which {
-                plan::Policy::Value => policies.value()?.qualities(&self.stems)?,
+                plan::Policy::Value => Value::qualities(&policies.value()?.quality.frozen()?, &self.stems)?,
                 _ => {
                     let alone = features.iter().enumerate().map(|(m, feature)| self.network.task_head(m, feature));
                     let alone: Vec<Tensor> = alone.collect();
-                    policies.sequential()?.qualities(&grid.state(number), &logits, &alone)?
+                    let sequential = policies.sequential()?;
+                    sequential.qualities(&sequential.quality.frozen()?, &grid.state(number), &logits, &alone)?
                 }
             };
             predicted.extend(qualities.iter().map(|row| row[number]));

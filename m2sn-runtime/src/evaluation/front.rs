@@ -73,7 +73,7 @@ impl Front {
     /// policies of the network that have been trained, at every balance; worth is that at `price`.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where it is not known what the network's parts cost on this machine, or where there are too many
+    /// [`crate::Error::Invalid`] where it is not known what the network's parts cost on this machine, or where there are too many
     /// routes to try.
     pub fn of<N: Network>(data: &str, valid: &Exits<'_, N>, test: &Exits<'_, N>, price: f64) -> Result<Self> {
         let policies = test.network().policies();
@@ -150,7 +150,7 @@ impl Front {
     /// The oracle is left out where it would leave the others no room: it is flattered by luck.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where it cannot be drawn.
+    /// [`crate::Error::Invalid`] where it cannot be drawn.
     pub fn svg(&self) -> Result<String> {
         let series = self.curves.iter().filter(|curve| curve.name != "oracle").map(|curve| Series {
             name: curve.name.clone(),
@@ -172,7 +172,7 @@ impl Front {
     /// Writes `front.json`, `front.md` and `front.svg` into a folder, each as a whole or not at all.
     ///
     /// # Errors
-    /// [`Error::Io`] where a file cannot be written; as [`Front::svg`].
+    /// [`crate::Error::Io`] where a file cannot be written; as [`Front::svg`].
     pub fn save(&self, folder: impl AsRef<Path>) -> Result<()> {
         let folder = folder.as_ref();
         super::report::save(folder, "front", self)?;

@@ -119,7 +119,7 @@ fn range(values: impl Iterator<Item = f64> + Clone) -> Option<std::ops::Range<f6
     let low = values.clone().reduce(f64::min)?;
     let high = values.reduce(f64::max)?;
     let room = ((high - low) * 0.06).max(1e-3);
-    (low.is_finite() && high.is_finite()).then(|| low - room..high + room)
+    (low.is_finite() && high.is_finite()).then_some(low - room..high + room)
 }
 
 #[cfg(test)]

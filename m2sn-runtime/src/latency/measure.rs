@@ -8,7 +8,7 @@ use super::{Bar, Estimate, Fingerprint, Modality, Stopwatch, Table};
 use crate::batch::Feature;
 use crate::network::{Network, check_inputs};
 use crate::parts::pool;
-use crate::policy::State;
+use crate::policy::{State, Value};
 use crate::{Error, Result};
 
 /// How long to measure.
@@ -130,7 +130,8 @@ fn time<N: Network>(network: &N, inputs: &[Feature]) -> Round {
     // What they decide is not looked at: nothing they see can keep them from taking their time.
     if let (Ok(policy), Some(first)) = (network.policies().value(), first(&outputs)) {
         watch.lap();
-        let _qualities = policy.qualities(&first.iter().map(|output| pool(output)).collect::<Vec<_>>());
+        let stems: Vec<Tensor> = first.iter().map(|output| pool(output)).collect();
+        let _qualities = policy.quality.frozen().and_then(|frozen| Value::qualities(&frozen, &stems));
         value = watch.lap();
     }
     if let Ok(policy) = network.policies().sequential() {
@@ -138,7 +139,7 @@ fn time<N: Network>(network: &N, inputs: &[Feature]) -> Round {
         watch.lap();
         let alone: Vec<Tensor> =
             deepest.iter().enumerate().map(|(modality, feature)| network.task_head(modality, feature)).collect();
-        let _qualities = policy.qualities(&state, &logits, &alone);
+        let _qualities = policy.quality.frozen().and_then(|frozen| policy.qualities(&frozen, &state, &logits, &alone));
         sequential = watch.lap();
     }
     Round { blocks, shortcuts, head, navigator, value, sequential }

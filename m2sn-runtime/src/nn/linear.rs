@@ -70,6 +70,11 @@ impl Affine {
         }
     }
 
+    /// Weight and bias.
+    pub(crate) fn variables(&self) -> [&Tensor; 2] {
+        [&self.weight, &self.bias]
+    }
+
     pub(crate) fn forward(&self, input: &Tensor) -> Tensor {
         input.linear(&self.weight, Some(&self.bias))
     }

@@ -14,7 +14,7 @@ pub struct Balance {
     pub price: f64,
     /// The mean quality of late fusion's answers less that of the policy's, in units of quality.
     pub loss: f64,
-    /// What the loss does not exceed with a probability of 95 %, see [`upper_bound`].
+    /// What the loss does not exceed with a probability of 95 %, over the draw of the validation samples.
     pub bound: f64,
     /// The mean share of late fusion's time, looks included, by the latency table of the training.
     pub share: f64,

@@ -1,8 +1,9 @@
 //! What a learned policy knows of a sample, in numbers.
 
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use super::State;
+use crate::Result;
 use crate::network::Description;
 use crate::parts::pooled_width;
 use crate::task::Task;
@@ -12,15 +13,15 @@ const HIGHEST: i64 = 3;
 /// Below this, a log-probability says no more than that there is none.
 const LEAST_LOG: f64 = -20.0;
 
-/// The width of what is known by the stems: see [`stems`].
+/// The width of what is known by the stems: see [`stems_rows`].
 pub(crate) fn stems_width(description: &Description) -> i64 {
     let first = |modality: &crate::network::Modality| modality.exits.first().map_or(0, |exit| pooled_width(exit.dims));
     description.modalities.iter().map(first).sum()
 }
 
-/// Pooled outputs of the first blocks side by side, `[batch, known]`.
-pub(crate) fn stems(stems: &[Tensor]) -> Tensor {
-    Tensor::cat(stems, 1)
+/// Pooled outputs of the first blocks side by side, a row for each sample.
+pub(crate) fn stems_rows(stems: &[Tensor]) -> Result<Vec<Vec<f32>>> {
+    Ok(Vec::try_from(Tensor::cat(stems, 1).to_device(Device::Cpu))?)
 }
 
 /// The width of what is known by a posterior: see [`posterior`].
@@ -91,13 +92,105 @@ fn entropy(log: &Tensor) -> Tensor {
     -(log.exp() * log).sum_dim_intlist(-1, true, Kind::Float)
 }
 
-/// A state as [`posterior`] has it, `[1, places]`.
-pub(crate) fn place(description: &Description, state: &State) -> Tensor {
-    let mut places = Vec::new();
-    for (modality, blocks) in description.modalities.iter().zip(state.blocks()) {
-        places.extend((1..=modality.exits.len()).map(|exit| f32::from(u8::from(exit == *blocks))));
+/// A state as [`posterior`] has it.
+fn place(description: &Description, state: &State) -> Vec<f32> {
+    let modalities = description.modalities.iter().zip(state.blocks());
+    modalities
+        .flat_map(|(modality, blocks)| (1..=modality.exits.len()).map(move |exit| f32::from(u8::from(exit == *blocks))))
+        .collect()
+}
+
+/// As [`posterior`], for samples that all stand in one state: a row each.
+///
+/// A policy asks this of single samples, where the calls of a dozen operators would take longer than what they compute.
+pub(crate) fn posterior_rows(
+    description: &Description,
+    state: &State,
+    logits: &Tensor,
+    alone: &[Tensor],
+) -> Result<Vec<Vec<f32>>> {
+    let width = description.task.outputs().unsigned_abs() as usize;
+    let values = |tensor: &Tensor| -> Result<Vec<f32>> {
+        Ok(Vec::try_from(tensor.to_device(Device::Cpu).to_kind(Kind::Float).contiguous().view(-1))?)
+    };
+    let (logits, alone) = (values(logits)?, alone.iter().map(values).collect::<Result<Vec<_>>>()?);
+    let place = place(description, state);
+    let row = |(row, logits): (usize, &[f32])| {
+        let alone: Vec<&[f32]> = alone.iter().map(|all| &all[row * width..(row + 1) * width]).collect();
+        let mut known = match description.task {
+            Task::Classification { .. } => classes(logits, &alone),
+            Task::Multilabel { .. } => labels(logits, &alone),
+            Task::Regression { .. } => real_values(logits, &alone),
+        };
+        known.extend(&place);
+        known
+    };
+    Ok(logits.chunks_exact(width.max(1)).enumerate().map(row).collect())
+}
+
+fn classes(logits: &[f32], alone: &[&[f32]]) -> Vec<f32> {
+    let log = log_softmax(logits);
+    let mut highest = log.clone();
+    highest.sort_by(|left, right| right.total_cmp(left));
+    highest.truncate(HIGHEST as usize);
+    // Of equals the first, as `argmax` has it.
+    let class = log.iter().position(|value| *value == highest[0]).unwrap_or_default();
+    let mut known = vec![highest[0].exp()];
+    known.extend(highest);
+    known.push(-log.iter().map(|value| value.exp() * value).sum::<f32>());
+    for alone in alone {
+        let log = log_softmax(alone);
+        let highest = log.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        known.extend([highest.exp(), -log.iter().map(|value| value.exp() * value).sum::<f32>(), log[class]]);
     }
-    Tensor::from_slice(&places).unsqueeze(0)
+    known
+}
+
+fn labels(logits: &[f32], alone: &[&[f32]]) -> Vec<f32> {
+    let count = logits.len() as f32;
+    let entropies: Vec<f32> = logits.iter().map(|logit| label_entropy(*logit)).collect();
+    let mut known = vec![
+        entropies.iter().sum::<f32>() / count,
+        entropies.iter().copied().fold(f32::NEG_INFINITY, f32::max),
+        logits.iter().map(|logit| logit.abs()).fold(f32::INFINITY, f32::min),
+        logits.iter().map(|logit| sigmoid(*logit)).sum(),
+    ];
+    for alone in alone {
+        known.push(alone.iter().map(|logit| label_entropy(*logit)).sum::<f32>() / count);
+        let differences = alone.iter().zip(logits).map(|(alone, all)| (sigmoid(*alone) - sigmoid(*all)).abs());
+        known.push(differences.sum::<f32>() / count);
+    }
+    known
+}
+
+fn real_values(values: &[f32], alone: &[&[f32]]) -> Vec<f32> {
+    let differences = alone.iter().map(|alone| {
+        alone.iter().zip(values).map(|(alone, all)| (alone - all).abs()).sum::<f32>() / values.len() as f32
+    });
+    values.iter().copied().chain(differences).collect()
+}
+
+/// Log-probabilities, none below what says that there is no chance; what is not a number stays none.
+fn log_softmax(logits: &[f32]) -> Vec<f32> {
+    if logits.iter().any(|logit| logit.is_nan()) {
+        return vec![f32::NAN; logits.len()];
+    }
+    let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum: f32 = logits.iter().map(|logit| (logit - highest).exp()).sum();
+    logits.iter().map(|logit| (logit - highest - sum.ln()).max(LEAST_LOG as f32)).collect()
+}
+
+fn sigmoid(logit: f32) -> f32 {
+    1.0 / (1.0 + (-logit).exp())
+}
+
+/// The entropy of a label, whose log-probabilities are bounded as those of classes are.
+fn label_entropy(logit: f32) -> f32 {
+    if logit.is_nan() {
+        return f32::NAN;
+    }
+    let log = |logit: f32| (logit.min(0.0) - (-logit.abs()).exp().ln_1p()).max(LEAST_LOG as f32);
+    -(log(logit).exp() * log(logit) + log(-logit).exp() * log(-logit))
 }
 
 #[cfg(test)]
@@ -105,6 +198,31 @@ mod tests {
     use super::*;
     use crate::network::Network;
     use crate::tiny::Tiny;
+
+    fn places(description: &Description, state: &State) -> Tensor {
+        Tensor::from_slice(&place(description, state)).unsqueeze(0)
+    }
+
+    #[test]
+    fn single_samples_are_known_as_batches_are() {
+        let of = |task| Description { task, ..*Tiny::description() };
+        let tasks =
+            [Task::Classification { classes: 4 }, Task::Multilabel { labels: 4 }, Task::Regression { targets: 4 }];
+        let state = State::at(&[2, 1]);
+        for description in tasks.map(of) {
+            let draw = || Tensor::randn([6, 4], (Kind::Float, Device::Cpu)) * 12.0;
+            let (logits, alone) = (draw(), [draw(), draw()]);
+            let expected = posterior(&description, &logits, &alone, &places(&description, &state));
+            let found = posterior_rows(&description, &state, &logits, &alone).unwrap();
+            near(&expected, &found.concat());
+        }
+        // Where two classes are equal, both take the first.
+        let description = of(Task::Classification { classes: 2 });
+        let logits = Tensor::from_slice(&[1f32, 1.0]).view([1, 2]);
+        let alone = [Tensor::from_slice(&[0f32, 3.0]).view([1, 2]), Tensor::from_slice(&[0f32, -3.0]).view([1, 2])];
+        let expected = posterior(&description, &logits, &alone, &places(&description, &state));
+        near(&expected, &posterior_rows(&description, &state, &logits, &alone).unwrap().concat());
+    }
 
     fn values(tensor: &Tensor) -> Vec<f32> {
         Vec::try_from(tensor.flatten(0, -1)).unwrap()
@@ -124,7 +242,7 @@ mod tests {
         let (half, quarter, third) = (0.5_f32.ln(), 0.25_f32.ln(), (1.0_f32 / 3.0).ln());
         let row = |values: [f32; 3]| Tensor::from_slice(&values).unsqueeze(0);
         let description = Tiny::description();
-        let state = place(description, &State::at(&[1, 2]));
+        let state = places(description, &State::at(&[1, 2]));
         let alone = [row([quarter, half, quarter]), row([0.0, 0.0, 0.0])];
         let entropy = -(0.5 * half + 0.5 * quarter);
         let known = posterior(description, &row([half, quarter, quarter]), &alone, &state);
@@ -138,7 +256,7 @@ mod tests {
     #[test]
     fn labels_and_values_by_hand() {
         let of = |task| Box::leak(Box::new(Description { task, ..*Tiny::description() }));
-        let state = |description: &Description| place(description, &State::at(&[0, 0]));
+        let state = |description: &Description| places(description, &State::at(&[0, 0]));
         let places = [1.0, 0.0, 0.0, 1.0, 0.0, 0.0];
 
         // Probabilities 3/4 and 1/2 together; on the left 1/2 twice, on the right 1/4 and 1/2.

@@ -1,10 +1,11 @@
 //! How good the answer by each route would be, as learned from samples.
 
 use tch::nn::Path;
-use tch::{Kind, Reduction, Tensor};
+use tch::{Device, Kind, Reduction, Tensor};
 
 use crate::nn::Affine;
 use crate::task::Task;
+use crate::{Error, Result};
 
 /// Predicts, from what is known of a sample, the quality of its answer by every route.
 ///
@@ -45,13 +46,23 @@ impl Quality {
         }
     }
 
-    /// The quality in every state, `[batch, known]` → `[batch, states]`.
-    pub(crate) fn predict(&self, known: &Tensor) -> Tensor {
-        let scores = self.scores(known);
-        match self.task {
-            Task::Regression { .. } => -(scores.softplus() * &self.unit),
-            _ => scores.sigmoid(),
-        }
+    /// The predictor as it stands, to be asked about single samples.
+    pub(crate) fn frozen(&self) -> Result<Frozen> {
+        let values = |tensor: &Tensor| -> Result<Vec<f32>> {
+            Ok(Vec::try_from(tensor.detach().to_device(Device::Cpu).contiguous().view(-1))?)
+        };
+        let affine = |affine: &Affine| -> Result<[Vec<f32>; 2]> {
+            let [weight, bias] = affine.variables();
+            Ok([values(weight)?, values(bias)?])
+        };
+        Ok(Frozen {
+            task: self.task,
+            mean: values(&self.mean)?,
+            deviation: values(&self.deviation)?,
+            hidden: affine(&self.hidden)?,
+            output: affine(&self.output)?,
+            unit: self.unit(),
+        })
     }
 
     fn scores(&self, known: &Tensor) -> Tensor {
@@ -97,6 +108,62 @@ impl Quality {
     }
 }
 
+/// A [`Quality`] as plain numbers.
+///
+/// A decision on one sample is some thousand multiplications: as calls to LibTorch it would take ten times as long.
+#[derive(Debug, Clone)]
+pub(crate) struct Frozen {
+    task: Task,
+    mean: Vec<f32>,
+    deviation: Vec<f32>,
+    /// Weight, row by row, and bias.
+    hidden: [Vec<f32>; 2],
+    output: [Vec<f32>; 2],
+    unit: f64,
+}
+
+impl Frozen {
+    /// The quality in every state for each sample, in the task's own terms.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with the first sample of which something is known that is not finite: it decides nothing.
+    pub(crate) fn predict_each(&self, known: &[Vec<f32>]) -> Result<Vec<Vec<f64>>> {
+        let is_finite = |row: &Vec<f32>| row.iter().all(|value| value.is_finite());
+        match known.iter().position(|row| !is_finite(row)) {
+            Some(row) => Err(Error::invalid(format!(
+                "policy: sample {row} of those asked about has no predicted quality, because what was seen of it is not \
+                 finite; look for values that are not finite in its inputs, and else in the parameters"
+            ))),
+            None => Ok(known.iter().map(|row| self.predict(row)).collect()),
+        }
+    }
+
+    fn predict(&self, known: &[f32]) -> Vec<f64> {
+        let scales = self.mean.iter().zip(&self.deviation);
+        let known: Vec<f32> = known.iter().zip(scales).map(|(value, (mean, scale))| (value - mean) / scale).collect();
+        let hidden: Vec<f32> = affine(&self.hidden, &known).map(|value| value.max(0.0)).collect();
+        affine(&self.output, &hidden)
+            .map(|score| {
+                let score = f64::from(score);
+                match self.task {
+                    // The softplus, written so that it overflows nowhere.
+                    Task::Regression { .. } => -self.unit * (score.max(0.0) + (-score.abs()).exp().ln_1p()),
+                    _ => 1.0 / (1.0 + (-score).exp()),
+                }
+            })
+            .collect()
+    }
+}
+
+/// The outputs of a linear map, one after the other.
+fn affine<'a>([weight, bias]: &'a [Vec<f32>; 2], input: &'a [f32]) -> impl Iterator<Item = f32> + 'a {
+    // A chunk of no values would be an error, and a map from nothing yields its bias.
+    weight
+        .chunks_exact(input.len().max(1))
+        .zip(bias)
+        .map(move |(row, bias)| bias + row.iter().zip(input).map(|(weight, value)| weight * value).sum::<f32>())
+}
+
 /// What each sample's answer is worth, `[samples]` of `f32`: 1 for the right class, the F1 of its labels (1 where there
 /// are none and none is found), or the negative mean absolute error.
 ///
@@ -116,7 +183,34 @@ pub(crate) fn achieved(task: Task, logits: &Tensor, target: &Tensor) -> Tensor {
 
 #[cfg(test)]
 mod tests {
+    use tch::kind::FLOAT_CPU;
+    use tch::nn::VarStore;
+
     use super::*;
+
+    #[test]
+    fn a_frozen_predictor_says_what_was_learned() {
+        for task in [Task::Classification { classes: 3 }, Task::Regression { targets: 2 }] {
+            let store = VarStore::new(Device::Cpu);
+            let quality = Quality::new(&store.root(), task, 5, 4);
+            let known = Tensor::randn([7, 5], FLOAT_CPU) * 3.0;
+            quality.standardise(&known);
+            quality.set_unit(&Tensor::from_slice(&[-0.5f32, -1.5]));
+            let scores = tch::no_grad(|| quality.scores(&known));
+            let expected = match task {
+                Task::Regression { .. } => -scores.softplus(),
+                _ => scores.sigmoid(),
+            };
+            let frozen = quality.frozen().unwrap();
+            for row in 0..7 {
+                let known = Vec::<f32>::try_from(known.get(row)).unwrap();
+                let expected = Vec::<f64>::try_from(expected.get(row)).unwrap();
+                for (found, expected) in frozen.predict(&known).iter().zip(expected) {
+                    assert!((found - expected).abs() < 1e-5, "{found} for {expected}");
+                }
+            }
+        }
+    }
 
     #[test]
     fn achieved_by_hand() {

@@ -9,9 +9,8 @@ use tch::Tensor;
 use tch::nn::Path;
 
 use super::front::Front;
-use super::quality::Quality;
+use super::quality::{Frozen, Quality};
 use super::terms::{Terms, first};
-use super::value::rows;
 use super::{Look, Move, Policy, Seen, State, Weighing, known};
 use crate::network::Description;
 use crate::{Error, Result};
@@ -31,14 +30,22 @@ impl Sequential {
     }
 
     /// The quality of the answer in every state, from what the network would answer in this one.
-    pub(crate) fn qualities(&self, state: &State, logits: &Tensor, alone: &[Tensor]) -> Result<Vec<Vec<f64>>> {
-        let known = known::posterior(self.description, logits, alone, &known::place(self.description, state));
-        rows(&self.quality.predict(&known))
+    pub(crate) fn qualities(
+        &self,
+        frozen: &Frozen,
+        state: &State,
+        logits: &Tensor,
+        alone: &[Tensor],
+    ) -> Result<Vec<Vec<f64>>> {
+        frozen.predict_each(&known::posterior_rows(self.description, state, logits, alone)?)
     }
 
-    /// The policy on these terms.
-    pub fn on<'a>(&'a self, terms: Terms<'a>) -> Sequencing<'a> {
-        Sequencing { sequential: self, terms }
+    /// The policy as it stands, on these terms.
+    ///
+    /// # Errors
+    /// [`Error::Torch`] where its parameters cannot be read.
+    pub fn on<'a>(&'a self, terms: Terms<'a>) -> Result<Sequencing<'a>> {
+        Ok(Sequencing { sequential: self, frozen: self.quality.frozen()?, terms })
     }
 }
 
@@ -46,6 +53,7 @@ impl Sequential {
 #[derive(Debug)]
 pub struct Sequencing<'a> {
     sequential: &'a Sequential,
+    frozen: Frozen,
     terms: Terms<'a>,
 }
 
@@ -79,7 +87,7 @@ impl Policy for Sequencing<'_> {
         let Some(posterior) = &seen.posterior else {
             return Err(Error::invalid("sequential policy: nothing was seen of the samples"));
         };
-        let qualities = self.sequential.qualities(state, &posterior.logits, &posterior.alone)?;
+        let qualities = self.sequential.qualities(&self.frozen, state, &posterior.logits, &posterior.alone)?;
         let spent = self.terms.spent(seen, || {
             let first = State::at(&vec![0; state.blocks().len()]);
             costs.route(&first) + costs.watched(&first, state)

@@ -114,9 +114,7 @@ fn the_clock_ends_a_way_that_takes_too_long() {
         assert_eq!(hurried.routes, [TinyRoute([0, 0])]);
         let free = answer(&network, &sample, policy, Budget::Lambda(0.0));
         assert_eq!(free.cut, [false]);
-        if policy == plan::Policy::Sequential {
-            assert_eq!(hurried.cut, [free.routes != hurried.routes], "who would have gone on says so");
-        }
+        assert_eq!(hurried.cut, [free.routes != hurried.routes], "who would have gone on says so");
     }
     // The way of one who does not look at the clock is ended by the executor.
     let clock = routing::Clock::start(1e4, network.policies().costs().unwrap());

@@ -130,8 +130,8 @@ pub(crate) fn within<T>(
     let allowances = allowances.collect::<Result<Vec<Option<Allowance>>>>()?;
     let terms = Terms { costs, allowances: &allowances };
     match policy {
-        plan::Policy::Value => run(&policies.value()?.on(terms)),
-        plan::Policy::Sequential => run(&policies.sequential()?.on(terms)),
+        plan::Policy::Value => run(&policies.value()?.on(terms)?),
+        plan::Policy::Sequential => run(&policies.sequential()?.on(terms)?),
         plan::Policy::Paper => Err(Error::invalid(
             "the paper's navigator knows no budget but the λ that it was trained with; name a learned policy in the \
              spec, `navigator: { policy: sequential }`, or ask for one",

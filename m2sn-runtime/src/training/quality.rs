@@ -48,7 +48,7 @@ pub(super) fn train<N: Network>(
     let half = (context.valid.len() / 2).max(1);
     let (learned, judged) = (order.narrow(0, 0, half), order.narrow(0, context.valid.len() - half, half));
     let valid = Lesson::of(context, &context.valid, phase.stage.batch)?;
-    let train = Lesson::of(context, &context.train, phase.stage.batch)?.as_sure_as(&valid, &learned, context);
+    let train = Lesson::of(context, &context.train, phase.stage.batch)?.softened_like(&valid, &learned, context);
 
     let ask = |lesson: &Lesson<'_>, rows: &Tensor, states: &Tensor| Question {
         known: match which {
@@ -137,7 +137,7 @@ impl<'a> Lesson<'a> {
 
     /// Softens what the network says of these samples, which its encoders have learned from, until it is on average as
     /// sure in each state as it is of `rows` of another lesson, and their answers are worth no more than those.
-    fn as_sure_as<N: Network>(mut self, other: &Self, rows: &Tensor, context: &Context<'_, N>) -> Self {
+    fn softened_like<N: Network>(mut self, other: &Self, rows: &Tensor, context: &Context<'_, N>) -> Self {
         let (task, grid) = (context.task(), Grid::of(N::description().modalities));
         let rows = rows.to_device(context.device);
         let mut temperatures = Vec::new();

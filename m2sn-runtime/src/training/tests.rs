@@ -953,7 +953,7 @@ fn learned_policies_answer_within_budgets() {
             assert!(limit < 5.0 || answer.routes.iter().any(|route| cost(route) > cheapest), "{limit}");
         }
         // Each sample within a budget of its own.
-        let each = vec![Budget::Lambda(10.0), Budget::Lambda(0.0)].repeat(data.len() as usize / 2);
+        let each = [Budget::Lambda(10.0), Budget::Lambda(0.0)].repeat(data.len() as usize / 2);
         let answer = crate::routing::predict_within(&network, data.input(), policy, each).unwrap();
         let free = crate::routing::predict_within(&network, data.input(), policy, Budget::Lambda(0.0)).unwrap();
         for (row, route) in answer.routes.iter().enumerate() {

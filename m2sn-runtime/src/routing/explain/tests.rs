@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::latency::{Fingerprint, Table};
-use crate::policy::{Budgets, Fixed};
+use crate::policy::{Budgets, Fixed, Value};
 use crate::routing::{Answer, all, predict, predict_by};
 use crate::tiny::{Tiny, TinyInput, TinyRoute, samples, table};
 use crate::training::{Progress, Trainer};
@@ -49,12 +49,15 @@ fn qualities(network: &Tiny, policy: plan::Policy, input: &TinyInput, at: TinyRo
             .enumerate()
             .map(|(m, input)| crate::parts::pool(&network.block(m, 0, input, false)))
             .collect();
-        return policies.value().unwrap().qualities(&stems).unwrap().swap_remove(0);
+        let frozen = policies.value().unwrap().quality.frozen().unwrap();
+        return Value::qualities(&frozen, &stems).unwrap().swap_remove(0);
     }
     let features: Vec<Tensor> = (0..2).map(|m| features[m][at.0[m]].shallow_clone()).collect();
     let alone: Vec<Tensor> = (0..2).map(|m| network.task_head(m, &features[m])).collect();
     let state = State::at(&at.0);
-    policies.sequential().unwrap().qualities(&state, &network.fuse(&features, false), &alone).unwrap().swap_remove(0)
+    let sequential = policies.sequential().unwrap();
+    let frozen = sequential.quality.frozen().unwrap();
+    sequential.qualities(&frozen, &state, &network.fuse(&features, false), &alone).unwrap().swap_remove(0)
 }
 
 #[test]
