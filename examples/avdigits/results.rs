@@ -4,7 +4,7 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 
-use m2sn::evaluation::{Calibration, Deadlines, Report, Seeds};
+use m2sn::evaluation::{Batches, Calibration, Deadlines, Report, Seeds};
 use m2sn::plan::Policy;
 use m2sn::{Error, Result};
 use serde::Serialize;
@@ -62,6 +62,7 @@ impl fmt::Display for Results {
                 "\nThe sequential policy under deadlines, every test sample alone:\n\n{}",
                 Deadlines(&study.deadlines)
             )?;
+            writeln!(f, "In batches, whose samples part:\n\n{}", Batches(&study.batches))?;
             writeln!(f, "The sequential policy by difficulty:\n")?;
             write_groups(f, &study.groups)?;
             let file = study.latency_file.display();

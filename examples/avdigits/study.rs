@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use m2sn::evaluation::{Calibration, Candidate, Deadline, Exits, Front, Report, Way, deadlines, study, timing};
+use m2sn::evaluation::{
+    Batched, Calibration, Candidate, Deadline, Exits, Front, Report, Way, batches, deadlines, study, timing,
+};
 use m2sn::latency::{self, Table};
 use m2sn::network::{Input as _, Network, Route as _};
 use m2sn::plan::{Latency, Navigator, Plan, Policy};
@@ -30,6 +32,8 @@ pub(crate) struct Study {
     pub(crate) calibrations: Vec<Calibration>,
     /// Whether the sequential policy keeps deadlines.
     pub(crate) deadlines: Vec<Deadline>,
+    /// What routing in batches costs.
+    pub(crate) batches: Vec<Batched>,
     /// What each route would do if every sample took it, the cheapest first.
     pub(crate) fixed_routes: Vec<FixedRoute>,
     /// What the navigator learnt from: what the parts of the network cost on this machine.
@@ -131,6 +135,7 @@ pub(crate) fn run<N: Network>(
     }
     let limits = LIMITS.map(|share| share * table.late_fusion());
     let deadlines = deadlines(&model, &test, Policy::Sequential, &limits)?;
+    let batches = batches(&model, &test, Policy::Sequential, budget, &BATCHES)?;
     let late_fusion = Exits::of(&pretrained, &test)?.by(routing::full::<N>());
     Ok(Study {
         seed: plan.seed,
@@ -139,6 +144,7 @@ pub(crate) fn run<N: Network>(
         front,
         calibrations,
         deadlines,
+        batches,
         fixed_routes: fixed_routes(&on_valid, &on_test, &table)?,
         latency: table,
         latency_file: kept,
@@ -148,6 +154,9 @@ pub(crate) fn run<N: Network>(
 
 /// The deadlines that are tried, as shares of late fusion's time.
 const LIMITS: [f64; 5] = [0.5, 0.75, 1.0, 1.5, 2.0];
+
+/// The batch sizes that are timed.
+const BATCHES: [i64; 4] = [1, 8, 32, 128];
 
 /// All that competes: what pre-training alone gives, fixed routes, and the policies, named as in the spec.
 fn candidates<'a, N: Network>(

@@ -8,6 +8,7 @@ pub mod metrics;
 pub mod statistics;
 pub mod timing;
 
+mod batches;
 mod calibration;
 mod candidate;
 mod deadlines;
@@ -20,6 +21,7 @@ mod seeds;
 mod study;
 mod table;
 
+pub use batches::{Batched, Batches, batches};
 pub use calibration::{Calibration, Group};
 pub use candidate::{Candidate, Way};
 pub use deadlines::{Deadline, Deadlines, deadlines};
