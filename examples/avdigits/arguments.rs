@@ -26,6 +26,10 @@ pub(crate) struct Arguments {
     #[arg(long)]
     pub(crate) wide: bool,
 
+    /// Trains the paper's navigator for five more λ, to be compared with the one training of a learned policy
+    #[arg(long)]
+    pub(crate) lambdas: bool,
+
     /// Decides every random choice, generated data included
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,

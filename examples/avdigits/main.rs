@@ -45,6 +45,9 @@ pub struct AvDigits;
 #[derive(Debug)]
 pub struct AvDigitsWide;
 
+/// The λ of `--lambdas`, as ratios: the range that the paper finds useful.
+const RATIOS: [f64; 5] = [0.05, 0.1, 0.3, 0.5, 1.0];
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     // One sample at a time keeps one core busy.
@@ -83,6 +86,7 @@ fn study(arguments: &Arguments, seed: u64, folder: &Path) -> Result<Study> {
         plan: adapted(plan, seed, arguments.quick),
         latency: arguments.latency.as_deref(),
         threads,
+        ratios: if arguments.lambdas { &RATIOS } else { &[] },
         folder: &folder,
     };
     let study = match arguments.wide {

@@ -9,7 +9,7 @@ use m2sn::evaluation::{
 use m2sn::latency::{self, Table};
 use m2sn::network::{Input as _, Network, Route as _};
 use m2sn::plan::{Latency, Navigator, Plan, Policy};
-use m2sn::policy::Budget;
+use m2sn::policy::{Budget, Costs, Paper};
 use m2sn::tch::{self, Tensor};
 use m2sn::training::{Progress, StageReport, Trainer};
 use m2sn::{Device, Error, Result, checkpoint, data, routing};
@@ -74,6 +74,8 @@ pub(crate) struct Settings<'a> {
     pub(crate) latency: Option<&'a Path>,
     /// The threads that train; one answers and measures, as one sample at a time keeps one core busy.
     pub(crate) threads: usize,
+    /// The λ, as ratios, for which the paper's navigator is trained besides that of the spec.
+    pub(crate) ratios: &'a [f64],
     /// Where checkpoints go, from which an interrupted study goes on.
     pub(crate) folder: &'a Path,
 }
@@ -82,7 +84,7 @@ pub(crate) struct Settings<'a> {
 pub(crate) fn run<N: Network>(
     data: &str,
     splits: &Splits,
-    Settings { plan, latency, threads, folder }: &Settings<'_>,
+    Settings { plan, latency, threads, ratios, folder }: &Settings<'_>,
 ) -> Result<Study> {
     let device = Device::cuda_if_available();
     let learned = data::Splits { train: dataset::<N>(&splits.train)?, valid: dataset::<N>(&splits.valid)? };
@@ -125,7 +127,23 @@ pub(crate) fn run<N: Network>(
     let mut report = study(&candidates, &test, &timing::Settings::default())?;
     report.warnings = latency::unpaid::<N>(&table)?;
 
-    let front = Front::of(data, &on_valid, &on_test, price)?;
+    let mut front = Front::of(data, &on_valid, &on_test, price)?;
+    if !ratios.is_empty() {
+        say("training the paper's navigator for other λ");
+        let trainer = |ratio: f64| {
+            let mut plan = with(plan, Policy::Paper);
+            plan.navigator.latency = Latency::Ratio(ratio);
+            train(&plan, &format!("paper-{ratio}"))
+        };
+        let points = ratios.iter().map(|ratio| {
+            let mut other = N::new(device)?;
+            checkpoint::load(&mut other, folder.join("fused"))?;
+            trainer(*ratio).navigator(&mut other, &learned, progress)?;
+            Exits::of(&other, &test)?.point_by(&Paper, &Costs::new::<N>(table.clone())?, format!("λ ratio {ratio}"))
+        });
+        let points = points.collect::<Result<Vec<_>>>()?;
+        front.add(Policy::Paper.name(), points);
+    }
     front.save(folder)?;
     let calibrations = [Policy::Value, Policy::Sequential].map(|policy| on_test.calibration(policy));
     let calibrations = calibrations.into_iter().collect::<Result<Vec<_>>>()?;

@@ -123,6 +123,17 @@ impl<'a, N: Network> Exits<'a, N> {
         })
     }
 
+    /// What a policy comes to on these samples: the quality of its answers, and their share of late fusion's time.
+    ///
+    /// # Errors
+    /// Those of the policy.
+    pub fn point_by(&self, policy: &dyn Policy, costs: &Costs, by: String) -> Result<Point> {
+        let decided = self.decided(policy, costs)?;
+        let mean = decided.milliseconds.iter().sum::<f64>() / self.len() as f64;
+        let quality = self.score(&self.along(&decided.routes)?)?.quality();
+        Ok(Point { share: mean / costs.late_fusion(), quality, by })
+    }
+
     /// As [`Exits::decided`], by a policy of the network's own within a budget.
     ///
     /// # Errors

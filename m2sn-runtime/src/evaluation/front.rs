@@ -73,8 +73,8 @@ impl Front {
     /// policies of the network that have been trained, at every balance; worth is that at `price`.
     ///
     /// # Errors
-    /// [`crate::Error::Invalid`] where it is not known what the network's parts cost on this machine, or where there are too many
-    /// routes to try.
+    /// [`crate::Error::Invalid`] where it is not known what the network's parts cost on this machine, or where there are
+    /// too many routes to try.
     pub fn of<N: Network>(data: &str, valid: &Exits<'_, N>, test: &Exits<'_, N>, price: f64) -> Result<Self> {
         let policies = test.network().policies();
         let costs = policies.costs()?;
@@ -82,9 +82,11 @@ impl Front {
         let late_fusion = table.late_fusion();
         let full = routing::full::<N>();
         let quality = |exits: &Exits<'_, N>, route| exits.score(&exits.by(route)).map(|scores| scores.quality());
-        let point = |routes: &[N::Route], milliseconds: &[f64], by: String| -> Result<Point> {
-            let share = milliseconds.iter().sum::<f64>() / milliseconds.len() as f64 / late_fusion;
-            Ok(Point { share, quality: test.score(&test.along(routes)?)?.quality(), by })
+        let learned = |policy: Policy, price: f64| {
+            let budget = [Budget::Price(price)];
+            routing::within(policies, None, policy, &budget, |policy| {
+                test.point_by(policy, costs, format!("price {price:.4}"))
+            })
         };
         let whole = Point { share: 1.0, quality: quality(test, full)?, by: full.to_string() };
 
@@ -98,23 +100,16 @@ impl Front {
             Curve { name: "late fusion".into(), points: vec![whole.clone()] },
             Curve { name: "fixed routes".into(), points: worth_taking(&fixed) },
         ];
-        let decided = test.decided(&Paper, costs)?;
-        curves.push(Curve {
-            name: Policy::Paper.name().into(),
-            points: vec![point(&decided.routes, &decided.milliseconds, "as trained".into())?],
-        });
+        let paper = test.point_by(&Paper, costs, "as trained".into())?;
+        curves.push(Curve { name: Policy::Paper.name().into(), points: vec![paper.clone()] });
         let mut at_price = Vec::new();
         for policy in [Policy::Value, Policy::Sequential] {
             let mut points = Vec::new();
             for balance in policies.balances(policy)? {
-                let decided = test.within(policy, Budget::Price(balance.price))?;
-                let by = format!("price {:.4}", balance.price);
-                points.push(point(&decided.routes, &decided.milliseconds, by)?);
+                points.push(learned(policy, balance.price)?);
             }
             if !points.is_empty() {
-                let decided = test.within(policy, Budget::Price(price))?;
-                let point = point(&decided.routes, &decided.milliseconds, format!("price {price}"))?;
-                at_price.push((policy.name(), point));
+                at_price.push((policy.name(), learned(policy, price)?));
                 points.sort_by(|left, right| left.share.total_cmp(&right.share));
                 curves.push(Curve { name: policy.name().into(), points });
             }
@@ -132,7 +127,7 @@ impl Front {
         });
         let mut ways = vec![("late fusion", whole)];
         ways.extend(best.map(|(point, _)| ("best fixed route", point.clone())));
-        ways.push((Policy::Paper.name(), curves[2].points[0].clone()));
+        ways.push((Policy::Paper.name(), paper));
         ways.extend(at_price);
         let oracle = test.oracle_at(costs, price)?;
         Ok(Self {
@@ -143,6 +138,17 @@ impl Front {
             worth: worth(&ways, &oracle, price),
             curves,
         })
+    }
+
+    /// Adds points to a curve, such as those of the paper's navigator for other λ; makes the curve where there is none.
+    pub fn add(&mut self, name: &str, points: Vec<Point>) {
+        let place = self.curves.iter().position(|curve| curve.name == name).unwrap_or_else(|| {
+            self.curves.push(Curve { name: name.into(), points: Vec::new() });
+            self.curves.len() - 1
+        });
+        let curve = &mut self.curves[place].points;
+        curve.extend(points);
+        curve.sort_by(|left, right| left.share.total_cmp(&right.share));
     }
 
     /// The picture: quality over the share of late fusion's time.

@@ -1,8 +1,9 @@
 //! Staged training (Section IV), each stage a file.
 //!
 //! Four stages follow one another: late fusion with the uni-modal networks, the shortcuts, fusion on randomly drawn
-//! routes, and the navigator: the paper's, or a learned policy. A stage is a list of phases, and all phases run the same loop: some parts of the
-//! network learn, everything else is frozen, and what the frozen parts compute is computed once and cached.
+//! routes, and the navigator: the paper's, or a learned policy. A stage is a list of phases, and all phases run the same
+//! loop: some parts of the network learn, everything else is frozen, and what the frozen parts compute is computed once
+//! and cached.
 //!
 //! A training with a [run folder](Trainer::folder) can be interrupted at any moment. Run again, it goes on after the
 //! last finished epoch, and on the processor its result equals that of an uninterrupted run bit for bit. The one
