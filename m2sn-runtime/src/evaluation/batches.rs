@@ -55,7 +55,7 @@ pub fn batches<N: Network>(
             let settings = latency::Settings { batch: *size, ..latency::Settings::default() };
             let costs = Costs::new::<N>(latency::measure(network, &data.input().features(), &settings)?)?;
             let decided = routing::within(policies, None, policy, &[budget], |policy| exits.decided(policy, &costs))?;
-            let (mut own, mut late_fusion) = (Vec::new(), Vec::new());
+            let (mut own, mut late_fusion, mut ideal) = (Vec::new(), Vec::new(), Vec::new());
             for round in 0..ROUNDS as i64 {
                 let start = round * size % (data.len() - size + 1);
                 let input = data.narrow(start, *size)?;
@@ -65,6 +65,8 @@ pub fn batches<N: Network>(
                 let fixed = || routing::predict_by(network, &input, routing::full::<N>()).map(|a| a.milliseconds);
                 own.push(adaptive().and_then(|_| adaptive())?);
                 late_fusion.push(fixed().and_then(|_| fixed())?);
+                let rows = start as usize..(start + size) as usize;
+                ideal.push(decided.milliseconds[rows].iter().sum::<f64>() / *size as f64);
                 bar.step();
             }
             let each = *size as f64;
@@ -72,7 +74,7 @@ pub fn batches<N: Network>(
             Ok(Batched {
                 batch: *size,
                 measured: median(&own),
-                ideal: decided.milliseconds.iter().sum::<f64>() / decided.milliseconds.len() as f64 / each,
+                ideal: median(&ideal),
                 late_fusion: median(&late_fusion),
             })
         })
