@@ -15,6 +15,7 @@ use crate::plan::{
 use crate::policy::Policies;
 use crate::shape::Vector;
 use crate::task::Task;
+use crate::training::{Progress, Trainer};
 use crate::{Device, Result};
 
 const EXITS: [&str; 3] = ["first", "second", "full"];
@@ -248,4 +249,15 @@ pub(crate) fn table() -> Table {
         value: estimate(0.0625),
         sequential: estimate(0.0625),
     }
+}
+
+/// An untrained network whose sequential policy has learned to decide about it, and the samples that it learned from.
+pub(crate) fn sequential() -> Result<(Tiny, Splits<TinyInput>)> {
+    let splits = samples(64, 32)?;
+    let plan = Tiny::plan();
+    let navigator = Navigator { policy: Policy::Sequential, ..plan.navigator };
+    let mut network = Tiny::new(Device::Cpu)?;
+    let trainer = Trainer::new(Plan { navigator, ..plan });
+    trainer.navigator(&mut network, &splits, &mut Progress::silent())?;
+    Ok((network, splits))
 }

@@ -102,19 +102,11 @@ impl fmt::Display for Batches<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Device;
-    use crate::plan::{self, Plan};
-    use crate::tiny::{Tiny, samples};
-    use crate::training::{Progress, Trainer};
+    use crate::tiny::sequential;
 
     #[test]
     fn batches_of_several_sizes_are_timed() {
-        let splits = samples(64, 32).unwrap();
-        let plan = Tiny::plan();
-        let navigator = plan::Navigator { policy: Policy::Sequential, ..plan.navigator };
-        let mut network = Tiny::new(Device::Cpu).unwrap();
-        let trainer = Trainer::new(Plan { navigator, ..plan });
-        trainer.navigator(&mut network, &splits, &mut Progress::silent()).unwrap();
+        let (network, splits) = sequential().unwrap();
         let of = |sizes: &[i64]| batches(&network, &splits.valid, Policy::Sequential, Budget::Price(0.1), sizes);
 
         let found = of(&[1, 8, 32]).unwrap();

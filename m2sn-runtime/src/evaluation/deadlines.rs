@@ -97,24 +97,16 @@ impl fmt::Display for Deadlines<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Device;
-    use crate::plan::{self, Plan};
-    use crate::tiny::{Tiny, samples};
-    use crate::training::{Progress, Trainer};
+    use crate::tiny::{Tiny, TinyRoute, sequential};
 
     #[test]
     fn limits_are_compared_on_the_same_samples() {
-        let splits = samples(64, 32).unwrap();
-        let plan = Tiny::plan();
-        let navigator = plan::Navigator { policy: Policy::Sequential, ..plan.navigator };
-        let mut network = Tiny::new(Device::Cpu).unwrap();
-        let trainer = Trainer::new(Plan { navigator, ..plan });
-        trainer.navigator(&mut network, &splits, &mut Progress::silent()).unwrap();
+        let (network, splits) = sequential().unwrap();
 
         let found = deadlines(&network, &splits.valid, Policy::Sequential, &[1e6, 0.0]).unwrap();
         assert_eq!((found[0].limit, found[0].missed, found[0].cut), (1e6, 0.0, 0.0));
         assert_eq!(found[1].missed, 1.0, "nothing takes no time");
-        let cheapest = routing::predict_by(&network, splits.valid.input(), crate::tiny::TinyRoute([0, 0])).unwrap();
+        let cheapest = routing::predict_by(&network, splits.valid.input(), TinyRoute([0, 0])).unwrap();
         let expected = Scores::of(Tiny::description().task, &cheapest.logits, splits.valid.target()).unwrap();
         assert_eq!(found[1].scores, expected, "without time there is the cheapest answer");
         assert!(Deadlines(&found).to_string().contains("| 1000000.000 |"));
