@@ -70,6 +70,9 @@ pub struct Navigator {
     pub latency: Latency,
     /// τ of Eq. (5) over the stage, for the paper's policy.
     pub temperature: Temperature,
+    /// Whether the paper's policy learns from answers to training samples that are made as uncertain as those to
+    /// validation samples.
+    pub soften: bool,
 }
 
 /// Who decides how far each sample goes.

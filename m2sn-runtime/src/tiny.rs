@@ -130,6 +130,7 @@ impl Network for Tiny {
                 stage,
                 latency: Latency::Ratio(0.3),
                 temperature: Temperature { from: 5.0, to: 0.2, anneal: Anneal::Exponential },
+                soften: false,
             },
         }
     }

@@ -45,6 +45,7 @@ pub use state::State;
 pub use terms::Terms;
 pub use value::{Value, Valuing};
 
+pub(crate) use cost::MOST_STATES;
 pub(crate) use front::{Front, upper_bound};
 pub(crate) use known::posterior;
 pub(crate) use quality::{Quality, achieved};

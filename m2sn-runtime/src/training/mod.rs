@@ -28,6 +28,7 @@ mod report;
 mod run;
 mod schedule;
 mod shortcuts;
+mod softening;
 mod tensorboard;
 
 use std::path::PathBuf;

@@ -11,11 +11,13 @@ use super::context::{Context, accuracy, choose, loss};
 use super::fit::{Phase, Step, fit};
 use super::gumbel;
 use super::run::Run;
+use super::softening::temperatures;
 use crate::Result;
 use crate::latency::Table;
 use crate::navigator::decide;
 use crate::network::{Network, Part};
 use crate::plan::Latency;
+use crate::policy::{Grid, MOST_STATES};
 use crate::task::Task;
 
 /// Trains the navigator on the milliseconds of each modality's exits.
@@ -40,13 +42,14 @@ pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>, tab
     };
     run.set_lambda(lambda);
     tracing::info!(lambda, "navigator: λ per millisecond");
+    let softening = Softening::new(context, &train, &valid);
     let step_loss = |step: &Step| {
         let inputs: Vec<_> = context.train.inputs.iter().map(|input| input.rows(&step.rows)).collect();
         let temperature = settings.temperature.at(step.share);
         let decision: Vec<_> =
             network.navigate(&inputs, true).iter().map(|scores| gumbel::softmax(scores, temperature)).collect();
         let features = train.iter().zip(&decision).map(|(all, weights)| mix(&all.rows(&step.rows).tensor, weights));
-        let logits = network.fuse(&features.collect::<Vec<_>>(), false);
+        let logits = softening.of(network.fuse(&features.collect::<Vec<_>>(), false), &decision);
         Ok(objective(task, &logits, &context.train.target(&step.rows), &latency.of(&decision), lambda))
     };
     let validate = || {
@@ -84,6 +87,37 @@ pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>, tab
         })
     };
     fit(network, run, &phase, step_loss, validate)
+}
+
+/// By what the logits of relaxed decisions are divided, where the plan asks for it.
+///
+/// A decision mixes routes, each with a temperature of its own; its temperature is their mean by the same weights.
+struct Softening(Option<Tensor>);
+
+impl Softening {
+    fn new<N: Network>(context: &Context<'_, N>, train: &[Features<'_>], valid: &[Features<'_>]) -> Self {
+        let grid = Grid::of(N::description().modalities);
+        if !context.plan.navigator.soften || grid.len() > MOST_STATES {
+            return Self(None);
+        }
+        let rows = Tensor::arange(context.valid.len(), (Kind::Int64, tch::Device::Cpu));
+        let temperatures = temperatures(context, &grid, train, valid, &rows);
+        tracing::info!(?temperatures, "navigator: what the logits of each route are divided by");
+        Self(Some(Tensor::from_slice(&temperatures).to_kind(Kind::Float).to_device(context.device)))
+    }
+
+    /// Softens `[batch, outputs]` by the weights of the exits, `[batch, exits]` a modality.
+    fn of(&self, logits: Tensor, decision: &[Tensor]) -> Tensor {
+        let Some(temperatures) = &self.0 else { return logits };
+        let routes = decision.iter().map(Tensor::shallow_clone).reduce(|routes, weights| {
+            // The last modality changes fastest, as in the numbers of the routes.
+            (routes.unsqueeze(2) * weights.unsqueeze(1)).flatten(1, 2)
+        });
+        match routes {
+            Some(routes) => logits / routes.mv(temperatures).unsqueeze(1),
+            None => logits,
+        }
+    }
 }
 
 /// The milliseconds of each modality's exits.
@@ -166,6 +200,20 @@ impl Latencies {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_mixed_decision_is_softened_by_the_mean_of_its_routes() {
+        // Routes (0, 0), (0, 1), (1, 0), … of exits two and three.
+        let temperatures = Tensor::from_slice(&[1f32, 2.0, 3.0, 4.0, 5.0, 6.0]);
+        let softening = Softening(Some(temperatures));
+        let left = Tensor::from_slice(&[0f32, 1.0, 0.5, 0.5]).view([2, 2]);
+        let right = Tensor::from_slice(&[0f32, 1.0, 0.0, 0.5, 0.0, 0.5]).view([2, 3]);
+        let logits = Tensor::from_slice(&[10f32, 7.0]).view([2, 1]);
+        let found = Vec::<f32>::try_from(softening.of(logits.shallow_clone(), &[left.shallow_clone(), right]).view(-1));
+        // The second is a quarter each of (0, 0), (0, 2), (1, 0) and (1, 2): (1 + 3 + 4 + 6) / 4.
+        assert_eq!(found.unwrap(), [2.0, 2.0]);
+        assert_eq!(Softening(None).of(logits.shallow_clone(), &[left]), logits);
+    }
 
     fn latencies() -> Latencies {
         Latencies::new(&[vec![1.0, 4.0], vec![2.0, 6.0, 10.0]], tch::Device::Cpu)

@@ -11,10 +11,11 @@
 
 use tch::{Device, Kind, Tensor};
 
-use super::cache::{Features, chunks};
+use super::cache::Features;
 use super::context::{Context, Samples, choose};
 use super::fit::{Phase, Score, Step, fit, seed};
 use super::run::Run;
+use super::softening::{logits, temperatures};
 use crate::network::{Network, Part};
 use crate::parts::{Cached, pool};
 use crate::plan::Policy;
@@ -129,8 +130,8 @@ impl<'a> Lesson<'a> {
         let grid = Grid::of(N::description().modalities);
         let temperatures = Tensor::ones([grid.len() as i64], (Kind::Float, context.device));
         let mut lesson = Self { exits, stems, target, quality: Tensor::new(), temperatures };
-        let each =
-            (0..grid.len()).map(|state| worth(context.task(), &lesson.logits(context, &grid, state), &lesson.target));
+        let each = (0..grid.len())
+            .map(|state| worth(context.task(), &logits(context, &grid, &lesson.exits, state), &lesson.target));
         lesson.quality = Tensor::stack(&each.collect::<Vec<_>>(), 1);
         Ok(lesson)
     }
@@ -139,41 +140,22 @@ impl<'a> Lesson<'a> {
     /// sure in each state as it is of `rows` of another lesson, and their answers are worth no more than those.
     fn softened_like<N: Network>(mut self, other: &Self, rows: &Tensor, context: &Context<'_, N>) -> Self {
         let (task, grid) = (context.task(), Grid::of(N::description().modalities));
+        let temperatures = temperatures(context, &grid, &self.exits, &other.exits, rows);
         let rows = rows.to_device(context.device);
-        let mut temperatures = Vec::new();
-        let mut quality = Vec::new();
-        for state in 0..grid.len() {
-            let logits = self.logits(context, &grid, state);
-            let temperature = match sureness(task, &other.logits(context, &grid, state).index_select(0, &rows)) {
-                Some(sure) => temperature(task, &logits, sure),
-                None => 1.0,
-            };
-            temperatures.push(temperature as f32);
-            let worth = worth(task, &(logits / temperature), &self.target);
-            quality.push(match task {
+        let each = temperatures.iter().enumerate().map(|(state, temperature)| {
+            let worth = worth(task, &(logits(context, &grid, &self.exits, state) / *temperature), &self.target);
+            match task {
                 Task::Classification { .. } => worth,
                 _ => {
                     let there = other.quality.select(1, state as i64).index_select(0, &rows).mean(Kind::Float);
                     let here = worth.mean(Kind::Float);
                     &worth * (there.double_value(&[]) / here.double_value(&[])).clamp(1.0 / MOST, MOST)
                 }
-            });
-        }
-        self.temperatures = Tensor::from_slice(&temperatures).to_device(context.device);
-        self.quality = Tensor::stack(&quality, 1);
-        self
-    }
-
-    /// What the network would answer in a state for all samples.
-    fn logits<N: Network>(&self, context: &Context<'_, N>, grid: &Grid, state: usize) -> Tensor {
-        let exits = grid.exits_of(state);
-        let samples = self.exits.first().map_or(0, Features::len);
-        let parts = chunks(samples, CHUNK).map(|range| {
-            let picked = exits.iter().zip(&self.exits);
-            let picked = picked.map(|(exit, all)| all.range(range.clone()).tensor.select(1, *exit as i64));
-            tch::no_grad(|| context.network.fuse(&picked.collect::<Vec<_>>(), false))
+            }
         });
-        Tensor::cat(&parts.collect::<Vec<_>>(), 0)
+        self.quality = Tensor::stack(&each.collect::<Vec<_>>(), 1);
+        self.temperatures = Tensor::from_slice(&temperatures).to_kind(Kind::Float).to_device(context.device);
+        self
     }
 
     fn stems(&self, rows: &Tensor) -> Vec<Tensor> {
@@ -202,12 +184,8 @@ impl<'a> Lesson<'a> {
     }
 }
 
-/// The samples that go through fusion and head at a time.
-const CHUNK: i64 = 1024;
 /// The most by which the worth of answers to seen samples is changed.
 const MOST: f64 = 100.0;
-/// The temperatures that are tried.
-const TEMPERATURES: [f64; 2] = [1.0, 16.0];
 
 /// What answers are worth, `[samples]`: of a class the probability of the right one, which says more than whether it was
 /// hit; else as [`achieved`].
@@ -218,27 +196,6 @@ fn worth(task: Task, logits: &Tensor, target: &Tensor) -> Tensor {
         }
         _ => achieved(task, logits, target),
     }
-}
-
-/// How probable the network finds what it says, on average; real values come with no probability.
-fn sureness(task: Task, logits: &Tensor) -> Option<f64> {
-    let probability = match task {
-        Task::Classification { .. } => logits.softmax(-1, Kind::Float).amax(-1, false),
-        Task::Multilabel { .. } => logits.abs().sigmoid(),
-        Task::Regression { .. } => return None,
-    };
-    Some(probability.mean(Kind::Float).double_value(&[]))
-}
-
-/// By what logits have to be divided for the network to be this sure.
-fn temperature(task: Task, logits: &Tensor, sure: f64) -> f64 {
-    let [mut low, mut high] = TEMPERATURES;
-    for _ in 0..20 {
-        let middle = (low + high) / 2.0;
-        let is_surer = sureness(task, &(logits / middle)).is_some_and(|found| found > sure);
-        *if is_surer { &mut low } else { &mut high } = middle;
-    }
-    (low + high) / 2.0
 }
 
 /// The exits of the states of these numbers, `[samples]` a modality.

@@ -386,6 +386,7 @@ fn an_interrupted_training_ends_as_an_uninterrupted_one() {
         ] {
             let mut plan = Tiny::plan();
             plan.navigator.policy = policy;
+            plan.navigator.soften = patience.is_some();
             plan.shortcuts.method = method;
             plan.shortcuts.stage.patience = patience;
             for stage in [&mut plan.pretrain, &mut plan.shortcuts.stage, &mut plan.fusion, &mut plan.navigator.stage] {

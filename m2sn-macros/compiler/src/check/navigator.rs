@@ -192,7 +192,7 @@ pub(super) fn model(
     let cost = embeddings.iter().map(|layers| total(layers)).sum::<Cost>() + decision.cost;
     let names = spec.modalities.0.iter().map(|(name, _)| name.clone());
     let embed = Ordered(names.zip(specs).collect());
-    let spec::Navigator { policy, price, latency, temperature, .. } = spec.navigator;
+    let spec::Navigator { policy, price, latency, temperature, soften, .. } = spec.navigator;
     let routes = modalities.iter().fold(1, |routes: u64, m| routes.saturating_mul(m.exits.len() as u64));
     if policy != spec::Policy::Paper && routes > MOST_ROUTES {
         errors
@@ -203,5 +203,5 @@ pub(super) fn model(
             .help(format!("take fewer shortcuts, for at most {MOST_ROUTES} routes, or `policy: paper`"));
         return None;
     }
-    Some((Navigator { policy, price, embeddings, decision, cost, latency, temperature }, embed))
+    Some((Navigator { policy, price, embeddings, decision, cost, latency, temperature, soften }, embed))
 }

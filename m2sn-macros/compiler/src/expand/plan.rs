@@ -33,6 +33,7 @@ pub(super) fn expand(model: &Model, _: &Context) -> TokenStream {
         Anneal::Exponential => quote!(Exponential),
         Anneal::Linear => quote!(Linear),
     };
+    let soften = model.navigator.soften;
     let price = Literal::f64_unsuffixed(model.navigator.price);
     let policy = match model.navigator.policy {
         Policy::Paper => quote!(Paper),
@@ -52,6 +53,7 @@ pub(super) fn expand(model: &Model, _: &Context) -> TokenStream {
                     stage: #navigator,
                     latency: plan::Latency::#latency,
                     temperature: plan::Temperature { from: #from, to: #to, anneal: plan::Anneal::#anneal },
+                    soften: #soften,
                 },
             }
         }

@@ -88,6 +88,8 @@ pub(crate) struct Navigator {
     pub(crate) cost: Cost,
     pub(crate) latency: spec::Latency,
     pub(crate) temperature: spec::Temperature,
+    /// Whether the paper's policy learns from softened answers.
+    pub(crate) soften: bool,
 }
 
 /// One layer, with the shapes on both its sides.

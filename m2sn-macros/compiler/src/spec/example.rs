@@ -133,6 +133,7 @@ pub(super) const EXAMPLES: &[(&str, Settings)] = &[
             ("embed", "{ sound: [{ linear: { size: 16 } }] }"),
             ("latency", "{ ratio: 0.3 }"),
             ("temperature", "{ from: 5.0, to: 0.2 }"),
+            ("soften", "true"),
         ],
     ),
     ("Latency", &[("ratio", "0.3"), ("weight", "0.02")]),

@@ -30,6 +30,10 @@ pub(crate) struct Navigator {
     /// For the paper's policy: the temperature of the Gumbel-softmax, Eq. (5).
     #[serde(default)]
     pub(crate) temperature: Temperature,
+    /// For the paper's policy: whether it learns from answers to training samples that are made as uncertain as those to
+    /// validation samples, so that it sees what depth is worth on new ones; `false` where left out, as in the paper.
+    #[serde(default)]
+    pub(crate) soften: bool,
 }
 
 /// Who decides how far each sample goes.
@@ -97,6 +101,7 @@ impl Default for Navigator {
             embed: Ordered::default(),
             latency: Latency::default(),
             temperature: Temperature::default(),
+            soften: false,
         }
     }
 }
