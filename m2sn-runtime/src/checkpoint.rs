@@ -22,7 +22,6 @@ use tch::nn::VarStore;
 use crate::file;
 use crate::latency::Table;
 use crate::network::{Description, Network};
-use crate::policy::Costs;
 use crate::{Error, Result};
 
 pub(crate) mod tensors;
@@ -159,9 +158,9 @@ pub fn load<N: Network>(network: &mut N, folder: impl AsRef<Path>) -> Result<()>
     let folder = folder.as_ref();
     restore(network, folder)?;
     let latency = folder.join(LATENCY);
-    if latency.exists() && network.policies().value().is_ok() {
+    if latency.exists() {
         match Table::load(&latency, network) {
-            Ok(table) => network.policies_mut().set_costs(Costs::new::<N>(table)?),
+            Ok(table) => network.policies_mut().decide_by::<N>(&table)?,
             Err(elsewhere) => {
                 tracing::info!("the policies of this model do not know what its parts cost here: {elsewhere}")
             }

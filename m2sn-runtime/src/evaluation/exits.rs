@@ -186,9 +186,12 @@ impl<'a, N: Network> Exits<'a, N> {
 
     /// The logits of all samples by one route, `[samples, outputs]`.
     pub fn by(&self, route: N::Route) -> Tensor {
-        let features: Vec<Tensor> =
-            route.exits().iter().zip(&self.features).map(|(exit, exits)| exits[*exit].shallow_clone()).collect();
-        tch::no_grad(|| self.network.fuse(&features, false))
+        tch::no_grad(|| self.network.fuse(&self.at(&route.exits()), false))
+    }
+
+    /// The feature of each modality at these exits, `[samples, feature]`.
+    fn at(&self, exits: &[usize]) -> Vec<Tensor> {
+        exits.iter().zip(&self.features).map(|(exit, exits)| exits[*exit].shallow_clone()).collect()
     }
 
     /// The logits of each sample by its own route, `[samples, outputs]`.
@@ -346,9 +349,7 @@ impl<'a, N: Network> Exits<'a, N> {
         let grid = Grid::of(N::description().modalities);
         let (mut predicted, mut achieved) = (Vec::new(), Vec::new());
         for number in 0..grid.len() {
-            let exits = grid.exits_of(number);
-            let features: Vec<Tensor> =
-                exits.iter().zip(&self.features).map(|(exit, exits)| exits[*exit].shallow_clone()).collect();
+            let features = self.at(&grid.exits_of(number));
             let logits = self.network.fuse(&features, false);
             let qualities = match which {
                 plan::Policy::Value => Value::qualities(&policies.value()?.quality.frozen()?, &self.stems)?,
@@ -373,11 +374,7 @@ impl<'a, N: Network> Exits<'a, N> {
     /// As [`Exits::best_fixed`].
     pub fn as_good(&self, table: &Table, quality: f64) -> Result<N::Route> {
         check::<N>(table)?;
-        few_routes::<N>()?;
-        let mut routes: Vec<N::Route> = routing::all::<N>().collect();
-        let cost = |route: &N::Route| table.route(&route.exits());
-        routes.sort_by(|left, right| cost(left).total_cmp(&cost(right)));
-        for route in routes {
+        for route in by_cost::<N>(table)? {
             if self.score(&self.by(route))?.quality() >= quality {
                 return Ok(route);
             }
@@ -394,19 +391,15 @@ impl<'a, N: Network> Exits<'a, N> {
     /// [`Error::Invalid`] where there are too many routes to try, or the table is of another network.
     pub fn oracle(&self, table: &Table) -> Result<Oracle<N::Route>> {
         check::<N>(table)?;
-        few_routes::<N>()?;
         let task = N::description().task;
-        let mut by_cost: Vec<(f64, N::Route)> =
-            routing::all::<N>().map(|route| (table.route(&route.exits()), route)).collect();
-        by_cost.sort_by(|left, right| left.0.total_cmp(&right.0));
         let mut best: Vec<Option<(f64, N::Route)>> = vec![None; self.len()];
-        for (_, route) in &by_cost {
-            let errors = scores::errors(task, &self.by(*route), &self.target)?;
+        for route in by_cost::<N>(table)? {
+            let errors = scores::errors(task, &self.by(route), &self.target)?;
             for (best, error) in best.iter_mut().zip(errors) {
                 // Labels that are partly wrong are as wrong as any, where real values can be nearer.
                 let error = if matches!(task, Task::Regression { .. }) { error } else { error.ceil() };
                 if best.is_none_or(|(least, _)| error < least) {
-                    *best = Some((error, *route));
+                    *best = Some((error, route));
                 }
             }
         }
@@ -433,7 +426,16 @@ fn check<N: Network>(table: &Table) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn few_routes<N: Network>() -> Result<()> {
+/// All routes, the cheapest first.
+pub(super) fn by_cost<N: Network>(table: &Table) -> Result<Vec<N::Route>> {
+    few_routes::<N>()?;
+    let mut routes: Vec<N::Route> = routing::all::<N>().collect();
+    let cost = |route: &N::Route| table.route(&route.exits());
+    routes.sort_by(|left, right| cost(left).total_cmp(&cost(right)));
+    Ok(routes)
+}
+
+fn few_routes<N: Network>() -> Result<()> {
     let count = routing::count::<N>();
     if count > MOST_ROUTES {
         return Err(Error::invalid(format!(

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::exits::by_cost;
 use super::plot::{self, Chart, Mark, Series};
 use super::{Exits, table};
-use crate::latency::Table;
 use crate::network::{Network, Route};
 use crate::plan::Policy;
 use crate::policy::{Budget, Paper};
@@ -91,10 +91,10 @@ impl Front {
         let whole = Point { share: 1.0, quality: quality(test, full)?, by: full.to_string() };
 
         let mut fixed = Vec::new();
-        for (route, valid_quality) in by_cost(valid, table)? {
+        for route in by_cost::<N>(table)? {
             let share = table.route(&route.exits()) / late_fusion;
             let point = Point { share, quality: quality(test, route)?, by: route.to_string() };
-            fixed.push((point, valid_quality));
+            fixed.push((point, quality(valid, route)?));
         }
         let mut curves = vec![
             Curve { name: "late fusion".into(), points: vec![whole.clone()] },
@@ -153,7 +153,7 @@ impl Front {
 
     /// The picture: quality over the share of late fusion's time.
     ///
-    /// The oracle is left out where it would leave the others no room: it is flattered by luck.
+    /// The oracle is left out: it is flattered by luck, and would leave the others no room.
     ///
     /// # Errors
     /// [`crate::Error::Invalid`] where it cannot be drawn.
@@ -184,15 +184,6 @@ impl Front {
         super::report::save(folder, "front", self)?;
         file::write(&folder.join("front.svg"), &self.svg()?)
     }
-}
-
-/// All routes with their quality, the cheapest first.
-fn by_cost<N: Network>(exits: &Exits<'_, N>, table: &Table) -> Result<Vec<(N::Route, f64)>> {
-    super::exits::few_routes::<N>()?;
-    let mut routes: Vec<N::Route> = routing::all::<N>().collect();
-    let cost = |route: &N::Route| table.route(&route.exits());
-    routes.sort_by(|left, right| cost(left).total_cmp(&cost(right)));
-    routes.into_iter().map(|route| Ok((route, exits.score(&exits.by(route))?.quality()))).collect()
 }
 
 /// Of points in the order of their cost those that are better on validation samples than all before.

@@ -50,12 +50,21 @@ impl Front {
         tch::no_grad(|| front.copy_(&Tensor::from_slice(&values).view([BALANCES as i64, 4])));
     }
 
+    /// Whether the balances have been tried: before, not even the first price above none is there.
+    ///
+    /// Asked at every call, so one number has to do.
+    pub(crate) fn is_set(&self) -> bool {
+        self.0.double_value(&[1, 0]) > 0.0
+    }
+
     /// The balances; none before they have been tried.
     pub(crate) fn balances(&self) -> Result<Vec<Balance>> {
+        if !self.is_set() {
+            return Ok(Vec::new());
+        }
         let rows = Vec::<Vec<f64>>::try_from(self.0.to_device(tch::Device::Cpu).to_kind(Kind::Double))?;
-        let tried = rows.iter().any(|row| row.iter().any(|value| *value != 0.0));
         let of = |row: Vec<f64>| Balance { price: row[0], loss: row[1], bound: row[2], share: row[3] };
-        Ok(if tried { rows.into_iter().map(of).collect() } else { Vec::new() })
+        Ok(rows.into_iter().map(of).collect())
     }
 }
 

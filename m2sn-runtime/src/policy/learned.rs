@@ -5,7 +5,8 @@ use tch::nn::Path;
 use super::cost::MOST_STATES;
 use super::front::highest_price;
 use super::{Allowance, Balance, Budget, Costs, Grid, Sequential, Value};
-use crate::network::Description;
+use crate::latency::Table;
+use crate::network::{Description, Network};
 use crate::plan;
 use crate::{Error, Result};
 
@@ -63,6 +64,17 @@ impl Policies {
         })
     }
 
+    /// Has the policies decide by a table of their network; without a learned policy nobody asks for it.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where the table is of another network.
+    pub(crate) fn decide_by<N: Network>(&mut self, table: &Table) -> Result<()> {
+        if self.learned.is_some() {
+            self.set_costs(Costs::new::<N>(table.clone())?);
+        }
+        Ok(())
+    }
+
     /// Makes these the costs by which the policies decide.
     pub fn set_costs(&mut self, costs: Costs) {
         self.costs = Some(costs);
@@ -86,7 +98,12 @@ impl Policies {
     /// # Errors
     /// [`Error::Invalid`] where it has not; as [`Policies::value`].
     pub(crate) fn check_trained(&self, policy: plan::Policy) -> Result<()> {
-        if policy != plan::Policy::Paper && self.balances(policy)?.is_empty() {
+        let is_trained = match policy {
+            plan::Policy::Paper => true,
+            plan::Policy::Value => self.value()?.front.is_set(),
+            plan::Policy::Sequential => self.sequential()?.front.is_set(),
+        };
+        if !is_trained {
             return Err(Error::invalid(format!(
                 "`{}`: the {} policy has not been trained; run the navigator's stage with this policy in its plan",
                 self.model,

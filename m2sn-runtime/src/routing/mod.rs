@@ -148,10 +148,7 @@ pub(crate) fn within<T>(
 /// As [`latency::measure`].
 pub fn measure<N: Network>(network: &mut N, input: &N::Input) -> Result<Table> {
     let table = latency::measure(network, &input.features(), &latency::Settings::default())?;
-    // Without a learned policy nobody asks for the costs.
-    if network.policies().value().is_ok() {
-        network.policies_mut().set_costs(Costs::new::<N>(table.clone())?);
-    }
+    network.policies_mut().decide_by::<N>(&table)?;
     Ok(table)
 }
 

@@ -1,31 +1,19 @@
 //! All the routes of a network.
 
 use crate::network::{Network, Route};
+use crate::policy::Grid;
 
 /// The number of routes: the product of the modalities' numbers of exits.
 pub fn count<N: Network>() -> usize {
-    N::description().modalities.iter().fold(1, |count: usize, modality| count.saturating_mul(modality.exits.len()))
+    Grid::of(N::description().modalities).len()
 }
 
 /// All routes, in the order of their exits; the last modality changes fastest.
 ///
 /// Their number grows with the power of the modalities, see [`count`]; they are made one by one.
 pub fn all<N: Network>() -> impl Iterator<Item = N::Route> {
-    let modalities = N::description().modalities;
-    (0..count::<N>()).filter_map(move |index| {
-        let mut rest = index;
-        let mut exits: Vec<usize> = modalities
-            .iter()
-            .rev()
-            .map(|modality| {
-                let exit = rest % modality.exits.len();
-                rest /= modality.exits.len();
-                exit
-            })
-            .collect();
-        exits.reverse();
-        N::Route::from_exits(&exits)
-    })
+    let grid = Grid::of(N::description().modalities);
+    (0..grid.len()).filter_map(move |number| N::Route::from_exits(&grid.exits_of(number)))
 }
 
 /// The route of late fusion: every encoder to its end.

@@ -220,7 +220,7 @@ impl Trainer {
                 (None, Some(folder)) => Some(folder.latency(network, || self.measured(network, splits))?),
                 (table, _) => table,
             };
-            remember(network, table)?;
+            table.iter().try_for_each(|table| network.policies_mut().decide_by::<N>(table))?;
         }
         Ok(report)
     }
@@ -271,14 +271,6 @@ impl Trainer {
             }
         }
     }
-}
-
-/// Has the policies of a network decide by a table.
-fn remember<N: Network>(network: &mut N, table: Option<Table>) -> Result<()> {
-    if let (Some(table), true) = (table, network.policies().value().is_ok()) {
-        network.policies_mut().set_costs(Costs::new::<N>(table)?);
-    }
-    Ok(())
 }
 
 #[cfg(test)]
