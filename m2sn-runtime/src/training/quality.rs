@@ -48,8 +48,8 @@ pub(super) fn train<N: Network>(
     let order = Tensor::randperm(context.valid.len(), (Kind::Int64, Device::Cpu));
     let half = (context.valid.len() / 2).max(1);
     let (learned, judged) = (order.narrow(0, 0, half), order.narrow(0, context.valid.len() - half, half));
-    let valid = Lesson::of(context, &context.valid, phase.stage.batch)?;
-    let train = Lesson::of(context, &context.train, phase.stage.batch)?.softened_like(&valid, &learned, context);
+    let valid = Lesson::of(context, &context.valid, phase.stage.batch, None)?;
+    let train = Lesson::of(context, &context.train, phase.stage.batch, Some((&valid, &learned)))?;
 
     let ask = |lesson: &Lesson<'_>, rows: &Tensor, states: &Tensor| Question {
         known: match which {
@@ -117,7 +117,14 @@ struct Lesson<'a> {
 }
 
 impl<'a> Lesson<'a> {
-    fn of<N: Network>(context: &'a Context<'_, N>, samples: &Samples, chunk: usize) -> Result<Self> {
+    /// Where the encoders have learned from these samples, what the network says of them is softened until it is on average
+    /// as sure in each state as it is of rows of another lesson, `like`, and answers are worth no more than those.
+    fn of<N: Network>(
+        context: &'a Context<'_, N>,
+        samples: &Samples,
+        chunk: usize,
+        like: Option<(&Lesson<'_>, &Tensor)>,
+    ) -> Result<Self> {
         let exits = context.exit_features(samples, chunk)?;
         let stem = |modality: usize| {
             context.cache.fill(samples.len(), chunk as i64, context.device, |range| {
@@ -127,35 +134,26 @@ impl<'a> Lesson<'a> {
         };
         let stems = context.modalities().map(stem).collect::<Result<_>>()?;
         let target = samples.target(&Tensor::arange(samples.len(), (Kind::Int64, Device::Cpu)));
-        let grid = Grid::of(N::description().modalities);
-        let temperatures = Tensor::ones([grid.len() as i64], (Kind::Float, context.device));
-        let mut lesson = Self { exits, stems, target, quality: Tensor::new(), temperatures };
-        let each = (0..grid.len())
-            .map(|state| worth(context.task(), &logits(context, &grid, &lesson.exits, state), &lesson.target));
-        lesson.quality = Tensor::stack(&each.collect::<Vec<_>>(), 1);
-        Ok(lesson)
-    }
-
-    /// Softens what the network says of these samples, which its encoders have learned from, until it is on average as
-    /// sure in each state as it is of `rows` of another lesson, and their answers are worth no more than those.
-    fn softened_like<N: Network>(mut self, other: &Self, rows: &Tensor, context: &Context<'_, N>) -> Self {
         let (task, grid) = (context.task(), Grid::of(N::description().modalities));
-        let temperatures = temperatures(context, &grid, &self.exits, &other.exits, rows);
-        let rows = rows.to_device(context.device);
+        let temperatures = match like {
+            Some((other, rows)) => temperatures(context, &grid, &exits, &other.exits, rows),
+            None => vec![1.0; grid.len()],
+        };
         let each = temperatures.iter().enumerate().map(|(state, temperature)| {
-            let worth = worth(task, &(logits(context, &grid, &self.exits, state) / *temperature), &self.target);
-            match task {
-                Task::Classification { .. } => worth,
-                _ => {
+            let worth = worth(task, &(logits(context, &grid, &exits, state) / *temperature), &target);
+            match (task, like) {
+                (Task::Classification { .. }, _) | (_, None) => worth,
+                (_, Some((other, rows))) => {
+                    let rows = rows.to_device(context.device);
                     let there = other.quality.select(1, state as i64).index_select(0, &rows).mean(Kind::Float);
                     let here = worth.mean(Kind::Float);
                     &worth * (there.double_value(&[]) / here.double_value(&[])).clamp(1.0 / MOST, MOST)
                 }
             }
         });
-        self.quality = Tensor::stack(&each.collect::<Vec<_>>(), 1);
-        self.temperatures = Tensor::from_slice(&temperatures).to_kind(Kind::Float).to_device(context.device);
-        self
+        let quality = Tensor::stack(&each.collect::<Vec<_>>(), 1);
+        let temperatures = Tensor::from_slice(&temperatures).to_kind(Kind::Float).to_device(context.device);
+        Ok(Self { exits, stems, target, quality, temperatures })
     }
 
     fn stems(&self, rows: &Tensor) -> Vec<Tensor> {
