@@ -3,21 +3,14 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::{Context, batch, dims, docs};
-use crate::model::{Model, Name};
-use crate::shape::Shape;
+use super::{Context, Face, batch, dims, docs};
 
-/// What the inputs of the model are.
-pub(super) fn fields(model: &Model) -> Vec<(&Name, Shape)> {
-    model.modalities.iter().map(|modality| (&modality.name, modality.input)).collect()
-}
-
-pub(super) fn expand(fields: &[(&Name, Shape)], context: &Context) -> TokenStream {
-    let names: Vec<_> = fields.iter().map(|(name, _)| context.snake(name)).collect();
-    let texts = fields.iter().map(|(name, _)| &name.text);
-    let types = fields.iter().map(|(_, shape)| batch(*shape));
-    let lines = fields.iter().map(|(name, shape)| {
-        docs::lines(&format!("The modality `{}`, `{}`. {}", name.text, dims(*shape), context.line(name)))
+pub(super) fn expand(modalities: &[Face], context: &Context) -> TokenStream {
+    let names: Vec<_> = modalities.iter().map(|modality| context.snake(&modality.name)).collect();
+    let texts = modalities.iter().map(|modality| &modality.name.text);
+    let types = modalities.iter().map(|modality| batch(modality.input));
+    let lines = modalities.iter().map(|Face { name, input, .. }| {
+        docs::lines(&format!("The modality `{}`, `{}`. {}", name.text, dims(*input), context.line(name)))
     });
     quote! {
         /// A batch of inputs: the same samples in every modality.
@@ -30,7 +23,7 @@ pub(super) fn expand(fields: &[(&Name, Shape)], context: &Context) -> TokenStrea
             const MODALITIES: &'static [&'static str] = &[#(#texts),*];
 
             fn features(&self) -> Vec<Feature> {
-                vec![#(self.#names.feature()),*]
+                network::features(&[#(&self.#names),*])
             }
 
             fn from_features(features: Vec<Feature>) -> Result<Self> {

@@ -65,13 +65,33 @@ impl Context {
     }
 }
 
+/// What inputs and routes show of a modality; a faulty spec may still tell it.
+#[derive(Debug)]
+struct Face {
+    name: Name,
+    input: Shape,
+    /// From the shallowest to `full`.
+    exits: Vec<Name>,
+}
+
+impl Face {
+    fn of(modality: &Modality) -> Self {
+        Self {
+            name: modality.name.clone(),
+            input: modality.input,
+            exits: modality.exits.iter().map(|exit| exit.name.clone()).collect(),
+        }
+    }
+}
+
 /// Writes the model: the struct with its methods, its place in the runtime, and the module of its parts.
 pub(crate) fn expand(model: &Model, context: &Context) -> TokenStream {
     let strukt = strukt::expand(model, context);
     let network = network::expand(model, context);
-    let route = route::expand(&route::modalities(model), context);
+    let faces: Vec<_> = model.modalities.iter().map(Face::of).collect();
+    let route = route::expand(&faces, context);
     let parts = [
-        input::expand(&input::fields(model), context),
+        input::expand(&faces, context),
         encoder::expand(model, context),
         head::expand(model, context),
         navigator::expand(model, context),

@@ -3,24 +3,15 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::{Context, docs};
-use crate::model::{Model, Name};
+use super::{Context, Face, docs};
 
-/// The exits of each modality of the model.
-pub(super) fn modalities(model: &Model) -> Vec<(&Name, Vec<&Name>)> {
-    model
-        .modalities
-        .iter()
-        .map(|modality| (&modality.name, modality.exits.iter().map(|exit| &exit.name).collect()))
-        .collect()
-}
-
-pub(super) fn expand(modalities: &[(&Name, Vec<&Name>)], context: &Context) -> TokenStream {
-    let names: Vec<_> = modalities.iter().map(|(name, _)| context.snake(name)).collect();
-    let exits: Vec<_> = modalities.iter().map(|(name, _)| context.pascal(name, "Exit")).collect();
-    let lines = modalities.iter().map(|(name, _)| docs::lines(&format!("The exit of `{}`.", name.text)));
-    let enums = modalities.iter().map(|(name, exits)| exit(name, exits, context));
-    let text = modalities.iter().map(|(name, _)| format!("{}: {{}}", name.text)).collect::<Vec<_>>().join(", ");
+pub(super) fn expand(modalities: &[Face], context: &Context) -> TokenStream {
+    let names: Vec<_> = modalities.iter().map(|modality| context.snake(&modality.name)).collect();
+    let exits: Vec<_> = modalities.iter().map(|modality| context.pascal(&modality.name, "Exit")).collect();
+    let lines = modalities.iter().map(|modality| docs::lines(&format!("The exit of `{}`.", modality.name.text)));
+    let enums = modalities.iter().map(|modality| exit(modality, context));
+    let text: Vec<_> = modalities.iter().map(|modality| format!("{}: {{}}", modality.name.text)).collect();
+    let text = text.join(", ");
     quote! {
         /// One exit for each modality.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -29,13 +20,13 @@ pub(super) fn expand(modalities: &[(&Name, Vec<&Name>)], context: &Context) -> T
         }
 
         impl network::Route for Route {
-            fn exits(&self) -> Vec<usize> {
-                vec![#(self.#names as usize),*]
+            fn blocks(&self) -> Vec<usize> {
+                vec![#(self.#names as usize + 1),*]
             }
 
-            fn from_exits(exits: &[usize]) -> Option<Self> {
-                let [#(#names),*] = *exits else { return None };
-                Some(Self { #(#names: *#exits::ALL.get(#names)?),* })
+            fn from_blocks(blocks: &[usize]) -> Option<Self> {
+                let [#(#names),*] = *blocks else { return None };
+                Some(Self { #(#names: network::exit(#exits::ALL, #names)?),* })
             }
         }
 
@@ -49,11 +40,11 @@ pub(super) fn expand(modalities: &[(&Name, Vec<&Name>)], context: &Context) -> T
     }
 }
 
-fn exit(modality: &Name, exits: &[&Name], context: &Context) -> TokenStream {
-    let ty = context.pascal(modality, "Exit");
+fn exit(Face { name, exits, .. }: &Face, context: &Context) -> TokenStream {
+    let ty = context.pascal(name, "Exit");
     let variants: Vec<_> = exits.iter().map(|exit| context.pascal(exit, "")).collect();
     let names: Vec<_> = exits.iter().map(|exit| &exit.text).collect();
-    let title = docs::lines(&format!("Where a sample may leave the encoder of `{}`.", modality.text));
+    let title = docs::lines(&format!("Where a sample may leave the encoder of `{}`.", name.text));
     let lines = exits.iter().enumerate().map(|(index, exit)| {
         docs::lines(&if index + 1 == exits.len() {
             "After the last layer.".to_owned()

@@ -5,7 +5,7 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::{Context, imports, input, route, strukt};
+use super::{Context, Face, imports, input, route, strukt};
 use crate::document::{Document, Node};
 use crate::model::Name;
 use crate::shape::Shape;
@@ -13,14 +13,7 @@ use crate::shape::Shape;
 /// What a faulty spec still tells of a model.
 #[derive(Debug, Default)]
 pub(crate) struct Sketch {
-    modalities: Vec<Modality>,
-}
-
-#[derive(Debug)]
-struct Modality {
-    name: Name,
-    input: Shape,
-    exits: Vec<Name>,
+    modalities: Vec<Face>,
 }
 
 impl Sketch {
@@ -37,9 +30,9 @@ impl Sketch {
                     exits.push(exit);
                 }
             }
-            Some(Modality { name: self::name(name)?, input: modality.get("input").map_or(UNKNOWN, shape), exits })
+            Some(Face { name: self::name(name)?, input: modality.get("input").map_or(UNKNOWN, shape), exits })
         });
-        let mut distinct: Vec<Modality> = Vec::new();
+        let mut distinct: Vec<Face> = Vec::new();
         for modality in modalities {
             if distinct.iter().all(|other| other.name.pascal != modality.name.pascal) {
                 distinct.push(modality);
@@ -82,12 +75,9 @@ pub(crate) fn stub(sketch: &Sketch, context: &Context) -> TokenStream {
     let name = Name::new(&ident.to_string(), 1);
     let module = context.ident(&name.snake);
     let methods = strukt::methods(krate, &quote!(#module));
-    let fields: Vec<_> = sketch.modalities.iter().map(|modality| (&modality.name, modality.input)).collect();
-    let modalities: Vec<_> =
-        sketch.modalities.iter().map(|modality| (&modality.name, modality.exits.iter().collect())).collect();
-    let parts = [input::expand(&fields, context)];
+    let parts = [input::expand(&sketch.modalities, context)];
     let imports = imports::expand(&parts, context);
-    let route = route::expand(&modalities, context);
+    let route = route::expand(&sketch.modalities, context);
     let derive = strukt::derive(attrs);
     let never = quote!(unimplemented!("the spec is at fault"));
     quote! {
