@@ -137,7 +137,10 @@ fn warning(text: &str, lints: &[Attribute], span: Span) -> TokenStream {
 mod tests {
     use std::path::Path;
 
-    use super::{Args, Source, text};
+    use syn::parse_quote;
+
+    use super::{Args, Base, Source, generate, text};
+    use crate::print::print;
 
     #[test]
     fn source_of_every_spec() {
@@ -150,5 +153,32 @@ mod tests {
                 insta::assert_snapshot!("source", text(&args, &source).unwrap_or_else(|faults| super::errors(&faults).collect()));
             });
         });
+    }
+
+    #[test]
+    fn a_faulty_spec_still_tells_what_may_be_missing() {
+        let text = "\
+model: Faulty
+task: { classification: { classes: 1 } }
+modalities:
+  image: { input: { image: { channels: 1, height: 8, width: 8 } }, missing: 2, encoder: [feature: flatten] }
+  sound: { input: { vector: { size: 4 } }, missing: , encoder: [feature: { linear: { size: 4 } }] }
+";
+        let source = Source { path: "a.yaml".to_owned(), base: Base::Package, text: text.to_owned() };
+        let code = print(generate(
+            &Args::of("a.yaml"),
+            Ok(source),
+            parse_quote!(
+                pub struct Faulty;
+            ),
+        ));
+        for line in [
+            "pub image: Option<Batch<Image<1, 8, 8>>>,",
+            "pub sound: Batch<Vector<4>>,",
+            "pub image: Option<ImageExit>,",
+            "pub sound: SoundExit,",
+        ] {
+            assert!(code.contains(line), "{code}");
+        }
     }
 }

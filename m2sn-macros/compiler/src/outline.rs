@@ -18,7 +18,7 @@ pub struct Outline {
     pub modalities: Vec<Modality>,
     /// The width of the fused feature.
     pub fused: u64,
-    /// What predicts the task from the fused feature.
+    /// What predicts the task from the fused feature; what stands in for missing modalities counts in its cost.
     pub head: Layer,
     /// What chooses the exits.
     pub navigator: Navigator,
@@ -31,6 +31,8 @@ pub struct Modality {
     pub name: String,
     /// The shape of one sample, such as `Image<1, 24, 24>`.
     pub input: String,
+    /// Whether inputs may lack it.
+    pub may_be_missing: bool,
     /// The layers of the encoder, in order.
     pub layers: Vec<Layer>,
     /// The exits from the shallowest to `full`.
@@ -92,7 +94,7 @@ impl Outline {
             outputs: model.task.to_string(),
             modalities: model.modalities.iter().map(modality).collect(),
             fused: model.fused,
-            head: layer(&model.head),
+            head: Layer { cost: model.fusion_and_head(), ..layer(&model.head) },
             navigator: Navigator {
                 embeddings: model.navigator.embeddings.iter().map(|layers| self::layers(layers)).collect(),
                 decision: layer(&model.navigator.decision),
@@ -113,6 +115,7 @@ fn modality(modality: &model::Modality) -> Modality {
     Modality {
         name: modality.name.text.clone(),
         input: modality.input.to_string(),
+        may_be_missing: modality.may_be_missing(),
         layers: layers(&modality.layers),
         exits: exits.collect(),
     }

@@ -47,7 +47,24 @@ pub(super) fn modality(
     let vocabulary = tokens(spec.input).map(|(vocabulary, _)| vocabulary);
     let exits = exits(&layers, &points?, feature, place, context, errors)?;
     let task_head = heads::task_head(feature, place, context, errors)?;
-    Some(Modality { name: name?, input: input?, vocabulary, layers, exits, feature, task_head })
+    let missing = spec.missing;
+    Some(Modality { name: name?, input: input?, vocabulary, missing, layers, exits, feature, task_head })
+}
+
+/// Checks whether a modality may be missing; `alone` where the network has no other.
+pub(super) fn missing(share: Option<f64>, alone: bool, place: &Place, errors: &mut Errors) {
+    let Some(share) = share else { return };
+    let place = place.key("missing");
+    if !(0.0..1.0).contains(&share) {
+        errors
+            .error(&place, format!("a share of {share} is out of range"))
+            .help("write the share of training samples to drop it from, from 0 to below 1");
+    }
+    if alone {
+        errors
+            .error(&place.on_key(), "the only modality may be missing, and nothing is left without it")
+            .help("leave `missing` out, or add a modality");
+    }
 }
 
 /// The shape of an input.

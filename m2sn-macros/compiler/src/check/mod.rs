@@ -95,6 +95,10 @@ fn model(spec: &Spec, document: &Document<'_>, strukt: Option<&str>, errors: &mu
         return None;
     }
     names::modalities(spec, &place, errors);
+    let alone = spec.modalities.0.len() == 1;
+    for (name, modality) in &spec.modalities.0 {
+        encoder::missing(modality.missing, alone, &place.key(name), errors);
+    }
     let inputs: Vec<_> = spec
         .modalities
         .0

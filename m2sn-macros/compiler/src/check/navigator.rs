@@ -193,7 +193,9 @@ pub(super) fn model(
     let names = spec.modalities.0.iter().map(|(name, _)| name.clone());
     let embed = Ordered(names.zip(specs).collect());
     let spec::Navigator { policy, price, latency, temperature, soften, .. } = spec.navigator;
-    let routes = modalities.iter().fold(1, |routes: u64, m| routes.saturating_mul(m.exits.len() as u64));
+    // To take no part is one more way through a modality that may be missing.
+    let ways = modalities.iter().map(|modality| modality.exits.len() as u64 + u64::from(modality.may_be_missing()));
+    let routes = ways.fold(1, u64::saturating_mul);
     if policy != spec::Policy::Paper && routes > MOST_ROUTES {
         errors
             .error(

@@ -39,7 +39,7 @@ impl Node {
         Self { value: Value::Scalar(Scalar::Null, "".into()), at }
     }
 
-    pub(super) fn is_null(&self) -> bool {
+    pub(crate) fn is_null(&self) -> bool {
         matches!(self.value, Value::Scalar(Scalar::Null, _))
     }
 

@@ -3,7 +3,7 @@
 use proc_macro2::{Literal, TokenStream};
 use quote::quote;
 
-use super::Context;
+use super::{Context, feature};
 use crate::cost::Cost;
 use crate::model::{self, Exit, Layer, Modality, Model};
 use crate::shape::Shape;
@@ -15,7 +15,7 @@ pub(super) fn expand(model: &Model, context: &Context) -> TokenStream {
     let architecture = architecture(model);
     let task = task(model.task);
     let modalities = model.modalities.iter().map(modality);
-    let (head, navigator) = (cost(model.head.cost), cost(model.navigator.cost));
+    let (head, navigator) = (cost(model.fusion_and_head()), cost(model.navigator.cost));
     quote! {
         pub(super) static DESCRIPTION: Description = Description {
             name: #name,
@@ -49,6 +49,8 @@ fn architecture(model: &Model) -> Vec<String> {
         }
         lines.push(format!("task_heads.{name}: {}", without_name(&modality.task_head)));
     }
+    let missing = model.modalities.iter().filter(|modality| modality.may_be_missing());
+    lines.extend(missing.map(|modality| format!("fusion.missing.{}: {}", modality.name.text, feature(modality))));
     lines.push(format!("head: {}", without_name(&model.head)));
     for (modality, layers) in model.modalities.iter().zip(&model.navigator.embeddings) {
         let place = format!("navigator.embed.{}.", modality.name.text);
@@ -66,10 +68,8 @@ fn without_name(layer: &Layer) -> String {
 fn modality(modality: &Modality) -> TokenStream {
     let (name, input) = (&modality.name.text, modality.input.to_string());
     let (dims, feature) = (dims(modality.input), Literal::u64_unsuffixed(modality.feature));
-    let vocabulary = match modality.vocabulary.map(Literal::u64_unsuffixed) {
-        Some(vocabulary) => quote!(Some(#vocabulary)),
-        None => quote!(None),
-    };
+    let vocabulary = optional(modality.vocabulary.map(Literal::u64_unsuffixed));
+    let missing = optional(modality.missing.map(Literal::f64_unsuffixed));
     let exits = modality.exits.iter().map(|exit| self::exit(exit, modality));
     let task_head = cost(modality.task_head.cost);
     quote! {
@@ -78,6 +78,7 @@ fn modality(modality: &Modality) -> TokenStream {
             input: #input,
             dims: #dims,
             vocabulary: #vocabulary,
+            missing: #missing,
             feature: #feature,
             exits: &[#(#exits),*],
             task_head: #task_head,
@@ -99,6 +100,10 @@ fn exit(exit: &Exit, modality: &Modality) -> TokenStream {
             shortcut: #shortcut,
         }
     }
+}
+
+fn optional(value: Option<Literal>) -> TokenStream {
+    value.map_or_else(|| quote!(None), |value| quote!(Some(#value)))
 }
 
 fn dims(shape: Shape) -> TokenStream {

@@ -26,6 +26,9 @@ pub(super) fn model(model: &Model, context: &Context) -> TokenStream {
         text += &format!("{}\n\n", description.trim());
     }
     text += &format!("Generated from `{}`. Its parts are in [`{}`].\n\n", context.spec_path, model.name.snake);
+    if model.may_lack() {
+        text += &format!("Inputs and routes may do without {}.\n\n", missing(model));
+    }
     text += &format!("# Network\n```text\n{}```\n\n", drawing(model));
     text += "# Exits\nOne sample costs this much up to an exit, its shortcut included:\n";
     for modality in &model.modalities {
@@ -33,7 +36,7 @@ pub(super) fn model(model: &Model, context: &Context) -> TokenStream {
     }
     text += &format!(
         "\nFusion and head add {}, the navigator {}.\n\n# Spec",
-        described(model.head.cost),
+        described(model.fusion_and_head()),
         described(model.navigator.cost)
     );
     let (above, include) = (lines(&text), &context.include);
@@ -43,6 +46,19 @@ pub(super) fn model(model: &Model, context: &Context) -> TokenStream {
         #[doc = "```yaml"]
         #[doc = #include]
         #[doc = "```"]
+    }
+}
+
+/// The modalities that may be missing, as `image`, `audio` or `text`.
+fn missing(model: &Model) -> String {
+    let missing = model.modalities.iter().filter(|modality| modality.may_be_missing());
+    let names: Vec<_> = missing.map(|modality| format!("`{}`", modality.name.text)).collect();
+    match names.as_slice() {
+        [names @ .., before, last] => {
+            let names: String = names.iter().map(|name| format!("{name}, ")).collect();
+            format!("{names}{before} or {last}")
+        }
+        names => names.concat(),
     }
 }
 

@@ -3,7 +3,7 @@
 use proc_macro2::{Literal, TokenStream};
 use quote::quote;
 
-use super::{Context, batch, binding, construct, dims, docs, feature, forward, have_variables};
+use super::{Context, batch, binding, construct, dims, docs, feature, forward, have_variables, optional};
 use crate::layer::{Alignment, Shortcut};
 use crate::model::{Exit, Modality, Model, Name};
 use crate::shape::Shape;
@@ -14,9 +14,30 @@ pub(super) fn expand(model: &Model, context: &Context) -> TokenStream {
     let title = |modality: &Modality, text: &str| docs::lines(&format!("{text} `{}`.", modality.name.text));
     let encoders = model.modalities.iter().map(|modality| title(modality, "The encoder of"));
     let features = model.modalities.iter().map(|modality| {
-        let (name, ty) = (context.snake(&modality.name), batch(feature(modality)));
-        let line = docs::lines(&format!("Of `{}`, `{}`.", modality.name.text, dims(feature(modality))));
+        let name = context.snake(&modality.name);
+        let ty = optional(batch(feature(modality)), modality.may_be_missing());
+        let none = if modality.may_be_missing() { "; `None` where it takes no part" } else { "" };
+        let line = docs::lines(&format!("Of `{}`, `{}`{none}.", modality.name.text, dims(feature(modality))));
         quote!(#line pub #name: #ty,)
+    });
+    let run = model.modalities.iter().map(|modality| {
+        let name = context.snake(&modality.name);
+        if !modality.may_be_missing() {
+            return quote!(self.#name.feature(&input.#name, route.#name, train));
+        }
+        let batch = binding(&modality.name, context);
+        quote! {
+            network::feature_of(
+                input.#name.as_ref(),
+                route.#name,
+                |#batch, exit| self.#name.feature(#batch, exit, train),
+            )
+        }
+    });
+    let way = docs::lines(if model.may_lack() {
+        "Runs each encoder that has an input and an exit in `route` up to that exit, and the exit's shortcut."
+    } else {
+        "Runs each encoder up to its exit of `route`, and the exit's shortcut."
     });
     let erased = erased(model, context);
     let each = model.modalities.iter().map(|modality| encoder(modality, context));
@@ -38,9 +59,9 @@ pub(super) fn expand(model: &Model, context: &Context) -> TokenStream {
                 Self { #(#names: #types::new(root)),* }
             }
 
-            /// Runs each encoder up to its exit of `route`, and the exit's shortcut.
+            #way
             pub fn features(&self, input: &Input, route: Route, train: bool) -> Features {
-                Features { #(#names: self.#names.feature(&input.#names, route.#names, train)),* }
+                Features { #(#names: #run),* }
             }
 
             #erased

@@ -8,9 +8,10 @@ use quote::{format_ident, quote};
 use super::Context;
 
 /// The runtime's modules and what generated code may name in them.
-const NAMES: [(&str, &[&str]); 8] = [
+const NAMES: [(&str, &[&str]); 9] = [
     ("", &["Batch", "Result", "fusion", "navigator", "network", "plan"]),
     ("batch", &["Feature"]),
+    ("fusion", &["StandIn"]),
     ("network", &["Cost", "Description", "Exit", "Modality", "Part"]),
     (
         "nn",

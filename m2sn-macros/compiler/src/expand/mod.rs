@@ -72,6 +72,7 @@ struct Face {
     input: Shape,
     /// From the shallowest to `full`.
     exits: Vec<Name>,
+    may_be_missing: bool,
 }
 
 impl Face {
@@ -80,6 +81,7 @@ impl Face {
             name: modality.name.clone(),
             input: modality.input,
             exits: modality.exits.iter().map(|exit| exit.name.clone()).collect(),
+            may_be_missing: modality.may_be_missing(),
         }
     }
 }
@@ -137,10 +139,12 @@ fn forward(layers: &[Layer], context: &Context) -> TokenStream {
     }
 }
 
-/// The local variable of what a layer or an exit yields; parameters of the same name keep theirs.
+/// The local variable of a layer, an exit or a modality; what generated code itself calls by the same name keeps it.
+///
+/// No other name beside `train` is `train_`: both are `Train` in PascalCase, and `check` refuses that.
 fn binding(name: &Name, context: &Context) -> Ident {
     match name.snake.as_str() {
-        taken @ ("train" | "exit" | "root") => context.ident(&format!("{taken}_output")),
+        taken @ ("train" | "exit" | "root" | "features" | "samples" | "f") => context.ident(&format!("{taken}_")),
         free => context.ident(free),
     }
 }
@@ -186,6 +190,11 @@ fn tuple(values: &[TokenStream]) -> TokenStream {
 fn batch(shape: Shape) -> TokenStream {
     let shape = shape.ty();
     quote!(Batch<#shape>)
+}
+
+/// What may be missing is an `Option`.
+fn optional(ty: TokenStream, may_be_missing: bool) -> TokenStream {
+    if may_be_missing { quote!(Option<#ty>) } else { ty }
 }
 
 /// A batch of this shape as documentation writes it, such as `[batch, 1, 28, 28]`.

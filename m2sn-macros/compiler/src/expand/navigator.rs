@@ -18,8 +18,23 @@ pub(super) fn expand(model: &Model, context: &Context) -> TokenStream {
     let (ty, output) = (decision.ty(), batch(decision.output));
     let construct = decision.construct(quote!(root / "navigator" / "decision"));
     let embedded = batch(decision.input);
-    let concatenated =
-        tuple(&names.iter().map(|name| quote!(&self.embed.#name.forward(&input.#name, train))).collect::<Vec<_>>());
+    let each_embedded: Vec<_> = model
+        .modalities
+        .iter()
+        .zip(&names)
+        .map(|(modality, name)| {
+            let input = match modality.may_be_missing() {
+                true => quote!(&network::or_blank(&input.#name, input)),
+                false => quote!(&input.#name),
+            };
+            quote!(&self.embed.#name.forward(#input, train))
+        })
+        .collect();
+    let concatenated = tuple(&each_embedded);
+    let typed = model.modalities.iter().zip(&bindings).map(|(modality, binding)| {
+        let batch = quote!(Batch::trusted(#binding.clone()));
+        if modality.may_be_missing() { quote!(Some(#batch)) } else { batch }
+    });
     let counts: Vec<_> =
         model.modalities.iter().map(|modality| Literal::usize_unsuffixed(modality.exits.len())).collect();
     let title = docs::lines(&format!(
@@ -55,7 +70,7 @@ pub(super) fn expand(model: &Model, context: &Context) -> TokenStream {
 
             pub(super) fn navigate(&self, inputs: &[Feature], train: bool) -> Vec<Tensor> {
                 let [#(#bindings),*] = network::one_each(inputs);
-                let input = Input { #(#names: Batch::trusted(#bindings.clone())),* };
+                let input = Input { #(#names: #typed),* };
                 navigator::split(self.forward(&input, train).tensor(), &[#(#counts),*])
             }
         }

@@ -10,6 +10,13 @@ pub(super) fn expand(model: &Model, context: &Context) -> TokenStream {
     let Context { krate, item, .. } = context;
     let ident = &item.ident;
     let module = context.module(model);
+    let stand_in = model.may_lack().then(|| {
+        quote! {
+            fn stand_in(&self, modality: usize) -> Option<&#krate::tch::Tensor> {
+                self.head.stand_in(modality)
+            }
+        }
+    });
     quote! {
         impl #krate::network::Network for #ident {
             type Input = #module::Input;
@@ -72,6 +79,8 @@ pub(super) fn expand(model: &Model, context: &Context) -> TokenStream {
             fn fuse(&self, features: &[#krate::tch::Tensor], train: bool) -> #krate::tch::Tensor {
                 self.head.fuse(features, train)
             }
+
+            #stand_in
 
             fn navigate(&self, inputs: &[#krate::batch::Feature], train: bool) -> Vec<#krate::tch::Tensor> {
                 self.navigator.navigate(inputs, train)

@@ -30,7 +30,12 @@ impl Sketch {
                     exits.push(exit);
                 }
             }
-            Some(Face { name: self::name(name)?, input: modality.get("input").map_or(UNKNOWN, shape), exits })
+            Some(Face {
+                name: self::name(name)?,
+                input: modality.get("input").map_or(UNKNOWN, shape),
+                exits,
+                may_be_missing: modality.get("missing").is_some_and(|share| !share.is_null()),
+            })
         });
         let mut distinct: Vec<Face> = Vec::new();
         for modality in modalities {

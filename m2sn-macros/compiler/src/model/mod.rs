@@ -50,6 +50,8 @@ pub(crate) struct Modality {
     pub(crate) input: Shape,
     /// The number of token ids, where the input is of tokens.
     pub(crate) vocabulary: Option<u64>,
+    /// The share of training samples that it is dropped from; `None` where every input has it.
+    pub(crate) missing: Option<f64>,
     /// The encoder's layers, in order; the last one yields [`Shape::Vector`].
     pub(crate) layers: Vec<Layer>,
     /// The exits from the shallowest to `full`; block `j` leads from exit `j - 1` (or the input) to exit `j`.
@@ -114,7 +116,26 @@ impl fmt::Display for Task {
     }
 }
 
+impl Model {
+    /// What every route adds to the encoders: what stands in for missing modalities, and the head.
+    pub(crate) fn fusion_and_head(&self) -> Cost {
+        let missing = self.modalities.iter().filter(|modality| modality.may_be_missing());
+        let parameters = missing.map(|modality| modality.feature).fold(0, u64::saturating_add);
+        Cost { parameters, multiply_adds: 0 } + self.head.cost
+    }
+
+    /// Whether some modality may be missing.
+    pub(crate) fn may_lack(&self) -> bool {
+        self.modalities.iter().any(Modality::may_be_missing)
+    }
+}
+
 impl Modality {
+    /// Whether inputs may lack it.
+    pub(crate) fn may_be_missing(&self) -> bool {
+        self.missing.is_some()
+    }
+
     /// The exits, each with what one sample costs up to it, its shortcut included.
     pub(crate) fn costs(&self) -> impl Iterator<Item = (&Exit, Cost)> {
         let mut encoder = Cost::default();

@@ -49,6 +49,7 @@ pub(super) const EXAMPLES: &[(&str, Settings)] = &[
         &[
             ("", "sound: { input: { vector: { size: 64 } }, encoder: [{ feature: { linear: { size: 32 } } }] }"),
             ("input", "{ image: { channels: 1, height: 28, width: 28 } }"),
+            ("missing", "0.25"),
             ("encoder", "[{ stem: { conv: { channels: 16, kernel: 3 } } }, { feature: global_average_pool }]"),
             ("shortcuts", "[stem]"),
         ],

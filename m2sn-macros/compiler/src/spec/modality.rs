@@ -12,6 +12,11 @@ use super::layer::Layer;
 pub(crate) struct Modality {
     /// What one sample is.
     pub(crate) input: Input,
+    /// The share of training samples from which this modality is dropped, so that the network learns to do without it:
+    /// inputs may then lack it, and routes may pass it by. 0 drops none, for data that lack it often enough themselves.
+    /// Where left out, every input has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) missing: Option<f64>,
     /// The layers in order, each as `name: layer`; the last one has to yield a vector, the deepest feature.
     pub(crate) encoder: Vec<Named>,
     /// The layers after which an exit leads to the deepest feature, in the order of the encoder.
