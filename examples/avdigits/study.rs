@@ -267,7 +267,7 @@ fn fixed_routes<N: Network>(valid: &Exits<N>, test: &Exits<N>, table: &Table) ->
         .map(|route| {
             Ok(FixedRoute {
                 route: route.to_string(),
-                ratio: table.route(&route.exits()) / table.late_fusion(),
+                ratio: table.route(&route.blocks()) / table.late_fusion(),
                 valid_accuracy: accuracy(valid, route)?,
                 test_accuracy: accuracy(test, route)?,
             })

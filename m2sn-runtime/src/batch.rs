@@ -39,7 +39,7 @@ impl<S: Shape> Batch<S> {
     /// # Errors
     /// [`Error::Shape`] with both shapes where it is not.
     pub fn new(tensor: Tensor) -> Result<Self> {
-        Self::try_from_feature(Feature { tensor, mask: None })
+        Self::try_from_feature(tensor.into())
     }
 
     /// Takes the erased form back, checked as in [`Batch::new`].
@@ -70,7 +70,46 @@ impl<S: Shape> Batch<S> {
 
     /// A batch with the same padding and another tensor, where a layer vouches for the shape.
     pub fn map<O: Shape>(&self, tensor: Tensor) -> Batch<O> {
-        Batch::trusted(Feature { tensor, mask: self.feature.mask.as_ref().map(Tensor::shallow_clone) })
+        let mask = self.feature.mask.as_ref().map(Tensor::shallow_clone);
+        Batch::trusted(Feature { tensor, mask, present: None })
+    }
+
+    /// Marks the samples where `present`, `[batch]` of `bool`, is false as missing: of a modality whose spec says
+    /// `missing`, a batch may hold some samples that lack it.
+    ///
+    /// What the tensor holds in their place is of no account, be it NaN. For tokens and sequences of different lengths
+    /// give such samples any length and mark them here.
+    ///
+    /// ```
+    /// use m2sn_runtime::{Batch, shape::Vector, tch::{Kind, Tensor, kind::FLOAT_CPU}};
+    ///
+    /// // Three readings of a sensor, the second of which failed.
+    /// let readings = Tensor::randn([3, 8], FLOAT_CPU);
+    /// let batch = Batch::<Vector<8>>::new(readings)?.where_present(&Tensor::from_slice(&[true, false, true]))?;
+    /// assert!(batch.present().is_some());
+    /// # Ok::<(), m2sn_runtime::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Shape`] where `present` does not fit.
+    pub fn where_present(self, present: &Tensor) -> Result<Self> {
+        let is_dense = present.defined() && !present.is_sparse();
+        if !is_dense || present.size() != [self.len()] || present.kind() != Kind::Bool {
+            return Err(Error::Shape {
+                what: format!("present samples of a batch of `{}`", S::describe()),
+                expected: format!("[{}] of Bool", self.len()),
+                found: describe(present),
+            });
+        }
+        Ok(Self::trusted(self.feature.without(&present.logical_not())))
+    }
+
+    /// A batch of samples that are all missing, with zeros in their place, of which memory holds one.
+    pub(crate) fn missing(samples: i64, device: Device) -> Self {
+        let ones = vec![1; S::DIMS.len() + 1];
+        let tensor = Tensor::zeros(ones, (S::KIND, device)).expand([&[samples], S::DIMS].concat(), false);
+        let present = Some(Tensor::zeros([samples], (Kind::Bool, device)));
+        Self::trusted(Feature { tensor, mask: None, present })
     }
 }
 
@@ -146,14 +185,14 @@ impl<S: Padded> Batch<S> {
 
     /// The batch with its padding marked, and blanked: what a file holds there, be it NaN, must reach no real step.
     fn padded(batch: Self, mask: Tensor) -> Self {
-        let Feature { tensor, .. } = batch.feature;
+        let Feature { tensor, present, .. } = batch.feature;
         let mask = mask.to_device(tensor.device());
         let blank = match tensor.is_floating_point() {
             true => tensor.masked_fill(&mask.logical_not().unsqueeze(-1), 0.0),
             // Token ids stay: a look-up of padding is as good as any other.
             false => tensor,
         };
-        Self::trusted(Feature { tensor: blank, mask: Some(mask) })
+        Self::trusted(Feature { tensor: blank, mask: Some(mask), present })
     }
 }
 
@@ -176,6 +215,11 @@ impl<S> Batch<S> {
     /// Where steps are real and not padding, `[batch, T]` of `bool`; `None` where every step is real.
     pub fn mask(&self) -> Option<&Tensor> {
         self.feature.mask.as_ref()
+    }
+
+    /// Which samples are there, `[batch]` of `bool`; `None` where all are.
+    pub fn present(&self) -> Option<&Tensor> {
+        self.feature.present.as_ref()
     }
 
     /// The erased form, sharing the tensor.
@@ -211,6 +255,8 @@ pub struct Feature {
     pub tensor: Tensor,
     /// Where steps are real and not padding, `[batch, T]` of `bool`; `None` where every step is real.
     pub mask: Option<Tensor>,
+    /// Of inputs, which samples are there and not missing, `[batch]` of `bool`; `None` where all are.
+    pub present: Option<Tensor>,
 }
 
 impl Feature {
@@ -239,8 +285,27 @@ impl Feature {
         self.map(|tensor| tensor.to_device(device))
     }
 
+    /// The same without the samples where `missing`, `[batch]` of `bool`, is true; what they held is blanked.
+    pub(crate) fn without(&self, missing: &Tensor) -> Self {
+        let missing = missing.to_device(self.tensor.device());
+        let places: Vec<i64> = (0..self.tensor.dim()).map(|dim| if dim == 0 { -1 } else { 1 }).collect();
+        let present = match &self.present {
+            Some(present) => present.logical_and(&missing.logical_not()),
+            None => missing.logical_not(),
+        };
+        Self {
+            tensor: self.tensor.masked_fill(&missing.view(&places[..]), 0.0),
+            mask: self.mask.as_ref().map(Tensor::shallow_clone),
+            present: Some(present),
+        }
+    }
+
     fn map(&self, apply: impl Fn(&Tensor) -> Tensor) -> Self {
-        Self { tensor: apply(&self.tensor), mask: self.mask.as_ref().map(&apply) }
+        Self {
+            tensor: apply(&self.tensor),
+            mask: self.mask.as_ref().map(&apply),
+            present: self.present.as_ref().map(&apply),
+        }
     }
 }
 
@@ -255,7 +320,7 @@ pub(crate) fn describe(tensor: &Tensor) -> String {
 
 impl From<Tensor> for Feature {
     fn from(tensor: Tensor) -> Self {
-        Self { tensor, mask: None }
+        Self { tensor, mask: None, present: None }
     }
 }
 
@@ -298,6 +363,27 @@ mod tests {
         let empty = Tensor::from_slice(&[true, false, false, false, false, false]).view([2, 3]);
         let error = Steps::with_mask(steps(), &empty).unwrap_err().to_string();
         assert_eq!(error, "mask of a batch of `Sequence<3, 2>`: row 1 has no real step, expected at least one");
+    }
+
+    #[test]
+    fn samples_that_are_missing_are_blank() {
+        let steps = Tensor::full([2, 3, 2], f64::NAN, FLOAT_CPU);
+        let _ = steps.get(0).fill_(2.0);
+        let lengths = Tensor::from_slice(&[2i64, 1]);
+        let present = Tensor::from_slice(&[true, false]);
+        let batch = Batch::<Sequence<3, 2>>::with_lengths(steps, &lengths).unwrap().where_present(&present).unwrap();
+        assert_eq!(batch.present(), Some(&present));
+        assert_eq!(batch.tensor().double_value(&[0, 1, 0]), 2.0);
+        assert_eq!(batch.tensor().get(1).abs().sum(Kind::Float).double_value(&[]), 0.0);
+        // Whatever becomes of the batch, the marks go with its samples.
+        let second = batch.feature().select(&Tensor::from_slice(&[1i64]));
+        assert_eq!(second.present, Some(Tensor::from_slice(&[false])));
+        let message = batch.where_present(&Tensor::from_slice(&[true])).unwrap_err().to_string();
+        assert_eq!(message, "present samples of a batch of `Sequence<3, 2>`: expected [2] of Bool, found [1] of Bool");
+
+        let none = Batch::<Tokens<3>>::missing(4, Device::Cpu);
+        assert_eq!((none.len(), none.tensor().kind()), (4, Kind::Int64));
+        assert_eq!(none.present(), Some(&Tensor::from_slice(&[false; 4])));
     }
 
     #[test]

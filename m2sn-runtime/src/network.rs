@@ -10,9 +10,10 @@ use std::fmt::{Debug, Display};
 use tch::nn::VarStore;
 use tch::{Kind, Tensor};
 
-use crate::batch::Feature;
+use crate::batch::{Batch, Feature, describe};
 use crate::plan::Plan;
 use crate::policy::Policies;
+use crate::shape::{Shape, Vector};
 use crate::task::Task;
 use crate::{Device, Error, Result};
 
@@ -72,6 +73,12 @@ pub trait Network: Debug + Send + Sized {
     /// Fuses one feature a modality and predicts the task, `[batch, feature]` each → `[batch, outputs]`.
     fn fuse(&self, features: &[Tensor], train: bool) -> Tensor;
 
+    /// What fusion takes in place of the feature of a modality that is missing or not asked, `[feature]`: of those whose
+    /// description says that they may be.
+    fn stand_in(&self, _modality: usize) -> Option<&Tensor> {
+        None
+    }
+
     /// Scores the exits of each modality from the raw inputs, one `[batch, exits]` of logits a modality.
     fn navigate(&self, inputs: &[Feature], train: bool) -> Vec<Tensor>;
 }
@@ -81,7 +88,7 @@ pub trait Input: Sized + Clone + Debug + Send {
     /// The names of the modalities, in the order of the spec.
     const MODALITIES: &'static [&'static str];
 
-    /// The erased fields, in the order of the spec.
+    /// The erased fields, in the order of the spec; see [`features`].
     fn features(&self) -> Vec<Feature>;
 
     /// Takes the erased fields back.
@@ -93,11 +100,11 @@ pub trait Input: Sized + Clone + Debug + Send {
 
 /// One exit for each modality of a generated model.
 pub trait Route: Copy + Eq + Ord + std::hash::Hash + Debug + Display + Send + Sync + 'static {
-    /// The index of each modality's exit.
-    fn exits(&self) -> Vec<usize>;
+    /// The number of blocks of each modality that run: up to its exit, or none where it takes no part.
+    fn blocks(&self) -> Vec<usize>;
 
-    /// The route with these exits; `None` where their number or one of them does not exist.
-    fn from_exits(exits: &[usize]) -> Option<Self>;
+    /// The route on which so many blocks of each modality run; `None` where there is no such route.
+    fn from_blocks(blocks: &[usize]) -> Option<Self>;
 }
 
 /// What the spec says of a model, and what the compiler inferred from it.
@@ -134,6 +141,8 @@ pub struct Modality {
     pub dims: &'static [i64],
     /// The number of token ids, from 0 on, where the input is of tokens.
     pub vocabulary: Option<i64>,
+    /// Where inputs may lack it, and routes pass it by: the share of training samples from which it is dropped.
+    pub missing: Option<f64>,
     /// The width of the deepest feature, which every exit produces.
     pub feature: i64,
     /// The exits from the shallowest to `full`.
@@ -158,6 +167,11 @@ pub struct Exit {
 }
 
 impl Modality {
+    /// The fewest of its blocks that a route runs.
+    pub(crate) fn least_blocks(&self) -> usize {
+        usize::from(self.missing.is_none())
+    }
+
     /// Checks that inputs of this modality hold no token id that its vocabulary lacks.
     ///
     /// # Errors
@@ -210,8 +224,13 @@ pub enum Part {
         /// The modality.
         modality: usize,
     },
-    /// Fusion and head: `fusion.…` and `head.…`.
+    /// Fusion and head, stand-ins included: `fusion.…` and `head.…`.
     Head,
+    /// What fusion takes in place of one modality: `fusion.missing.<modality>.…`.
+    StandIn {
+        /// The modality.
+        modality: usize,
+    },
     /// The paper's navigator: `navigator.…`.
     Navigator,
     /// The value policy: `policies.value.…`.
@@ -235,6 +254,7 @@ impl Part {
             }
             Self::TaskHead { modality: m } => vec![format!("task_heads.{}.", modality(m))],
             Self::Head => vec!["fusion.".into(), "head.".into()],
+            Self::StandIn { modality: m } => vec![format!("fusion.missing.{}.", modality(m))],
             Self::Navigator => vec!["navigator.".into()],
             Self::Value => vec!["policies.value.".into()],
             Self::Sequential => vec!["policies.sequential.".into()],
@@ -249,6 +269,20 @@ impl Part {
 pub fn variables(device: Device) -> Result<VarStore> {
     device.check()?;
     Ok(VarStore::new(device.into()))
+}
+
+/// The features of one modality after every number of blocks that a route can run, `[batch, feature]` each, from one pass.
+///
+/// Of a modality that may be missing the first is the stand-in; a sample that lacks it has that everywhere.
+pub(crate) fn route_features<N: Network>(network: &N, modality: usize, input: &Feature) -> Vec<Tensor> {
+    let features = exit_features(network, modality, input, false);
+    let Some(stand_in) = network.stand_in(modality) else { return features };
+    let [samples, width] = [input.len(), stand_in.size()[0]];
+    let filled = features.into_iter().map(|feature| match &input.present {
+        Some(present) => feature.where_self(&present.unsqueeze(1), stand_in),
+        None => feature,
+    });
+    std::iter::once(stand_in.expand([samples, width], false)).chain(filled).collect()
 }
 
 /// The features of one modality at every exit, `[batch, feature]` each, from one pass: exits share their prefix.
@@ -308,12 +342,17 @@ pub(crate) fn check_inputs<N: Network>(network: &N, inputs: &[Feature]) -> Resul
             return wrong(expected, format!("{found} samples"));
         }
         if samples == 0 {
-            return Err(Error::invalid(format!(
-                "inputs of `{}`: the batch is empty, expected a sample",
-                description.name
-            )));
+            let what = match inputs.iter().all(|input| input.present.is_some()) {
+                true => "every modality is missing, expected one at least",
+                false => "the batch is empty, expected a sample",
+            };
+            return Err(Error::invalid(format!("inputs of `{}`: {what}", description.name)));
         }
         modality.check_tokens(&input.tensor)?;
+        let fits = |present: &&Tensor| present.defined() && present.kind() == Kind::Bool && present.size() == [samples];
+        if let Some(present) = input.present.as_ref().filter(|present| !fits(present)) {
+            return wrong(format!("present samples [{samples}] of Bool"), describe(present));
+        }
         if input.tensor.device() != device {
             return Err(Error::invalid(format!(
                 "modality `{}`: expected a tensor on {}, where the model is, found one on {}; move it by `to_device`",
@@ -330,7 +369,38 @@ pub(crate) fn check_inputs<N: Network>(network: &N, inputs: &[Feature]) -> Resul
             }
         }
     }
+    check_present(description, inputs)?;
     Ok(samples.map_or(0, |(_, samples)| samples))
+}
+
+/// Checks that samples lack no modality that has to be there, and that each has one at least.
+///
+/// # Errors
+/// [`Error::Invalid`] with the first row that does.
+pub(crate) fn check_present(description: &Description, inputs: &[Feature]) -> Result<()> {
+    let first_lacking = |present: &Tensor| -> Result<Option<i64>> {
+        let rows = present.logical_not().nonzero();
+        Ok(if rows.size()[0] > 0 { Some(rows.int64_value(&[0, 0])) } else { None })
+    };
+    for (input, modality) in inputs.iter().zip(description.modalities) {
+        let Some(present) = input.present.as_ref().filter(|_| modality.missing.is_none()) else { continue };
+        if let Some(row) = first_lacking(present)? {
+            return Err(Error::invalid(format!(
+                "modality `{}`: row {row} lacks it, and `{}` does not say that it may be missing; say so there by \
+                 `missing: 0.25`, or leave the sample out",
+                modality.name, description.spec_path
+            )));
+        }
+    }
+    let present: Option<Vec<&Tensor>> = inputs.iter().map(|input| input.present.as_ref()).collect();
+    let Some(present) = present.filter(|present| !present.is_empty()) else { return Ok(()) };
+    match first_lacking(&Tensor::stack(&present, 0).any_dim(0, false))? {
+        Some(row) => Err(Error::invalid(format!(
+            "inputs of `{}`: row {row} lacks every modality; leave the sample out",
+            description.name
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// A device as its user writes it.
@@ -339,6 +409,84 @@ fn place(device: tch::Device) -> String {
         tch::Device::Cpu => "cpu".into(),
         tch::Device::Cuda(index) => format!("cuda:{index}"),
         other => format!("{other:?}"),
+    }
+}
+
+/// A field of the inputs: a modality that is always there, or one that may be missing.
+pub trait Field {
+    /// The erased field; `None` where the whole batch lacks it.
+    fn get(&self) -> Option<Feature>;
+
+    /// What stands for it where the whole batch lacks it.
+    fn missing(&self, samples: i64, device: tch::Device) -> Feature;
+}
+
+impl<S: Shape> Field for Batch<S> {
+    fn get(&self) -> Option<Feature> {
+        Some(self.feature())
+    }
+
+    fn missing(&self, samples: i64, device: tch::Device) -> Feature {
+        Self::missing(samples, device).into_feature()
+    }
+}
+
+impl<S: Shape> Field for Option<Batch<S>> {
+    fn get(&self) -> Option<Feature> {
+        self.as_ref().map(Batch::feature)
+    }
+
+    fn missing(&self, samples: i64, device: tch::Device) -> Feature {
+        Batch::<S>::missing(samples, device).into_feature()
+    }
+}
+
+/// The erased fields of inputs: those that are missing are as long as the others, and where these are.
+pub fn features(fields: &[&dyn Field]) -> Vec<Feature> {
+    let found: Vec<Option<Feature>> = fields.iter().map(|field| field.get()).collect();
+    let there = found.iter().flatten().next();
+    let samples = there.map_or(0, Feature::len);
+    let device = there.map_or(tch::Device::Cpu, |feature| feature.tensor.device());
+    let fill = |(found, field): (Option<Feature>, &&dyn Field)| found.unwrap_or_else(|| field.missing(samples, device));
+    found.into_iter().zip(fields).map(fill).collect()
+}
+
+/// The batch of a field, or zeros where the inputs lack it.
+pub fn or_blank<S: Shape>(field: &Option<Batch<S>>, input: &impl Input) -> Batch<S> {
+    field.clone().unwrap_or_else(|| {
+        let beside = input.features().into_iter().next();
+        let device = beside.as_ref().map_or(tch::Device::Cpu, |beside| beside.tensor.device());
+        Batch::missing(beside.map_or(0, |beside| beside.len()), device)
+    })
+}
+
+/// The deepest feature of a modality that may be missing: `None` where the whole batch lacks it, or where the route passes
+/// it by.
+pub fn feature_of<I: Shape, E, const D: i64>(
+    input: Option<&Batch<I>>,
+    exit: Option<E>,
+    run: impl FnOnce(&Batch<I>, E) -> Batch<Vector<D>>,
+) -> Option<Batch<Vector<D>>> {
+    let (input, exit) = input.zip(exit)?;
+    let present = input.present().map(Tensor::shallow_clone);
+    Some(Batch::trusted(Feature { present, ..run(input, exit).into_feature() }))
+}
+
+/// The exit at which so many blocks have run, of all exits of a modality in their order.
+pub fn exit<E: Copy>(all: &[E], blocks: usize) -> Option<E> {
+    all.get(blocks.checked_sub(1)?).copied()
+}
+
+/// As [`exit()`], of a modality that may take no part: that is `Some(None)`.
+pub fn exit_or_none<E: Copy>(all: &[E], blocks: usize) -> Option<Option<E>> {
+    if blocks == 0 { Some(None) } else { exit(all, blocks).map(Some) }
+}
+
+/// The exit of a modality that may take no part, as a route shows it.
+pub fn shown<E: Display>(exit: &Option<E>) -> &dyn Display {
+    match exit {
+        Some(exit) => exit,
+        None => &"none",
     }
 }
 
@@ -408,7 +556,7 @@ mod tests {
         }
         for mask in [Tensor::new(), Tensor::zeros([3, 5], float), Tensor::zeros([2, 5], (Kind::Bool, tch::Device::Cpu))]
         {
-            let masked = Feature { tensor: right.tensor.shallow_clone(), mask: Some(mask) };
+            let masked = Feature { mask: Some(mask), ..right.clone() };
             let message = check_inputs(&network, &[left.clone(), masked]).unwrap_err().to_string();
             assert!(
                 message.starts_with("modality `right`: expected a mask [3, 5] of Bool on cpu, found "),

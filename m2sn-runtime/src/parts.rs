@@ -7,7 +7,7 @@
 use tch::{Kind, Tensor};
 
 use crate::batch::Feature;
-use crate::network::{Description, Network, leave};
+use crate::network::{Description, Modality, Network, Part, leave, no_such_part};
 
 /// The parts of a network.
 ///
@@ -21,11 +21,14 @@ pub(crate) trait Parts {
     /// The deepest feature by an exit, from the output of the block that ends there, `[batch, feature]`.
     fn leave(&self, modality: usize, exit: usize, output: &Feature) -> Tensor;
 
-    /// What is cheap to know of the output of a modality's first block, `[batch, …]` of `f32`: see [`pool`].
+    /// What is cheap to know of the output of a modality's first block, `[batch, …]` of `f32`: see [`stem`].
     fn stem(&self, modality: usize, output: &Feature) -> Tensor;
 
     /// Predicts the task from the feature of one modality alone, `[batch, outputs]`.
     fn task_head(&self, modality: usize, feature: &Tensor) -> Tensor;
+
+    /// What fusion takes in place of a modality that takes no part, `[batch, feature]`.
+    fn stand_in(&self, modality: usize, samples: i64) -> Tensor;
 
     /// Fuses one feature a modality and predicts the task, `[batch, outputs]`.
     fn fuse(&self, features: &[Tensor]) -> Tensor;
@@ -51,12 +54,16 @@ impl<N: Network> Parts for Live<'_, N> {
         leave(self.0, modality, exit, output, false)
     }
 
-    fn stem(&self, _: usize, output: &Feature) -> Tensor {
-        pool(output)
+    fn stem(&self, modality: usize, output: &Feature) -> Tensor {
+        stem(&N::description().modalities[modality], output, None)
     }
 
     fn task_head(&self, modality: usize, feature: &Tensor) -> Tensor {
         self.0.task_head(modality, feature)
+    }
+
+    fn stand_in(&self, modality: usize, samples: i64) -> Tensor {
+        stand_in(self.0, modality, samples)
     }
 
     fn fuse(&self, features: &[Tensor]) -> Tensor {
@@ -74,19 +81,25 @@ impl<N: Network> Parts for Live<'_, N> {
 #[derive(Debug)]
 pub(crate) struct Cached<'a, N> {
     pub(crate) network: &'a N,
-    /// By modality and exit, `[samples, feature]`.
+    /// By modality, as by [`crate::network::route_features`].
     pub(crate) features: &'a [Vec<Tensor>],
-    /// By modality, as by [`pool`].
+    /// By modality, as by [`stem`].
     pub(crate) stems: &'a [Tensor],
     /// By modality, `[samples, exits]`.
     pub(crate) scores: &'a [Tensor],
+    /// By modality, which samples have it, `[samples]` of `bool`; `None` where all do.
+    pub(crate) present: &'a [Option<Tensor>],
 }
 
 impl<N: Network> Cached<'_, N> {
     /// The samples of these numbers, as inputs.
     pub(crate) fn inputs(&self, rows: &Tensor) -> Vec<Feature> {
         let rows = rows.to_device(self.network.variables().device());
-        self.features.iter().map(|_| Feature::from(rows.shallow_clone())).collect()
+        let of = |present: &Option<Tensor>| Feature {
+            present: present.as_ref().map(|present| present.index_select(0, &rows)),
+            ..rows.shallow_clone().into()
+        };
+        self.present.iter().map(of).collect()
     }
 }
 
@@ -100,7 +113,8 @@ impl<N: Network> Parts for Cached<'_, N> {
     }
 
     fn leave(&self, modality: usize, exit: usize, output: &Feature) -> Tensor {
-        self.features[modality][exit].index_select(0, &output.tensor)
+        let place = exit + 1 - N::description().modalities[modality].least_blocks();
+        self.features[modality][place].index_select(0, &output.tensor)
     }
 
     fn stem(&self, modality: usize, output: &Feature) -> Tensor {
@@ -109,6 +123,10 @@ impl<N: Network> Parts for Cached<'_, N> {
 
     fn task_head(&self, modality: usize, feature: &Tensor) -> Tensor {
         self.network.task_head(modality, feature)
+    }
+
+    fn stand_in(&self, modality: usize, samples: i64) -> Tensor {
+        stand_in(self.network, modality, samples)
     }
 
     fn fuse(&self, features: &[Tensor]) -> Tensor {
@@ -120,11 +138,41 @@ impl<N: Network> Parts for Cached<'_, N> {
     }
 }
 
+/// The learned stand-in of a modality for some samples, `[batch, feature]`.
+fn stand_in<N: Network>(network: &N, modality: usize, samples: i64) -> Tensor {
+    match network.stand_in(modality) {
+        Some(feature) => feature.unsqueeze(0).expand([samples, -1], false),
+        None => no_such_part(Part::StandIn { modality }),
+    }
+}
+
+/// What is cheap to know of a modality from the output of its first block, `[batch, …]` of `f32`: see [`pool`].
+///
+/// Of one that may be missing a last column says whether it is there: one, and zeros throughout for samples that lack it.
+pub(crate) fn stem(modality: &Modality, output: &Feature, present: Option<&Tensor>) -> Tensor {
+    let pooled = pool(output);
+    if modality.missing.is_none() {
+        return pooled;
+    }
+    let there = pooled.ones_like().narrow(1, 0, 1);
+    let stem = Tensor::cat(&[pooled, there], 1);
+    match present {
+        Some(present) => stem.masked_fill(&present.logical_not().unsqueeze(1), 0.0),
+        None => stem,
+    }
+}
+
+/// The width of what [`stem`] knows of a modality.
+pub(crate) fn stem_width(modality: &Modality) -> i64 {
+    let pooled = modality.exits.first().map_or(0, |exit| pooled_width(exit.dims));
+    pooled + i64::from(modality.missing.is_some())
+}
+
 /// A block's output in a few numbers a channel, `[batch, …]` of `f32`.
 ///
 /// An image `[C, H, W]` gives the mean and the maximum of each channel, `2 C`; a sequence `[T, F]` those of each feature
 /// over its real steps, `2 F`; a vector is taken as it is.
-pub(crate) fn pool(output: &Feature) -> Tensor {
+fn pool(output: &Feature) -> Tensor {
     let tensor = output.tensor.to_kind(Kind::Float);
     let (mean, maximum) = match (tensor.dim(), &output.mask) {
         (4.., _) => {
@@ -144,7 +192,7 @@ pub(crate) fn pool(output: &Feature) -> Tensor {
 }
 
 /// The width of what [`pool`] makes of a block's output of these dimensions.
-pub(crate) fn pooled_width(dims: &[i64]) -> i64 {
+fn pooled_width(dims: &[i64]) -> i64 {
     match dims {
         [features] => *features,
         [_, features] => 2 * features,
@@ -169,7 +217,7 @@ mod tests {
         assert_eq!(values(&pool(&image.into())), [3.0, -1.0, 6.0, 0.0]);
         let steps = Tensor::from_slice(&[1f32, 5.0, 3.0, 7.0, 100.0, 100.0]).view([1, 3, 2]);
         let mask = Tensor::from_slice(&[true, true, false]).view([1, 3]);
-        assert_eq!(values(&pool(&Feature { tensor: steps.shallow_clone(), mask: Some(mask) })), [2.0, 6.0, 3.0, 7.0]);
+        assert_eq!(values(&pool(&Feature { mask: Some(mask), ..steps.shallow_clone().into() })), [2.0, 6.0, 3.0, 7.0]);
         assert_eq!(values(&pool(&steps.narrow(1, 0, 2).into())), [2.0, 6.0, 3.0, 7.0]);
         assert_eq!(values(&pool(&Tensor::from_slice(&[1f32, 2.0]).view([1, 2]).into())), [1.0, 2.0]);
     }

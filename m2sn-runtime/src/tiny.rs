@@ -7,6 +7,7 @@ use tch::{Kind, Tensor};
 
 use crate::batch::{Batch, Feature};
 use crate::data::{Dataset, Splits};
+use crate::fusion::StandIn;
 use crate::latency::{self, Estimate, Fingerprint, Table};
 use crate::network::{Cost, Description, Exit, Input, Modality, Network, Route};
 use crate::plan::{
@@ -22,19 +23,26 @@ const EXITS: [&str; 3] = ["first", "second", "full"];
 const WIDTHS: [[i64; 4]; 2] = [[6, 12, 10, 8], [5, 9, 10, 8]];
 const CLASSES: i64 = 3;
 
+/// The network in which no modality may be missing.
+pub(crate) type Tiny = TinyOf<false>;
+
+/// The one in which both may.
+pub(crate) type Lacking = TinyOf<true>;
+
 /// Two modalities of three exits each; blocks and shortcuts are single linear layers.
 #[derive(Debug)]
-pub(crate) struct Tiny {
+pub(crate) struct TinyOf<const LACKING: bool> {
     blocks: Vec<Vec<nn::Linear>>,
     shortcuts: Vec<Vec<nn::Linear>>,
     task_heads: Vec<nn::Linear>,
+    stand_ins: Vec<StandIn<8>>,
     head: nn::Linear,
     navigator: nn::Linear,
     policies: Policies,
     variables: VarStore,
 }
 
-impl Network for Tiny {
+impl<const LACKING: bool> Network for TinyOf<LACKING> {
     type Input = TinyInput;
     type Route = TinyRoute;
 
@@ -66,7 +74,9 @@ impl Network for Tiny {
         let head = nn::linear(&root / "head", 16, CLASSES, Default::default());
         let navigator = nn::linear(&root / "navigator", 11, 6, Default::default());
         let policies = Policies::new(&root, Self::description());
-        Ok(Self { blocks, shortcuts, task_heads, head, navigator, policies, variables })
+        let stand_in = |name: &&str| StandIn::new(&root / "fusion" / "missing" / *name);
+        let stand_ins = names.iter().filter(|_| LACKING).map(stand_in).collect();
+        Ok(Self { blocks, shortcuts, task_heads, stand_ins, head, navigator, policies, variables })
     }
 
     fn description() -> &'static Description {
@@ -81,38 +91,32 @@ impl Network for Tiny {
         }
         static LEFT: [Exit; 3] = exits([&[12], &[10], &[8]]);
         static RIGHT: [Exit; 3] = exits([&[9], &[10], &[8]]);
-        static MODALITIES: [Modality; 2] = [
-            Modality {
-                name: "left",
-                input: "Vector<6>",
-                dims: &[6],
-                vocabulary: None,
-                feature: 8,
-                exits: &LEFT,
-                task_head: Cost { parameters: 27, multiply_adds: 24 },
-            },
-            Modality {
-                name: "right",
-                input: "Vector<5>",
-                dims: &[5],
-                vocabulary: None,
-                feature: 8,
-                exits: &RIGHT,
-                task_head: Cost { parameters: 27, multiply_adds: 24 },
-            },
-        ];
-        static DESCRIPTION: Description = Description {
+        const fn modalities(missing: Option<f64>) -> [Modality; 2] {
+            const TASK_HEAD: Cost = Cost { parameters: 27, multiply_adds: 24 };
+            let vocabulary = None;
+            let [left, right] = [("left", "Vector<6>", &[6]), ("right", "Vector<5>", &[5])];
+            let (name, input, dims) = left;
+            let left =
+                Modality { name, input, dims, vocabulary, missing, feature: 8, exits: &LEFT, task_head: TASK_HEAD };
+            let (name, input, dims) = right;
+            [left, Modality { name, input, dims, vocabulary, missing, feature: 8, exits: &RIGHT, task_head: TASK_HEAD }]
+        }
+        static ALL: [Modality; 2] = modalities(None);
+        static ANY: [Modality; 2] = modalities(Some(0.25));
+        const DESCRIPTION: Description = Description {
             name: "Tiny",
             spec_path: "tiny.yaml",
             spec: "model: Tiny\n",
             resolved_spec: "model: Tiny\n",
             architecture: &["left: Vector<6> -> Vector<8>", "right: Vector<5> -> Vector<8>"],
             task: Task::Classification { classes: CLASSES },
-            modalities: &MODALITIES,
+            modalities: &ALL,
             head: Cost { parameters: 51, multiply_adds: 48 },
             navigator: Cost { parameters: 72, multiply_adds: 66 },
         };
-        &DESCRIPTION
+        static WHOLE: Description = DESCRIPTION;
+        static LACKING_DESCRIPTION: Description = Description { modalities: &ANY, ..DESCRIPTION };
+        if LACKING { &LACKING_DESCRIPTION } else { &WHOLE }
     }
 
     fn plan() -> Plan {
@@ -163,6 +167,10 @@ impl Network for Tiny {
         self.head.forward(&Tensor::cat(features, 1))
     }
 
+    fn stand_in(&self, modality: usize) -> Option<&Tensor> {
+        self.stand_ins.get(modality).map(StandIn::feature)
+    }
+
     fn navigate(&self, inputs: &[Feature], _train: bool) -> Vec<Tensor> {
         let inputs: Vec<_> = inputs.iter().map(|input| &input.tensor).collect();
         self.navigator.forward(&Tensor::cat(&inputs, 1)).split(3, 1)
@@ -191,22 +199,35 @@ impl Input for TinyInput {
 
 /// One exit for each modality of [`Tiny`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct TinyRoute(pub(crate) [usize; 2]);
+pub(crate) struct TinyRoute([Option<usize>; 2]);
 
-impl Route for TinyRoute {
-    fn exits(&self) -> Vec<usize> {
-        self.0.to_vec()
+impl TinyRoute {
+    /// The route with these exits.
+    pub(crate) fn at(exits: [usize; 2]) -> Self {
+        Self(exits.map(Some))
     }
 
-    fn from_exits(exits: &[usize]) -> Option<Self> {
-        let exits = <[usize; 2]>::try_from(exits).ok()?;
-        exits.iter().all(|exit| *exit < EXITS.len()).then_some(Self(exits))
+    /// The exits of a route in which both modalities take part.
+    pub(crate) fn exits(self) -> [usize; 2] {
+        self.0.map(|exit| exit.expect("both modalities take part"))
+    }
+}
+
+impl Route for TinyRoute {
+    fn blocks(&self) -> Vec<usize> {
+        self.0.map(|exit| exit.map_or(0, |exit| exit + 1)).to_vec()
+    }
+
+    fn from_blocks(blocks: &[usize]) -> Option<Self> {
+        let blocks = <[usize; 2]>::try_from(blocks).ok()?;
+        blocks.iter().all(|blocks| *blocks <= EXITS.len()).then_some(Self(blocks.map(|blocks| blocks.checked_sub(1))))
     }
 }
 
 impl fmt::Display for TinyRoute {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "left: {}, right: {}", EXITS[self.0[0]], EXITS[self.0[1]])
+        let [left, right] = self.0.map(|exit| exit.map_or("none", |exit| EXITS[exit]));
+        write!(f, "left: {left}, right: {right}")
     }
 }
 

@@ -11,6 +11,9 @@ use m2sn::tch::{Kind, Tensor};
 #[m2sn_model("specs/avdigits.yaml")]
 pub struct AvDigits;
 
+#[m2sn_model("specs/avdigits_missing.yaml")]
+struct AvDigitsMissing;
+
 #[m2sn_model("specs/genres.yaml")]
 pub(super) struct Genres;
 
@@ -34,6 +37,7 @@ const SAMPLES: i64 = 3;
 #[test]
 fn parts_fit_and_cost_what_the_compiler_says() -> m2sn::Result<()> {
     fits::<AvDigits>()?;
+    fits::<AvDigitsMissing>()?;
     fits::<Genres>()?;
     fits::<Gated>()?;
     fits::<Quickstart>()?;
@@ -130,6 +134,47 @@ fn typed_parts_and_erased_parts_agree() -> m2sn::Result<()> {
 }
 
 #[test]
+fn typed_parts_and_erased_parts_agree_on_what_is_missing() -> m2sn::Result<()> {
+    use av_digits_missing::{AudioExit, ImageExit, Input, Route};
+
+    let model = AvDigitsMissing::new(Device::Cpu)?;
+    for modality in 0..2 {
+        let mut stand_in = model.stand_in(modality).expect("either may be missing").shallow_clone();
+        m2sn::tch::no_grad(|| stand_in.copy_(&Tensor::randn([64], (Kind::Float, m2sn::tch::Device::Cpu))));
+    }
+    let Input { image, audio } = random::<AvDigitsMissing>()?;
+    let some = audio.clone().map(|audio| audio.where_present(&Tensor::from_slice(&[true, false, true]))).transpose()?;
+    let inputs = [
+        Input { image: image.clone(), audio: audio.clone() },
+        Input { image: image.clone(), audio: None },
+        Input { image: None, audio },
+        Input { image, audio: some },
+    ];
+    let both = Route { image: Some(ImageExit::Stage2), audio: Some(AudioExit::Full) };
+    for input in &inputs {
+        for route in [both, Route { audio: None, ..both }] {
+            let typed = model.head.forward(&model.encoders.features(input, route, false), false);
+            if input.image.is_none() && route.audio.is_none() {
+                // Nothing is left to tell the number of samples by.
+                continue;
+            }
+            let answer = model.predict_by(input, route)?;
+            assert!(answer.logits.allclose(typed.tensor(), 1e-5, 1e-6, false), "{route}");
+        }
+        let scores = model.navigator.forward(input, false);
+        let erased = Tensor::cat(&model.navigate(&input.features(), false), 1);
+        assert!(erased.allclose(scores.tensor(), 1e-5, 1e-6, false));
+    }
+    let routes = model.predict_by(&inputs[1], both)?.routes;
+    assert_eq!(routes, [Route { audio: None, ..both }; SAMPLES as usize]);
+    assert_eq!(routes[0].to_string(), "image: stage2, audio: none");
+    let nothing = Input { image: None, audio: None };
+    let message = model.predict(&nothing).map(drop).expect_err("there is nothing to predict from").to_string();
+    assert_eq!(message, "inputs of `AvDigitsMissing`: every modality is missing, expected one at least");
+    Ok(())
+}
+
+#[test]
 fn what_stands_in_padding_changes_no_answer() -> m2sn::Result<()> {
     let model = Sentiment::new(Device::Cpu)?;
     let sentiment::Input { language, vision, audio } = random::<Sentiment>()?;
@@ -167,7 +212,7 @@ fn navigator_decides_among_the_exits() -> m2sn::Result<()> {
     for (row, route) in answer.routes.iter().enumerate() {
         let row = scores.tensor().get(row as i64);
         let best = |start, exits| row.narrow(0, start, exits).argmax(0, false).int64_value(&[]) as usize;
-        assert_eq!(route.exits(), [best(0, 4), best(4, 4)]);
+        assert_eq!(route.blocks(), [best(0, 4) + 1, best(4, 4) + 1]);
     }
     Ok(())
 }
@@ -201,10 +246,11 @@ fn routes_and_inputs_survive_erasure() -> m2sn::Result<()> {
     use av_digits::{AudioExit, ImageExit};
 
     let route = av_digits::Route { image: ImageExit::Stage2, audio: AudioExit::Full };
-    assert_eq!(route.exits(), [1, 3]);
-    assert_eq!(av_digits::Route::from_exits(&[1, 3]), Some(route));
-    assert_eq!(av_digits::Route::from_exits(&[1, 4]), None);
-    assert_eq!(av_digits::Route::from_exits(&[1]), None);
+    assert_eq!(route.blocks(), [2, 4]);
+    assert_eq!(av_digits::Route::from_blocks(&[2, 4]), Some(route));
+    for blocks in [&[2, 5][..], &[2, 0], &[2]] {
+        assert_eq!(av_digits::Route::from_blocks(blocks), None);
+    }
     assert_eq!(route.to_string(), "image: stage2, audio: full");
     assert_eq!(ImageExit::ALL.len(), 4);
 

@@ -37,7 +37,7 @@ fn learns<N: Network>(policy: Policy) -> m2sn::Result<()> {
     let free = routing::predict_within(&model, data.valid.input(), policy, Budget::Price(0.0))?;
     let costs = model.policies().costs()?;
     let mean = |routes: &[N::Route]| {
-        let total: f64 = routes.iter().map(|route| costs.table().route(&route.exits())).sum();
+        let total: f64 = routes.iter().map(|route| costs.table().route(&route.blocks())).sum();
         total / routes.len() as f64
     };
     assert!(mean(&dearest.routes) <= mean(&free.routes));

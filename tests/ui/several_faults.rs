@@ -21,7 +21,7 @@ fn used(pixels: Tensor, words: Tensor, splits: Splits<faulty::Input>) -> m2sn::R
     let route = faulty::Route { image: faulty::ImageExit::Stem, text: faulty::TextExit::Full };
     model.predict_by(&input, route)?;
     model.save("run")?;
-    println!("{} {:?} {model:?}", Faulty::description().name, input.features().len() + route.exits().len());
+    println!("{} {:?} {model:?}", Faulty::description().name, input.features().len() + route.blocks().len());
     Ok(())
 }
 

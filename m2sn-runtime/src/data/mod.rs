@@ -114,7 +114,7 @@ impl<I: Input> Dataset<I> {
 
 /// Refuses values that are not finite: a loss would follow them, and blame the learning rate.
 fn check_finite(what: &str, feature: &Feature) -> Result<()> {
-    let Feature { tensor, mask } = feature;
+    let Feature { tensor, mask, .. } = feature;
     // The sum of finite values is finite unless it overflows, and one pass over memory is all that most data need.
     if !tensor.is_floating_point() || tensor.sum(tensor.kind()).double_value(&[]).is_finite() {
         return Ok(());

@@ -106,7 +106,7 @@ mod tests {
         let found = deadlines(&network, &splits.valid, Policy::Sequential, &[1e6, 0.0]).unwrap();
         assert_eq!((found[0].limit, found[0].missed, found[0].cut), (1e6, 0.0, 0.0));
         assert_eq!(found[1].missed, 1.0, "nothing takes no time");
-        let cheapest = routing::predict_by(&network, splits.valid.input(), TinyRoute([0, 0])).unwrap();
+        let cheapest = routing::predict_by(&network, splits.valid.input(), TinyRoute::at([0, 0])).unwrap();
         let expected = Scores::of(Tiny::description().task, &cheapest.logits, splits.valid.target()).unwrap();
         assert_eq!(found[1].scores, expected, "without time there is the cheapest answer");
         assert!(Deadlines(&found).to_string().contains("| 1000000.000 |"));

@@ -8,9 +8,9 @@ use super::{Calibration, Point, Scores, scores};
 use crate::batch::Feature;
 use crate::data::Dataset;
 use crate::latency::{self, Table, cheapest};
-use crate::network::{Description, Input, Network, Route, check_inputs, exit_features};
-use crate::parts::{Cached, pool};
-use crate::policy::{self, Budget, Costs, Grid, Policy, Value};
+use crate::network::{Description, Input, Network, Route, check_inputs, route_features};
+use crate::parts::{Cached, stem};
+use crate::policy::{self, Budget, Costs, Grid, Policy, State, Value};
 use crate::task::Task;
 use crate::{Error, Result, navigator, plan, routing};
 
@@ -25,10 +25,12 @@ const MOST_ROUTES: usize = 10_000;
 #[derive(Debug)]
 pub struct Exits<'a, N: Network> {
     network: &'a N,
-    /// By modality, then by exit: `[samples, feature]`.
+    /// By modality, see [`route_features`].
     features: Vec<Vec<Tensor>>,
-    /// By modality, the pooled output of the first block.
+    /// By modality, see [`stem`].
     stems: Vec<Tensor>,
+    /// By modality, which samples have it, `[samples]` of `bool`; `None` where all do.
+    present: Vec<Option<Tensor>>,
     /// By modality, the scores of the paper's navigator, `[samples, exits]`.
     scores: Vec<Tensor>,
     routes: Vec<N::Route>,
@@ -70,7 +72,7 @@ impl<'a, N: Network> Exits<'a, N> {
         let _no_grad = tch::no_grad_guard();
         let modalities = N::description().modalities;
         let mut pieces: Vec<Vec<Vec<Tensor>>> =
-            modalities.iter().map(|modality| modality.exits.iter().map(|_| Vec::new()).collect()).collect();
+            Grid::of(modalities).places().map(|places| (0..places).map(|_| Vec::new()).collect()).collect();
         let mut stems: Vec<Vec<Tensor>> = modalities.iter().map(|_| Vec::new()).collect();
         let mut scores: Vec<Vec<Tensor>> = modalities.iter().map(|_| Vec::new()).collect();
         for start in (0..data.len()).step_by(BATCH as usize) {
@@ -82,8 +84,9 @@ impl<'a, N: Network> Exits<'a, N> {
             }
             for (modality, (input, pieces)) in inputs.iter().zip(&mut pieces).enumerate() {
                 // Once more than needed: passes that keep everything take memory, and the first blocks are cheap.
-                stems[modality].push(pool(&network.block(modality, 0, input, false)));
-                for (feature, pieces) in exit_features(network, modality, input, false).into_iter().zip(pieces) {
+                let first = network.block(modality, 0, input, false);
+                stems[modality].push(stem(&modalities[modality], &first, input.present.as_ref()));
+                for (feature, pieces) in route_features(network, modality, input).into_iter().zip(pieces) {
                     pieces.push(feature);
                 }
             }
@@ -91,10 +94,11 @@ impl<'a, N: Network> Exits<'a, N> {
         let whole = |pieces: &Vec<Vec<Tensor>>| pieces.iter().map(|pieces| Tensor::cat(pieces, 0)).collect();
         let scores: Vec<Tensor> = whole(&scores);
         let decided = navigator::decide(&scores)?;
-        let routes = (0..data.len() as usize).map(|row| {
-            let exits: Vec<usize> = decided.iter().map(|exits| exits[row]).collect();
-            N::Route::from_exits(&exits)
-                .ok_or_else(|| Error::invalid(format!("navigator: there is no route {exits:?}")))
+        let inputs = data.input().features();
+        let starts = routing::starts(modalities, &inputs)?;
+        let routes = starts.iter().enumerate().map(|(row, start)| {
+            let blocks: Vec<usize> = decided.iter().map(|exits| exits[row] + 1).collect();
+            routing::route::<N>(&start.towards(&State::of(&blocks)))
         });
         Ok(Self {
             network,
@@ -102,6 +106,7 @@ impl<'a, N: Network> Exits<'a, N> {
             stems: whole(&stems),
             routes: routes.collect::<Result<_>>()?,
             scores,
+            present: inputs.into_iter().map(|input| input.present.map(|present| present.to_device(device))).collect(),
             target: data.target().to_device(device),
         })
     }
@@ -111,8 +116,8 @@ impl<'a, N: Network> Exits<'a, N> {
     /// # Errors
     /// Those of the policy.
     pub fn decided(&self, policy: &dyn Policy, costs: &Costs) -> Result<Decided<N::Route>> {
-        let Self { network, features, stems, scores, .. } = self;
-        let cached = Cached { network: *network, features, stems, scores };
+        let Self { network, features, stems, scores, present, .. } = self;
+        let cached = Cached { network: *network, features, stems, scores, present };
         let _no_grad = tch::no_grad_guard();
         let rows = Tensor::arange(self.len() as i64, (Kind::Int64, tch::Device::Cpu));
         let outcome = routing::run(&cached, &cached.inputs(&rows), policy, None)?;
@@ -145,6 +150,15 @@ impl<'a, N: Network> Exits<'a, N> {
         routing::within(policies, None, policy, &[budget], |policy| self.decided(policy, costs))
     }
 
+    /// What stands for the inputs where only their presence matters.
+    fn marks(&self) -> Vec<Feature> {
+        let of = |present: &Option<Tensor>| Feature {
+            present: present.as_ref().map(Tensor::shallow_clone),
+            ..self.target.shallow_clone().into()
+        };
+        self.present.iter().map(of).collect()
+    }
+
     /// The network.
     pub fn network(&self) -> &'a N {
         self.network
@@ -170,12 +184,15 @@ impl<'a, N: Network> Exits<'a, N> {
         self.routes.is_empty()
     }
 
-    /// The logits of one modality alone at one of its exits, `[samples, outputs]`.
+    /// The logits of one modality alone at one of its exits, `[samples, outputs]`. Of samples that lack it they say nothing,
+    /// and are the same for all.
     ///
     /// # Errors
     /// [`Error::Invalid`] where the network has no such modality or exit.
     pub fn alone(&self, modality: usize, exit: usize) -> Result<Tensor> {
-        let feature = self.features.get(modality).and_then(|exits| exits.get(exit)).ok_or_else(|| {
+        let described = N::description().modalities.get(modality);
+        let feature = described.and_then(|described| self.features[modality].get(exit + 1 - described.least_blocks()));
+        let feature = feature.ok_or_else(|| {
             Error::invalid(format!(
                 "exits of `{}`: there is no exit {exit} of a modality {modality}",
                 N::description().name
@@ -186,12 +203,13 @@ impl<'a, N: Network> Exits<'a, N> {
 
     /// The logits of all samples by one route, `[samples, outputs]`.
     pub fn by(&self, route: N::Route) -> Tensor {
-        tch::no_grad(|| self.network.fuse(&self.at(&route.exits()), false))
+        tch::no_grad(|| self.network.fuse(&self.after(&route.blocks()), false))
     }
 
-    /// The feature of each modality at these exits, `[samples, feature]`.
-    fn at(&self, exits: &[usize]) -> Vec<Tensor> {
-        exits.iter().zip(&self.features).map(|(exit, exits)| exits[*exit].shallow_clone()).collect()
+    /// The feature of each modality after so many blocks, `[samples, feature]`.
+    fn after(&self, blocks: &[usize]) -> Vec<Tensor> {
+        let modalities = N::description().modalities.iter().zip(&self.features).zip(blocks);
+        modalities.map(|((m, features), blocks)| features[blocks - m.least_blocks()].shallow_clone()).collect()
     }
 
     /// The logits of each sample by its own route, `[samples, outputs]`.
@@ -206,17 +224,18 @@ impl<'a, N: Network> Exits<'a, N> {
                 found: routes.len().to_string(),
             });
         }
-        let rows: Vec<Vec<usize>> = routes.iter().map(Route::exits).collect();
+        let rows: Vec<Vec<usize>> = routes.iter().map(Route::blocks).collect();
         let _no_grad = tch::no_grad_guard();
         let features: Vec<Tensor> = self
             .features
             .iter()
             .enumerate()
-            .map(|(modality, exits)| {
-                let chosen: Vec<i64> = rows.iter().map(|row| row[modality] as i64).collect();
+            .map(|(modality, features)| {
+                let least = N::description().modalities[modality].least_blocks();
+                let chosen: Vec<i64> = rows.iter().map(|row| (row[modality].saturating_sub(least)) as i64).collect();
                 let chosen = Tensor::from_slice(&chosen).to_device(self.target.device()).view([1, -1, 1]);
-                let all = Tensor::stack(exits, 0);
-                let [_, samples, width] = all.size3().map(|(exits, samples, width)| [exits, samples, width])?;
+                let all = Tensor::stack(features, 0);
+                let [_, samples, width] = all.size3().map(|(places, samples, width)| [places, samples, width])?;
                 Ok(all.gather(0, &chosen.expand([1, samples, width], false), false).squeeze_dim(0))
             })
             .collect::<Result<_>>()?;
@@ -291,7 +310,7 @@ impl<'a, N: Network> Exits<'a, N> {
         let late_fusion = table.late_fusion();
         let mut best: Option<(f64, f64, N::Route)> = None;
         for route in routing::all::<N>() {
-            let cost = table.route(&route.exits());
+            let cost = table.route(&route.blocks());
             if cost > bound || cost >= late_fusion {
                 continue;
             }
@@ -314,8 +333,8 @@ impl<'a, N: Network> Exits<'a, N> {
         let late_fusion = costs.late_fusion();
         let mut best = vec![(f64::NEG_INFINITY, 0.0, routing::full::<N>()); self.len()];
         for route in routing::all::<N>() {
-            let share = costs.table().route(&route.exits()) / late_fusion;
-            for (best, quality) in best.iter_mut().zip(self.achieved(&self.by(route))?) {
+            let share = costs.table().route(&route.blocks()) / late_fusion;
+            for (best, quality) in best.iter_mut().zip(self.achieved(&self.by(route), &self.target)?) {
                 let worth = quality - price * share;
                 if worth > best.0 {
                     *best = (worth, share, route);
@@ -331,10 +350,10 @@ impl<'a, N: Network> Exits<'a, N> {
     }
 
     /// What the answer of each sample is worth, by the task's own quality.
-    fn achieved(&self, logits: &Tensor) -> Result<Vec<f64>> {
+    fn achieved(&self, logits: &Tensor, target: &Tensor) -> Result<Vec<f64>> {
         let task = N::description().task;
         task.check_logits(logits)?;
-        let quality = policy::achieved(task, logits, &self.target).to_device(tch::Device::Cpu);
+        let quality = policy::achieved(task, logits, target).to_device(tch::Device::Cpu);
         Ok(Vec::try_from(quality.to_kind(Kind::Double))?)
     }
 
@@ -348,20 +367,33 @@ impl<'a, N: Network> Exits<'a, N> {
         let _no_grad = tch::no_grad_guard();
         let grid = Grid::of(N::description().modalities);
         let (mut predicted, mut achieved) = (Vec::new(), Vec::new());
+        let starts = routing::starts(N::description().modalities, &self.marks())?;
         for number in 0..grid.len() {
-            let features = self.at(&grid.exits_of(number));
+            let state = grid.state(number);
+            // Nobody comes to an answer from a modality that a sample lacks.
+            let rows: Vec<i64> =
+                (0..).zip(&starts).filter(|(_, start)| start.leads_to(&state)).map(|(row, _)| row).collect();
+            if rows.is_empty() {
+                continue;
+            }
+            let index = Tensor::from_slice(&rows).to_device(self.target.device());
+            let of = |tensors: &[Tensor]| tensors.iter().map(|all| all.index_select(0, &index)).collect::<Vec<_>>();
+            let features = of(&self.after(state.blocks()));
             let logits = self.network.fuse(&features, false);
             let qualities = match which {
-                plan::Policy::Value => Value::qualities(&policies.value()?.quality.frozen()?, &self.stems)?,
+                plan::Policy::Value => Value::qualities(&policies.value()?.quality.frozen()?, &of(&self.stems))?,
                 _ => {
-                    let alone = features.iter().enumerate().map(|(m, feature)| self.network.task_head(m, feature));
+                    let alone = features.iter().enumerate().map(|(m, feature)| match state.blocks()[m] {
+                        0 => logits.zeros_like(),
+                        _ => self.network.task_head(m, feature),
+                    });
                     let alone: Vec<Tensor> = alone.collect();
                     let sequential = policies.sequential()?;
-                    sequential.qualities(&sequential.quality.frozen()?, &grid.state(number), &logits, &alone)?
+                    sequential.qualities(&sequential.quality.frozen()?, &state, &logits, &alone)?
                 }
             };
             predicted.extend(qualities.iter().map(|row| row[number]));
-            achieved.extend(self.achieved(&logits)?);
+            achieved.extend(self.achieved(&logits, &self.target.index_select(0, &index))?);
         }
         Calibration::of(which.name(), &predicted, &achieved)
     }
@@ -430,7 +462,7 @@ fn check<N: Network>(table: &Table) -> Result<()> {
 pub(super) fn by_cost<N: Network>(table: &Table) -> Result<Vec<N::Route>> {
     few_routes::<N>()?;
     let mut routes: Vec<N::Route> = routing::all::<N>().collect();
-    let cost = |route: &N::Route| table.route(&route.exits());
+    let cost = |route: &N::Route| table.route(&route.blocks());
     routes.sort_by(|left, right| cost(left).total_cmp(&cost(right)));
     Ok(routes)
 }
@@ -447,7 +479,7 @@ fn few_routes<N: Network>() -> Result<()> {
 }
 
 fn mean_latency<R: Route>(routes: &[R], table: &Table) -> f64 {
-    routes.iter().map(|route| table.route(&route.exits())).sum::<f64>() / routes.len() as f64
+    routes.iter().map(|route| table.route(&route.blocks())).sum::<f64>() / routes.len() as f64
 }
 
 #[cfg(test)]
@@ -490,12 +522,12 @@ mod tests {
         let quality = |route| exits.score(&exits.by(route)).unwrap().quality();
         for bound in [12.5, 20.0, 40.0, 1000.0] {
             let best = exits.best_fixed(&table, bound).unwrap();
-            assert!(table.route(&best.exits()) <= bound);
-            assert_ne!(best, TinyRoute([2, 2]));
-            for other in routing::all::<Tiny>().filter(|route| *route != TinyRoute([2, 2])) {
-                let cost = table.route(&other.exits());
+            assert!(table.route(&best.blocks()) <= bound);
+            assert_ne!(best, TinyRoute::at([2, 2]));
+            for other in routing::all::<Tiny>().filter(|route| *route != TinyRoute::at([2, 2])) {
+                let cost = table.route(&other.blocks());
                 let no_better = quality(other) < quality(best)
-                    || (quality(other) == quality(best) && cost >= table.route(&best.exits()));
+                    || (quality(other) == quality(best) && cost >= table.route(&best.blocks()));
                 assert!(cost > bound || no_better, "{other:?} beats {best:?} at {bound}");
             }
         }
@@ -521,7 +553,7 @@ mod tests {
         table.navigator = time(500.0);
         let late_fusion = table.late_fusion();
         for best in [exits.best_fixed(&table, 1000.0).unwrap(), exits.rival(&table).unwrap().unwrap()] {
-            assert!(table.route(&best.exits()) < late_fusion, "{best}");
+            assert!(table.route(&best.blocks()) < late_fusion, "{best}");
         }
         // A bound below all routes: the cheapest, [2, 0], has to do.
         table.navigator = time(0.0);
@@ -621,12 +653,12 @@ mod tests {
             exits.by(route).get(sample as i64).argmax(0, false).int64_value(&[]) == target[sample]
         };
         for (sample, chosen) in oracle.routes.iter().enumerate() {
-            let cost = table.route(&chosen.exits());
-            let cheaper = routing::all::<Tiny>().filter(|route| table.route(&route.exits()) < cost);
+            let cost = table.route(&chosen.blocks());
+            let cheaper = routing::all::<Tiny>().filter(|route| table.route(&route.blocks()) < cost);
             assert_eq!(cheaper.filter(|route| right(*route, sample)).count(), 0);
             let any = routing::all::<Tiny>().any(|route| right(route, sample));
             assert_eq!(right(*chosen, sample), any);
-            assert!(any || *chosen == TinyRoute([0, 0]));
+            assert!(any || *chosen == TinyRoute::at([0, 0]));
         }
         let best = routing::all::<Tiny>().map(|route| exits.score(&exits.by(route)).unwrap().quality());
         assert!(best.into_iter().all(|quality| quality <= oracle.scores.quality()));
@@ -636,7 +668,7 @@ mod tests {
     fn expected_milliseconds_include_the_navigator() {
         let network = Tiny::new(Device::Cpu).unwrap();
         let exits = Exits::of(&network, &samples(2, 1).unwrap().train).unwrap();
-        let routes: f64 = exits.routes().iter().map(|route| table().route(&route.0)).sum();
+        let routes: f64 = exits.routes().iter().map(|route| table().route(&route.blocks())).sum();
         let expected = exits.expected_milliseconds(&table()).unwrap();
         assert!((expected - (routes / 2.0 + 0.125)).abs() < 1e-12);
         assert!(exits.expected_milliseconds(&Table::default()).is_err());

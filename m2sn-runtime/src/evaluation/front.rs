@@ -92,7 +92,7 @@ impl Front {
 
         let mut fixed = Vec::new();
         for route in by_cost::<N>(table)? {
-            let share = table.route(&route.exits()) / late_fusion;
+            let share = table.route(&route.blocks()) / late_fusion;
             let point = Point { share, quality: quality(test, route)?, by: route.to_string() };
             fixed.push((point, quality(valid, route)?));
         }

@@ -135,19 +135,18 @@ fn of_way<N: Network>(way: Way<N::Route>, exits: &Exits<'_, N>) -> Result<Outcom
 }
 
 fn exit_shares<N: Network>(candidate: &Candidate<'_, N>, routes: &[N::Route]) -> Vec<Shares> {
-    let rows: Vec<Vec<usize>> = routes.iter().map(Route::exits).collect();
-    let share = |modality: usize, exit: usize, full: usize| match candidate.way {
-        Way::Alone { .. } => f64::from(exit == full),
-        _ => rows.iter().filter(|row| row[modality] == exit).count() as f64 / rows.len() as f64,
+    let rows: Vec<Vec<usize>> = routes.iter().map(Route::blocks).collect();
+    let share = |modality: usize, blocks: usize| match candidate.way {
+        Way::Alone { .. } => f64::from(blocks == N::description().modalities[modality].exits.len()),
+        _ => rows.iter().filter(|row| row[modality] == blocks).count() as f64 / rows.len() as f64,
     };
     let uses = |modality: usize| !matches!(candidate.way, Way::Alone { modality: used } if used != modality);
     let modalities = N::description().modalities.iter().enumerate().filter(|(index, _)| uses(*index));
     modalities
-        .map(|(index, modality)| Shares {
-            modality: modality.name.into(),
-            exits: (0..modality.exits.len())
-                .map(|exit| (modality.exits[exit].name.into(), share(index, exit, modality.exits.len() - 1)))
-                .collect(),
+        .map(|(index, modality)| {
+            let none = modality.missing.map(|_| ("none".into(), share(index, 0)));
+            let exits = modality.exits.iter().zip(1..).map(|(exit, blocks)| (exit.name.into(), share(index, blocks)));
+            Shares { modality: modality.name.into(), exits: none.into_iter().chain(exits).collect() }
         })
         .collect()
 }
@@ -212,7 +211,7 @@ mod tests {
         let data = samples(50, 1).unwrap().train;
         let mut candidates = Candidate::alone(&network);
         candidates.push(Candidate::new("late fusion", &network, Way::LateFusion));
-        candidates.push(Candidate::new("fixed", &network, Way::Fixed(TinyRoute([0, 1]))));
+        candidates.push(Candidate::new("fixed", &network, Way::Fixed(TinyRoute::at([0, 1]))));
         candidates.push(Candidate::new("other", &other, Way::Navigator));
         candidates.push(Candidate::new("navigator", &network, Way::Navigator));
         let report = study(&candidates, &data, &QUICK).unwrap();
@@ -235,7 +234,7 @@ mod tests {
             assert_eq!(row.scores, expected);
             let total: f64 = row.routes.iter().map(|(_, share)| share).sum();
             assert!((total - 1.0).abs() < 1e-9);
-            let left = answer.routes.iter().filter(|route| route.0[0] == 1).count() as f64 / 50.0;
+            let left = answer.routes.iter().filter(|route| route.exits()[0] == 1).count() as f64 / 50.0;
             assert_eq!(row.exits[0].exits[1], ("second".to_owned(), left));
         }
         let pairs: Vec<_> = report.comparisons.iter().map(|c| (&c.navigator[..], &c.fixed[..])).collect();

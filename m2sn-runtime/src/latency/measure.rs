@@ -7,7 +7,7 @@ use tch::Tensor;
 use super::{Bar, Estimate, Fingerprint, Modality, Stopwatch, Table};
 use crate::batch::Feature;
 use crate::network::{Network, check_inputs};
-use crate::parts::pool;
+use crate::parts::stem;
 use crate::policy::{State, Value};
 use crate::{Error, Result};
 
@@ -130,12 +130,13 @@ fn time<N: Network>(network: &N, inputs: &[Feature]) -> Round {
     // What they decide is not looked at: nothing they see can keep them from taking their time.
     if let (Ok(policy), Some(first)) = (network.policies().value(), first(&outputs)) {
         watch.lap();
-        let stems: Vec<Tensor> = first.iter().map(|output| pool(output)).collect();
+        let modalities = N::description().modalities.iter();
+        let stems: Vec<Tensor> = modalities.zip(first).map(|(modality, output)| stem(modality, output, None)).collect();
         let _qualities = policy.quality.frozen().and_then(|frozen| Value::qualities(&frozen, &stems));
         value = watch.lap();
     }
     if let Ok(policy) = network.policies().sequential() {
-        let state = State::at(&vec![0; inputs.len()]);
+        let state = State::of(&vec![1; inputs.len()]);
         watch.lap();
         let alone: Vec<Tensor> =
             deepest.iter().enumerate().map(|(modality, feature)| network.task_head(modality, feature)).collect();

@@ -58,19 +58,20 @@ impl Table {
         blocks + shortcuts.get(exit).map_or(0.0, |shortcut| shortcut.median)
     }
 
-    /// A route from inputs to logits, with fusion and head and without the navigator: one exit a modality.
+    /// A route from inputs to logits, with fusion and head and without the navigator: so many blocks of each modality, and
+    /// the shortcut after the last of them.
     ///
     /// # Panics
-    /// Where the table has no such modality or exit.
-    pub fn route(&self, exits: &[usize]) -> f64 {
-        let encoders: f64 = exits.iter().enumerate().map(|(modality, exit)| self.exit(modality, *exit)).sum();
-        encoders + self.head.median
+    /// Where the table has no such modality or block.
+    pub fn route(&self, blocks: &[usize]) -> f64 {
+        let exits = blocks.iter().enumerate().filter_map(|(modality, blocks)| Some((modality, blocks.checked_sub(1)?)));
+        exits.map(|(modality, exit)| self.exit(modality, exit)).sum::<f64>() + self.head.median
     }
 
     /// The route of late fusion: every encoder to its end.
     pub fn late_fusion(&self) -> f64 {
-        let exits: Vec<usize> = self.modalities.iter().map(|modality| modality.blocks.len() - 1).collect();
-        self.route(&exits)
+        let blocks: Vec<usize> = self.modalities.iter().map(|modality| modality.blocks.len()).collect();
+        self.route(&blocks)
     }
 
     /// Writes the table as JSON, as a whole or not at all.
@@ -245,7 +246,7 @@ mod tests {
         let table = table();
         assert_eq!(table.exit(0, 0), 1.25);
         assert_eq!(table.exit(0, 2), 7.0);
-        assert_eq!(table.route(&[1, 0]), 3.125 + 8.25 + 0.5);
+        assert_eq!(table.route(&[2, 1]), 3.125 + 8.25 + 0.5);
         assert_eq!(table.late_fusion(), 7.0 + 56.0 + 0.5);
     }
 

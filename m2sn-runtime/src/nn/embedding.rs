@@ -76,9 +76,9 @@ impl<const L: i64, const D: i64> Embedding<Tokens<L>, Sequence<L, D>> {
 
 impl<const L: i64, const D: i64> Layer<Tokens<L>, Sequence<L, D>> for Embedding<Tokens<L>, Sequence<L, D>> {
     fn forward(&self, input: &Batch<Tokens<L>>, train: bool) -> Batch<Sequence<L, D>> {
-        let Feature { tensor: tokens, mask } = input.feature();
+        let Feature { tensor: tokens, mask, .. } = input.feature();
         let mask = mask.or_else(|| self.padding.map(|padding| tokens.ne(padding)));
-        Batch::trusted(Feature { tensor: self.embed(&tokens, train), mask })
+        Batch::trusted(Feature { tensor: self.embed(&tokens, train), mask, present: None })
     }
 }
 

@@ -143,7 +143,7 @@ mod tests {
 
     fn input(tensor: &Tensor, mask: &[bool]) -> Batch<Sequence<4, 3>> {
         let mask = Tensor::from_slice(mask).view([-1, 4]);
-        Batch::trusted(Feature { tensor: tensor.shallow_clone(), mask: Some(mask) })
+        Batch::trusted(Feature { mask: Some(mask), ..tensor.shallow_clone().into() })
     }
 
     #[test]

@@ -162,7 +162,7 @@ fn matches<I: Shape, O: Shape, L: Layer<I, O>>(case: &str, build: impl FnOnce(Pa
         let differentiable = fixture.holds(&format!("{values}.input"));
         let tensor = fixture.get("input").copy().set_requires_grad(differentiable);
         let mask = fixture.holds("lengths").then(|| mask(fixture.get("lengths"), tensor.size()[1]));
-        let input = Feature { tensor: tensor.shallow_clone(), mask };
+        let input = Feature { mask, ..tensor.shallow_clone().into() };
         let input = Batch::<I>::try_from_feature(input).expect("the fixture's shape");
 
         let output = layer.forward(&input, train).into_feature();

@@ -227,7 +227,7 @@ mod tests {
             let encoder = Transformer::<Sequence<3, 4>, Sequence<3, 4>>::new(store.root(), settings);
             let tensor = Tensor::randn([2, 3, 4], (Kind::Float, Device::Cpu)).set_requires_grad(true);
             let mask = Tensor::from_slice(&[true, true, false, false, false, false]).view([2, 3]);
-            let input = Batch::trusted(Feature { tensor: tensor.shallow_clone(), mask: Some(mask) });
+            let input = Batch::trusted(Feature { mask: Some(mask), ..tensor.shallow_clone().into() });
             let output = encoder.forward(&input, true);
             assert!(finite(output.tensor()));
 

@@ -1,6 +1,6 @@
 //! What ways cost on one machine.
 
-use super::{Grid, Look, State};
+use super::{Grid, Look, Presence, State};
 use crate::latency::{Estimate, Table};
 use crate::network::Network;
 use crate::{Error, Result};
@@ -81,7 +81,7 @@ impl Costs {
 
     /// From the inputs to the answer by the route that ends in a state, without any look.
     pub fn route(&self, to: &State) -> Price {
-        self.direct(&State::start(to.blocks().len()), to)
+        self.direct(&State::of(&vec![0; to.blocks().len()]), to)
     }
 
     /// From a state where nothing has been answered to the answer in another, without a look in between.
@@ -102,9 +102,32 @@ impl Costs {
     /// The modality to advance on the way to another state: of those that have to, the one whose next block is the
     /// cheapest. `None` where none has to.
     pub fn advance(&self, from: &State, to: &State) -> Option<usize> {
-        let behind = (0..from.blocks().len()).filter(|m| from.blocks()[*m] < to.blocks()[*m]);
+        self.cheapest(from, |modality| from.blocks()[modality] < to.blocks()[modality])
+    }
+
+    /// Of some modalities, the one whose next block is the cheapest.
+    fn cheapest(&self, from: &State, is_meant: impl Fn(usize) -> bool) -> Option<usize> {
         let next = |modality: usize| self.blocks(from, &from.after(modality)).expected;
-        behind.min_by(|left, right| next(*left).total_cmp(&next(*right)))
+        let meant = (0..from.blocks().len()).filter(|modality| is_meant(*modality));
+        meant.min_by(|left, right| next(*left).total_cmp(&next(*right)))
+    }
+
+    /// The modality to begin with where nothing can be said yet: one that has to take part, else of those that the samples
+    /// have the one whose first block is the cheapest. `None` where an answer can be given.
+    pub fn begin(&self, state: &State) -> Option<usize> {
+        if state.can_leave() {
+            return None;
+        }
+        state.needed().or_else(|| self.cheapest(state, |modality| state.presence()[modality] != Presence::Missing))
+    }
+
+    /// The first state in which an answer can be given to samples that stand here, or where it could have been.
+    pub fn first(&self, state: &State) -> State {
+        let mut first = State::start(state.presence());
+        while let Some(modality) = self.begin(&first) {
+            first = first.after(modality);
+        }
+        first
     }
 
     /// One step of [`Costs::watched`]: a block, and the answer after it, with the look at it where there is a choice.
@@ -116,7 +139,7 @@ impl Costs {
 
     /// A whole way from the inputs to the answer in its last state, with the looks that were taken on it.
     pub fn journey(&self, looks: &[(State, Look)], end: &State) -> Price {
-        let mut price = self.blocks(&State::start(end.blocks().len()), end);
+        let mut price = self.blocks(&State::of(&vec![0; end.blocks().len()]), end);
         let mut answered: Option<&State> = None;
         for (state, look) in looks {
             price = price + Price::of(self.decision(*look));
@@ -144,14 +167,9 @@ impl Costs {
         self.answer(state, (0..state.blocks().len()).filter(moved))
     }
 
-    /// Whether every encoder has come to its end.
+    /// Whether every encoder of a modality that the samples here have has come to its end.
     pub fn is_last(&self, state: &State) -> bool {
-        state.blocks().iter().zip(self.grid.exits()).all(|(blocks, exits)| blocks == exits)
-    }
-
-    /// Where late fusion ends.
-    pub(crate) fn last(&self) -> State {
-        State::at(&self.grid.exits().iter().map(|exits| exits - 1).collect::<Vec<_>>())
+        self.grid.is_last(state)
     }
 
     pub(crate) fn grid(&self) -> &Grid {
@@ -209,8 +227,13 @@ mod tests {
         Costs::new::<Tiny>(table()).unwrap()
     }
 
+    /// The state in which samples can leave by these exits.
     fn at(left: usize, right: usize) -> State {
-        State::at(&[left, right])
+        State::of(&[left + 1, right + 1])
+    }
+
+    fn start() -> State {
+        State::of(&[0, 0])
     }
 
     #[test]
@@ -218,11 +241,11 @@ mod tests {
         let costs = costs();
         assert_eq!(costs.late_fusion(), 77.25);
         assert_eq!(costs.blocks(&at(0, 0), &at(2, 1)), Price { expected: 2.0 + 4.0 + 20.0, worst: 52.0 });
-        assert_eq!(costs.blocks(&State::start(2), &at(0, 0)).expected, 11.0);
+        assert_eq!(costs.blocks(&start(), &at(0, 0)).expected, 11.0);
         assert_eq!(costs.answer(&at(0, 1), 0..2).expected, 0.5 + 0.5 + 0.25);
         assert_eq!(costs.answer(&at(2, 1), 0..1).expected, 0.25, "the deepest feature needs no shortcut");
         assert_eq!(costs.direct(&at(0, 0), &at(1, 0)).expected, 2.0 + 1.25);
-        assert_eq!(costs.route(&at(1, 0)).expected, costs.table().route(&[1, 0]));
+        assert_eq!(costs.route(&at(1, 0)).expected, costs.table().route(&[2, 1]));
     }
 
     #[test]
@@ -248,12 +271,12 @@ mod tests {
     #[test]
     fn a_journey_pays_for_what_was_done() {
         let costs = costs();
-        let scores = [(State::start(2), Look::Scores)];
-        assert_eq!(costs.journey(&scores, &at(1, 0)).expected, costs.table().route(&[1, 0]) + 0.125);
+        let scores = [(start(), Look::Scores)];
+        assert_eq!(costs.journey(&scores, &at(1, 0)).expected, costs.table().route(&[2, 1]) + 0.125);
         let stems = [(at(0, 0), Look::Stems)];
-        assert_eq!(costs.journey(&stems, &at(1, 0)).expected, costs.table().route(&[1, 0]) + 0.0625);
+        assert_eq!(costs.journey(&stems, &at(1, 0)).expected, costs.table().route(&[2, 1]) + 0.0625);
         let looks = [(at(0, 0), Look::Posterior), (at(1, 0), Look::Posterior)];
-        let first = costs.table().route(&[0, 0]) + 0.0625;
+        let first = costs.table().route(&[1, 1]) + 0.0625;
         assert_eq!(costs.journey(&looks, &at(1, 0)).expected, first + costs.watched(&at(0, 0), &at(1, 0)).expected);
         // Whoever is told the rest of the way is answered once more.
         assert_eq!(costs.journey(&looks[..1], &at(1, 0)).expected, first + 2.0 + 0.5 + 0.25);

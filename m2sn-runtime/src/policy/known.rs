@@ -5,7 +5,7 @@ use tch::{Device, Kind, Tensor};
 use super::State;
 use crate::Result;
 use crate::network::Description;
-use crate::parts::pooled_width;
+use crate::parts::stem_width;
 use crate::task::Task;
 
 /// The highest log-probabilities that are looked at.
@@ -15,8 +15,7 @@ const LEAST_LOG: f64 = -20.0;
 
 /// The width of what is known by the stems: see [`stems_rows`].
 pub(crate) fn stems_width(description: &Description) -> i64 {
-    let first = |modality: &crate::network::Modality| modality.exits.first().map_or(0, |exit| pooled_width(exit.dims));
-    description.modalities.iter().map(first).sum()
+    description.modalities.iter().map(stem_width).sum()
 }
 
 /// Pooled outputs of the first blocks side by side, a row for each sample.
@@ -44,7 +43,8 @@ pub(crate) fn posterior_width(description: &Description) -> i64 {
 ///   each modality alone the mean entropy, and the mean difference of its probabilities from those of all together.
 /// * Values: themselves; for each modality alone the mean difference of its values from them.
 ///
-/// Then, for each modality, a one at the place of its exit: `places`, `[batch or 1, exits of all modalities]`.
+/// Then, for each modality, a one at the place of its exit: `places`, `[batch or 1, exits of all modalities]`. Of one that
+/// takes no part they are all zeros, and so is what it says alone.
 pub(crate) fn posterior(description: &Description, logits: &Tensor, alone: &[Tensor], places: &Tensor) -> Tensor {
     let logits = logits.to_kind(Kind::Float);
     let said = match description.task {
@@ -208,7 +208,7 @@ mod tests {
         let of = |task| Description { task, ..*Tiny::description() };
         let tasks =
             [Task::Classification { classes: 4 }, Task::Multilabel { labels: 4 }, Task::Regression { targets: 4 }];
-        let state = State::at(&[2, 1]);
+        let state = State::of(&[3, 2]);
         for description in tasks.map(of) {
             let draw = || Tensor::randn([6, 4], (Kind::Float, Device::Cpu)) * 12.0;
             let (logits, alone) = (draw(), [draw(), draw()]);
@@ -242,7 +242,7 @@ mod tests {
         let (half, quarter, third) = (0.5_f32.ln(), 0.25_f32.ln(), (1.0_f32 / 3.0).ln());
         let row = |values: [f32; 3]| Tensor::from_slice(&values).unsqueeze(0);
         let description = Tiny::description();
-        let state = places(description, &State::at(&[1, 2]));
+        let state = places(description, &State::of(&[2, 3]));
         let alone = [row([quarter, half, quarter]), row([0.0, 0.0, 0.0])];
         let entropy = -(0.5 * half + 0.5 * quarter);
         let known = posterior(description, &row([half, quarter, quarter]), &alone, &state);
@@ -256,7 +256,7 @@ mod tests {
     #[test]
     fn labels_and_values_by_hand() {
         let of = |task| Box::leak(Box::new(Description { task, ..*Tiny::description() }));
-        let state = |description: &Description| places(description, &State::at(&[0, 0]));
+        let state = |description: &Description| places(description, &State::of(&[1, 1]));
         let places = [1.0, 0.0, 0.0, 1.0, 0.0, 0.0];
 
         // Probabilities 3/4 and 1/2 together; on the left 1/2 twice, on the right 1/4 and 1/2.

@@ -28,7 +28,7 @@ mod state;
 mod terms;
 mod value;
 
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 
 use tch::Tensor;
 
@@ -41,7 +41,7 @@ pub use front::Balance;
 pub use learned::Policies;
 pub use paper::Paper;
 pub use sequential::{Sequencing, Sequential};
-pub use state::State;
+pub use state::{Presence, State};
 pub use terms::Terms;
 pub use value::{Value, Valuing};
 
@@ -66,7 +66,7 @@ pub(crate) use state::Grid;
 ///
 /// impl Policy for Confident {
 ///     fn look(&self, state: &State) -> Look {
-///         if state.exits().is_some() { Look::Posterior } else { Look::Nothing }
+///         if state.can_leave() { Look::Posterior } else { Look::Nothing }
 ///     }
 ///
 ///     fn next(&self, state: &State, seen: &Seen) -> Result<Vec<Move>> {
@@ -120,7 +120,8 @@ pub enum Look {
     Nothing,
     /// The scores of the paper's navigator, made from the raw inputs: before anything has run.
     Scores,
-    /// Pooled outputs of every modality's first block: after these have run, and before any other.
+    /// Pooled outputs of the first block of every modality that the samples have: after these have run, and before any
+    /// other.
     Stems,
     /// What the network would answer here: shortcuts, fusion and head. Who stops is not charged for them again.
     Posterior,
@@ -136,7 +137,7 @@ pub struct Seen {
     /// By [`Look::Scores`]: `[batch, exits]` of logits a modality; else empty.
     pub scores: Vec<Tensor>,
     /// By [`Look::Stems`]: mean and maximum of each channel of the first block's output, `[batch, 2 · channels]` a
-    /// modality; a vector as it is; else empty.
+    /// modality; a vector as it is; else empty. Of a modality that may be missing a last column says whether it is there.
     pub stems: Vec<Tensor>,
     /// By [`Look::Posterior`].
     pub posterior: Option<Posterior>,
@@ -145,25 +146,37 @@ pub struct Seen {
 /// What the network would answer in a state.
 #[derive(Debug)]
 pub struct Posterior {
-    /// The deepest feature of each modality by its exit here, `[batch, feature]`.
+    /// The deepest feature of each modality by its exit here, `[batch, feature]`; its stand-in where it takes no part.
     pub features: Vec<Tensor>,
     /// The logits, `[batch, outputs]`.
     pub logits: Tensor,
-    /// What the head of each modality says of its feature alone, `[batch, outputs]`.
+    /// What the head of each modality says of its feature alone, `[batch, outputs]`; zeros where it takes no part.
     pub alone: Vec<Tensor>,
 }
 
 /// What becomes of a sample.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Move {
-    /// It leaves here, which needs a block of every modality behind it.
+    /// It leaves here, where it can: see [`State::can_leave`].
     Stop,
     /// It leaves here because there is no time for what would be better; the answer says so.
     Cut,
     /// The next block of this modality runs on it, and the policy is asked again.
     Run(usize),
-    /// All blocks up to this state run on it and it leaves there; the policy is not asked again.
+    /// All blocks up to this state run on it, of modalities that it has, and it leaves there; the policy is not asked again.
     Finish(State),
+}
+
+/// Says it as it is written: `Run(1)`, `Finish(2, 4)`.
+impl fmt::Display for Move {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stop => f.write_str("Stop"),
+            Self::Cut => f.write_str("Cut"),
+            Self::Run(modality) => write!(f, "Run({modality})"),
+            Self::Finish(state) => write!(f, "Finish({state})"),
+        }
+    }
 }
 
 #[cfg(test)]

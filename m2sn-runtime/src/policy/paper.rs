@@ -15,8 +15,8 @@ impl Policy for Paper {
     fn next(&self, _: &State, seen: &Seen) -> Result<Vec<Move>> {
         let exits = navigator::decide(&seen.scores)?;
         let of = |row: usize| {
-            let exits: Vec<usize> = exits.iter().map(|exits| exits[row]).collect();
-            Move::Finish(State::at(&exits))
+            let blocks: Vec<usize> = exits.iter().map(|exits| exits[row] + 1).collect();
+            Move::Finish(State::of(&blocks))
         };
         Ok((0..seen.rows.len()).map(of).collect())
     }

@@ -10,7 +10,7 @@ use tch::nn::Path;
 
 use super::front::Front;
 use super::quality::{Frozen, Quality};
-use super::terms::{Terms, first};
+use super::terms::Terms;
 use super::{Look, Move, Policy, Seen, State, Weighing, known};
 use crate::network::Description;
 use crate::{Error, Result};
@@ -60,13 +60,13 @@ pub struct Sequencing<'a> {
 impl Policy for Sequencing<'_> {
     fn look(&self, state: &State) -> Look {
         // At the end there is nothing left to decide.
-        let decides = first(state).is_none() && !self.terms.costs.is_last(state);
+        let decides = state.can_leave() && !self.terms.costs.is_last(state);
         if decides { Look::Posterior } else { Look::Nothing }
     }
 
     fn next(&self, state: &State, seen: &Seen) -> Result<Vec<Move>> {
-        if let Some(moves) = self.terms.begin(state, seen) {
-            return Ok(moves);
+        if let Some(modality) = self.terms.costs.begin(state) {
+            return Ok(self.terms.begin(modality, seen));
         }
         let of = |weighing: Option<Weighing>| {
             let Some(Weighing { goal, for_want_of_time, .. }) = weighing else { return Move::Stop };
@@ -89,7 +89,7 @@ impl Policy for Sequencing<'_> {
         };
         let qualities = self.sequential.qualities(&self.frozen, state, &posterior.logits, &posterior.alone)?;
         let spent = self.terms.spent(seen, || {
-            let first = State::at(&vec![0; state.blocks().len()]);
+            let first = costs.first(state);
             costs.route(&first) + costs.watched(&first, state)
         });
         let price = |number: usize| {

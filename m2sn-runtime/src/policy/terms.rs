@@ -1,6 +1,6 @@
 //! The choice that learned policies share: quality against milliseconds.
 
-use super::{Allowance, Costs, Move, Price, Seen, State, Weighing};
+use super::{Allowance, Costs, Move, Price, Seen, Weighing};
 
 /// What a learned policy decides by besides what it has learned: the costs of this machine, and what may be spent.
 #[derive(Debug, Clone, Copy)]
@@ -17,15 +17,14 @@ impl Terms<'_> {
         self.allowances.get(row).or(self.allowances.first()).copied().flatten()
     }
 
-    /// The moves of samples that nobody looks at: the first block of each modality, which whoever looks needs, and the
-    /// whole way where only late fusion will do. `None` where all modalities have a block behind them.
-    pub(super) fn begin(&self, state: &State, seen: &Seen) -> Option<Vec<Move>> {
-        let modality = first(state)?;
+    /// The moves of samples that nobody looks at yet, because a block of this modality has to run first; the whole way
+    /// where only late fusion will do.
+    pub(super) fn begin(&self, modality: usize, seen: &Seen) -> Vec<Move> {
         let of = |row: &usize| match self.allowance(*row) {
             Some(_) => Move::Run(modality),
-            None => Move::Finish(self.costs.last()),
+            None => Move::Finish(self.costs.grid().last()),
         };
-        Some(seen.rows.iter().map(of).collect())
+        seen.rows.iter().map(of).collect()
     }
 
     /// The state to go for: the highest quality less the price of going on to it, of those that `price` has and for which
@@ -60,11 +59,6 @@ impl Terms<'_> {
     pub(super) fn spent(&self, seen: &Seen, by_table: impl Fn() -> Price) -> f64 {
         seen.elapsed.unwrap_or_else(|| by_table().worst)
     }
-}
-
-/// The first modality that has no block behind it.
-pub(super) fn first(state: &State) -> Option<usize> {
-    state.blocks().iter().position(|blocks| *blocks == 0)
 }
 
 #[cfg(test)]

@@ -87,7 +87,7 @@ fn quality_moves_to_a_machine_of_other_costs() {
     let input = splits.valid.input();
     let blocks = |network: &Tiny| {
         let answer = answer(network, input, plan::Policy::Sequential, Budget::Price(0.1));
-        [0, 1].map(|modality| answer.routes.iter().map(|route| route.0[modality]).sum::<usize>())
+        [0, 1].map(|modality| answer.routes.iter().map(|route| route.exits()[modality]).sum::<usize>())
     };
     let [left, right] = blocks(&network);
     // There the left modality is the dear one.
@@ -111,7 +111,7 @@ fn the_clock_ends_a_way_that_takes_too_long() {
     network.policies_mut().set_costs(Costs::new::<Tiny>(slow).unwrap());
     for policy in LEARNED {
         let hurried = answer(&network, &sample, policy, Budget::Milliseconds(1e4));
-        assert_eq!(hurried.routes, [TinyRoute([0, 0])]);
+        assert_eq!(hurried.routes, [TinyRoute::at([0, 0])]);
         let free = answer(&network, &sample, policy, Budget::Lambda(0.0));
         assert_eq!(free.cut, [false]);
         assert_eq!(hurried.cut, [free.routes != hurried.routes], "who would have gone on says so");
@@ -120,10 +120,10 @@ fn the_clock_ends_a_way_that_takes_too_long() {
     let clock = routing::Clock::start(1e4, network.policies().costs().unwrap());
     let inputs = sample.features();
     let _no_grad = tch::no_grad_guard();
-    let policy = Late(State::at(&[2, 2]));
+    let policy = Late(State::of(&[3, 3]));
     let outcome = routing::run(&crate::parts::Live(&network), &inputs, &policy, Some(&clock)).unwrap();
-    assert_eq!((outcome.states, outcome.cut), (vec![State::at(&[0, 0])], vec![true]));
-    let expected = routing::predict_by(&network, &sample, TinyRoute([0, 0])).unwrap();
+    assert_eq!((outcome.states, outcome.cut), (vec![State::of(&[1, 1])], vec![true]));
+    let expected = routing::predict_by(&network, &sample, TinyRoute::at([0, 0])).unwrap();
     assert!(difference(&outcome.logits, &expected.logits) < 1e-6);
 }
 

@@ -1,6 +1,6 @@
 //! One decision by predicted quality: the value policy.
 //!
-//! After the first block of every modality, pooled outputs tell how good the answer of each route would be for this
+//! After the first block of every modality that a sample has, pooled outputs tell how good the answer of each route would be for this
 //! sample; the sample goes the way of the best quality less price. Nothing that has run is thrown away.
 
 use tch::Tensor;
@@ -8,7 +8,7 @@ use tch::nn::Path;
 
 use super::front::Front;
 use super::quality::{Frozen, Quality};
-use super::terms::{Terms, first};
+use super::terms::Terms;
 use super::{Look, Move, Policy, Seen, State, Weighing, known};
 use crate::Result;
 use crate::network::Description;
@@ -49,12 +49,12 @@ pub struct Valuing<'a> {
 
 impl Policy for Valuing<'_> {
     fn look(&self, state: &State) -> Look {
-        if first(state).is_none() { Look::Stems } else { Look::Nothing }
+        if state.unseen().is_none() { Look::Stems } else { Look::Nothing }
     }
 
     fn next(&self, state: &State, seen: &Seen) -> Result<Vec<Move>> {
-        if let Some(moves) = self.terms.begin(state, seen) {
-            return Ok(moves);
+        if let Some(modality) = state.unseen() {
+            return Ok(self.terms.begin(modality, seen));
         }
         let of = |weighing: Option<Weighing>| match weighing {
             None => Move::Stop,
@@ -70,8 +70,11 @@ impl Policy for Valuing<'_> {
         }
         let (costs, grid) = (self.terms.costs, self.terms.costs.grid());
         let qualities = Value::qualities(&self.frozen, &seen.stems)?;
-        let spent = self.terms.spent(seen, || costs.blocks(&State::start(state.blocks().len()), state));
-        let price = |number: usize| Some(costs.direct(state, &grid.state(number)));
+        let spent = self.terms.spent(seen, || costs.blocks(&State::start(state.presence()), state));
+        let price = |number: usize| {
+            let goal = grid.state(number);
+            state.leads_to(&goal).then(|| costs.direct(state, &goal))
+        };
         let of = |(row, qualities): (&usize, Vec<f64>)| self.terms.choose(*row, qualities, spent, price);
         Ok(seen.rows.iter().zip(qualities).map(of).collect())
     }

@@ -129,7 +129,7 @@ mod tests {
 
     fn answer(task: Task) -> Answer<TinyRoute> {
         let logits = Tensor::from_slice(&[0.0f32, 3f32.ln(), 1.0, -2.0]).view([2, 2]);
-        Answer::new(task, logits, vec![TinyRoute([0, 2]), TinyRoute([1, 1])], 1.5, vec![false, true])
+        Answer::new(task, logits, vec![TinyRoute::at([0, 2]), TinyRoute::at([1, 1])], 1.5, vec![false, true])
     }
 
     #[test]
@@ -154,7 +154,7 @@ mod tests {
     fn every_reading_says_the_same() {
         // Too near to zero, or to each other, for a probability that is rounded to show it.
         let logits = || Tensor::from_slice(&[1e-9f32, -1e-9, -1e-9, 1e-9, 0.0, 0.0]).view([3, 2]);
-        let answer = |task| Answer::new(task, logits(), vec![TinyRoute([0, 0]); 3], 1.0, vec![false; 3]);
+        let answer = |task| Answer::new(task, logits(), vec![TinyRoute::at([0, 0]); 3], 1.0, vec![false; 3]);
 
         let classes = answer(Task::Classification { classes: 2 });
         let predicted = classes.predictions().unwrap().into_iter().map(|prediction| match prediction {
@@ -177,7 +177,7 @@ mod tests {
     fn logits_that_are_not_finite_are_no_answer() {
         let answer = |task| {
             let logits = Tensor::from_slice(&[0.0f32, 1.0, f32::NAN, 0.0]).view([2, 2]);
-            Answer::new(task, logits, vec![TinyRoute([0, 0]); 2], 1.0, vec![false; 2])
+            Answer::new(task, logits, vec![TinyRoute::at([0, 0]); 2], 1.0, vec![false; 2])
         };
         let (classes, labels, values) = (
             answer(Task::Classification { classes: 2 }),

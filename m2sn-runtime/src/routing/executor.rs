@@ -7,13 +7,13 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use tch::Tensor;
+use tch::{Device, Kind, Tensor};
 
 use super::shelf::Shelf;
 use crate::batch::Feature;
-use crate::network::{Network, leave};
-use crate::parts::Parts;
-use crate::policy::{Budget, Costs, Grid, Look, Move, Policies, Policy, Posterior, Seen, State};
+use crate::network::{Modality, Network, leave};
+use crate::parts::{Parts, stem_width};
+use crate::policy::{Budget, Costs, Grid, Look, Move, Policies, Policy, Posterior, Presence, Seen, State};
 use crate::{Error, Result};
 
 /// What has become of a batch.
@@ -80,7 +80,7 @@ pub(crate) fn run(
     policy: &dyn Policy,
     clock: Option<&Clock<'_>>,
 ) -> Result<Outcome> {
-    let mut walk = Walk::begin(parts, inputs, clock);
+    let mut walk = Walk::begin(parts, inputs, clock)?;
     let mut asked: Vec<usize> = (0..walk.states.len()).collect();
     while !asked.is_empty() {
         asked = walk.step(policy, asked)?;
@@ -119,40 +119,45 @@ struct Walk<'a, P> {
 }
 
 impl<'a, P: Parts> Walk<'a, P> {
-    fn begin(parts: &'a P, inputs: &'a [Feature], clock: Option<&'a Clock<'a>>) -> Self {
-        let samples = inputs.first().map_or(0, Feature::len) as usize;
-        Self {
+    fn begin(parts: &'a P, inputs: &'a [Feature], clock: Option<&'a Clock<'a>>) -> Result<Self> {
+        let modalities = parts.description().modalities;
+        let states = starts(modalities, inputs)?;
+        let samples = states.len();
+        Ok(Self {
             parts,
-            grid: Grid::of(parts.description().modalities),
+            grid: Grid::of(modalities),
             inputs,
             clock,
-            states: vec![State::start(inputs.len()); samples],
+            states,
             goals: vec![None; samples],
             cut: vec![false; samples],
             looks: vec![Vec::new(); samples],
             outputs: inputs.iter().map(|input| Shelf::full(input.clone())).collect(),
             features: inputs.iter().map(|_| Shelf::new(samples)).collect(),
             logits: Shelf::new(samples),
-        }
+        })
     }
 
     /// Asks about these samples and runs a block on those that are to go on; returns them.
     fn step(&mut self, policy: &dyn Policy, asked: Vec<usize>) -> Result<Vec<usize>> {
-        let mut groups: BTreeMap<State, Vec<usize>> = BTreeMap::new();
+        // Samples that lack different modalities stand in different places.
+        let mut groups: BTreeMap<(State, Vec<Presence>), Vec<usize>> = BTreeMap::new();
         for row in asked {
-            groups.entry(self.states[row].clone()).or_default().push(row);
+            let state = self.states[row].clone();
+            let presence = state.presence().into();
+            groups.entry((state, presence)).or_default().push(row);
         }
         // Shortcuts, fusion and head run once for all who are looked at, wherever they stand.
         let looked: Vec<usize> = groups
             .iter()
-            .filter(|(state, _)| policy.look(state) == Look::Posterior && state.exits().is_some())
+            .filter(|((state, _), _)| policy.look(state) == Look::Posterior && state.can_leave())
             .flat_map(|(_, rows)| rows.iter().copied())
             .collect();
         self.answer(&looked);
 
         let mut running: BTreeMap<(usize, usize), Vec<usize>> = BTreeMap::new();
         let mut going = Vec::new();
-        for (state, rows) in groups {
+        for ((state, _), rows) in groups {
             let look = policy.look(&state);
             if look != Look::Nothing {
                 rows.iter().for_each(|row| self.looks[*row].push((state.clone(), look)));
@@ -170,7 +175,7 @@ impl<'a, P: Parts> Walk<'a, P> {
                         self.goals[row] = Some(state.clone());
                         self.cut[row] = true;
                     }
-                    Move::Finish(goal) => self.goals[row] = Some(goal),
+                    Move::Finish(goal) => self.goals[row] = Some(state.towards(&goal)),
                     Move::Run(modality) => {
                         running.entry((modality, state.blocks()[modality])).or_default().push(row);
                         going.push(row);
@@ -188,11 +193,14 @@ impl<'a, P: Parts> Walk<'a, P> {
     /// Checks that a policy asks for what there is.
     fn check(&self, state: &State, next: &Move) -> Result<()> {
         let fits = match next {
-            Move::Stop | Move::Cut => state.exits().is_some(),
-            Move::Run(modality) => *modality < self.inputs.len() && self.grid.holds(&state.after(*modality)),
-            Move::Finish(goal) => self.grid.number(goal).is_some() && state.leads_to(goal),
+            Move::Stop | Move::Cut => state.can_leave(),
+            Move::Run(modality) => {
+                let next = state.after(*modality);
+                *modality < self.inputs.len() && self.grid.holds(&next) && state.leads_to(&next)
+            }
+            Move::Finish(goal) => self.grid.number(goal).is_some() && state.leads_to(&state.towards(goal)),
         };
-        if fits { Ok(()) } else { Err(fault(state, &format!("{next:?}, which is not possible from there"))) }
+        if fits { Ok(()) } else { Err(fault(state, &format!("{next}, which is not possible from there"))) }
     }
 
     fn see(&self, look: Look, state: &State, rows: Vec<usize>) -> Seen {
@@ -206,19 +214,32 @@ impl<'a, P: Parts> Walk<'a, P> {
                 seen.scores = self.parts.navigate(&inputs);
             }
             // Later blocks have replaced what a first one gave.
-            Look::Stems if state.blocks().iter().all(|blocks| *blocks == 1) => {
-                seen.stems = modalities.map(|m| self.parts.stem(m, &self.outputs[m].take(&rows))).collect();
+            Look::Stems if state.unseen().is_none() && state.blocks().iter().all(|blocks| *blocks <= 1) => {
+                seen.stems = modalities.map(|m| self.stem(m, state, &rows)).collect();
             }
-            Look::Posterior if state.exits().is_some() => {
+            Look::Posterior if state.can_leave() => {
                 let features: Vec<Tensor> = modalities.map(|m| self.features[m].tensor(&rows)).collect();
-                let alone = features.iter().enumerate().map(|(m, feature)| self.parts.task_head(m, feature)).collect();
-                seen.posterior = Some(Posterior { features, logits: self.logits.tensor(&rows), alone });
+                let logits = self.logits.tensor(&rows);
+                let alone = features.iter().enumerate().map(|(m, feature)| match state.blocks()[m] {
+                    0 => logits.zeros_like(),
+                    _ => self.parts.task_head(m, feature),
+                });
+                seen.posterior = Some(Posterior { alone: alone.collect(), features, logits });
             }
             Look::Stems | Look::Posterior => {}
         }
         seen.rows = rows;
         seen.elapsed = self.clock.map(Clock::elapsed);
         seen
+    }
+
+    /// What is cheap to know of a modality whose first block has run, or which the samples lack.
+    fn stem(&self, modality: usize, state: &State, rows: &[usize]) -> Tensor {
+        if state.blocks()[modality] > 0 {
+            return self.parts.stem(modality, &self.outputs[modality].take(rows));
+        }
+        let width = stem_width(&self.parts.description().modalities[modality]);
+        Tensor::zeros([rows.len() as i64, width], (Kind::Float, self.inputs[modality].tensor.device()))
     }
 
     /// Runs a block on samples that stand before it.
@@ -243,12 +264,18 @@ impl<'a, P: Parts> Walk<'a, P> {
 
     /// Computes what the network would answer for samples where they stand, as far as that has not been done.
     fn answer(&mut self, rows: &[usize]) {
-        for (modality, exits) in self.grid.exits().to_vec().into_iter().enumerate() {
+        for (modality, exits) in self.grid.exits().collect::<Vec<_>>().into_iter().enumerate() {
+            let stand_at = |walk: &Self, blocks: usize| -> Vec<usize> {
+                rows.iter().copied().filter(|row| walk.states[*row].blocks()[modality] == blocks).collect()
+            };
             for exit in 0..exits {
-                let states = &self.states;
-                let here: Vec<usize> =
-                    rows.iter().copied().filter(|row| states[*row].blocks()[modality] == exit + 1).collect();
+                let here = stand_at(self, exit + 1);
                 self.leave(modality, exit, here.into_iter());
+            }
+            let without = stand_at(self, 0);
+            if !without.is_empty() {
+                let stand_in = self.parts.stand_in(modality, without.len() as i64);
+                self.features[modality].put(&without, stand_in.into());
             }
         }
         self.fuse(rows);
@@ -265,7 +292,7 @@ impl<'a, P: Parts> Walk<'a, P> {
     /// Takes all samples the rest of their way.
     fn finish(mut self) -> Outcome {
         let mut goals: Vec<State> = self.goals.iter().flatten().cloned().collect();
-        for (modality, exits) in self.grid.exits().to_vec().into_iter().enumerate() {
+        for (modality, exits) in self.grid.exits().collect::<Vec<_>>().into_iter().enumerate() {
             for block in 0..exits {
                 self.cut_short(&mut goals, modality);
                 let goal = |row: usize| goals[row].blocks()[modality];
@@ -289,12 +316,30 @@ impl<'a, P: Parts> Walk<'a, P> {
         for (row, goal) in goals.iter_mut().enumerate() {
             let here = &self.states[row];
             let goes_on = here.blocks()[modality] < goal.blocks()[modality];
-            if goes_on && here.exits().is_some() && !clock.has_time(here, modality) {
+            if goes_on && here.can_leave() && !clock.has_time(here, modality) {
                 *goal = here.clone();
                 self.cut[row] = true;
             }
         }
     }
+}
+
+/// Where each sample begins: what it lacks, it cannot be asked.
+pub(crate) fn starts(modalities: &[Modality], inputs: &[Feature]) -> Result<Vec<State>> {
+    let least = |modality: &Modality| if modality.missing.is_some() { Presence::Optional } else { Presence::Needed };
+    let whole: Vec<Presence> = modalities.iter().map(least).collect();
+    let samples = inputs.first().map_or(0, Feature::len) as usize;
+    let mut presence = vec![whole; samples];
+    for (modality, input) in inputs.iter().enumerate() {
+        let Some(present) = &input.present else { continue };
+        let present = Vec::<bool>::try_from(present.to_device(Device::Cpu))?;
+        for (presence, is_present) in presence.iter_mut().zip(present) {
+            if !is_present {
+                presence[modality] = Presence::Missing;
+            }
+        }
+    }
+    Ok(presence.iter().map(|presence| State::start(presence)).collect())
 }
 
 fn fault(state: &State, what: &str) -> Error {

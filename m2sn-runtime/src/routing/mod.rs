@@ -62,7 +62,7 @@ pub use explain::{
 pub use prediction::Prediction;
 pub use routes::{all, count, full};
 
-pub(crate) use executor::{Clock, encode, run};
+pub(crate) use executor::{Clock, encode, run, starts};
 
 use executor::Outcome;
 
@@ -157,7 +157,7 @@ pub fn measure<N: Network>(network: &mut N, input: &N::Input) -> Result<Table> {
 /// # Errors
 /// As [`predict`].
 pub fn predict_by<N: Network>(network: &N, input: &N::Input, route: N::Route) -> Result<Answer<N::Route>> {
-    predict_with(network, input, &Fixed(State::at(&route.exits())))
+    predict_with(network, input, &Fixed(State::of(&route.blocks())))
 }
 
 /// Predicts each sample by its own route, given by the caller; the navigator does not run.
@@ -173,7 +173,7 @@ pub fn predict_as<N: Network>(network: &N, input: &N::Input, routes: &[N::Route]
             found: routes.len().to_string(),
         });
     }
-    predict_with(network, input, &Given(routes.iter().map(|route| State::at(&route.exits())).collect()))
+    predict_with(network, input, &Given(routes.iter().map(|route| State::of(&route.blocks())).collect()))
 }
 
 /// Predicts each sample by the route on which a policy sends it.
@@ -196,12 +196,12 @@ pub fn predict_with<N: Network>(network: &N, input: &N::Input, policy: &dyn Poli
 /// As [`predict`].
 pub fn decide<N: Network>(network: &N, input: &N::Input) -> Result<Vec<N::Route>> {
     let inputs = input.features();
-    let samples = check_inputs(network, &inputs)?;
+    check_inputs(network, &inputs)?;
     let _no_grad = tch::no_grad_guard();
     let exits = navigator::decide(&network.navigate(&inputs, false))?;
-    (0..samples as usize)
-        .map(|sample| route::<N>(&State::at(&exits.iter().map(|exits| exits[sample]).collect::<Vec<_>>())))
-        .collect()
+    let starts = executor::starts(N::description().modalities, &inputs)?;
+    let to = |sample: usize| State::of(&exits.iter().map(|exits| exits[sample] + 1).collect::<Vec<_>>());
+    starts.iter().enumerate().map(|(sample, start)| route::<N>(&start.towards(&to(sample)))).collect()
 }
 
 fn answer<N: Network>(outcome: Outcome, milliseconds: f64) -> Result<Answer<N::Route>> {
@@ -211,11 +211,13 @@ fn answer<N: Network>(outcome: Outcome, milliseconds: f64) -> Result<Answer<N::R
 
 /// The route that ends in a state.
 pub(crate) fn route<N: Network>(state: &State) -> Result<N::Route> {
-    state.exits().and_then(|exits| N::Route::from_exits(&exits)).ok_or_else(|| {
+    N::Route::from_blocks(state.blocks()).ok_or_else(|| {
         Error::invalid(format!("`{}` has no route that ends after {state} blocks", N::description().name))
     })
 }
 
+#[cfg(test)]
+mod missing;
 #[cfg(test)]
 mod policies;
 #[cfg(test)]

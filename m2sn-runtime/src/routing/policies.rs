@@ -19,18 +19,18 @@ struct Wandering {
 
 impl Wandering {
     fn goal(row: usize) -> State {
-        State::at(&[row % 3, row / 3 % 3])
+        State::of(&[1 + row % 3, 1 + row / 3 % 3])
     }
 }
 
 impl Policy for Wandering {
     fn look(&self, state: &State) -> Look {
-        if state.exits().is_some() { Look::Posterior } else { Look::Nothing }
+        if state.can_leave() { Look::Posterior } else { Look::Nothing }
     }
 
     fn next(&self, state: &State, seen: &Seen) -> Result<Vec<Move>> {
         self.looks.borrow_mut().push((state.clone(), seen.rows.clone()));
-        assert_eq!(seen.posterior.is_some(), state.exits().is_some());
+        assert_eq!(seen.posterior.is_some(), state.can_leave());
         let of = |row: &usize| {
             let goal = Self::goal(*row);
             let mut behind = (0..2).filter(|modality| state.blocks()[*modality] < goal.blocks()[*modality]);
@@ -77,7 +77,7 @@ fn samples_on_their_own_ways_are_answered_as_by_their_routes() {
     let network = Tiny::new(crate::Device::Cpu).unwrap();
     let input = input(45);
     let answer = predict_with(&network, &input, &Wandering::default()).unwrap();
-    let goals: Vec<TinyRoute> = (0..45).map(|row| TinyRoute([row % 3, row / 3 % 3])).collect();
+    let goals: Vec<TinyRoute> = (0..45).map(|row| TinyRoute::at([row % 3, row / 3 % 3])).collect();
     assert_eq!(answer.routes, goals);
     for (sample, goal) in goals.iter().enumerate() {
         let single = predict_by(&network, &row(&input, sample as i64), *goal).unwrap();
@@ -92,7 +92,7 @@ fn samples_in_the_same_state_are_asked_about_together() {
     predict_with(&network, &input(45), &policy).unwrap();
     let looks = policy.looks.take();
     let mut states: Vec<&State> = looks.iter().map(|(state, _)| state).collect();
-    assert_eq!(looks[0], (State::start(2), (0..45).collect()));
+    assert_eq!(looks[0], (State::of(&[0, 0]), (0..45).collect()));
     states.sort();
     let count = states.len();
     states.dedup();
@@ -149,9 +149,9 @@ fn what_a_policy_must_not_ask_for_is_an_error() {
             message(vec![Move::Run(2)]),
             // It asks for one block of the left modality too many.
             message(vec![Move::Run(0)]),
-            message(vec![Move::Finish(State::at(&[0]))]),
-            message(vec![Move::Finish(State::at(&[0, 3]))]),
-            message(vec![Move::Finish(State::start(2))]),
+            message(vec![Move::Finish(State::of(&[1]))]),
+            message(vec![Move::Finish(State::of(&[1, 4]))]),
+            message(vec![Move::Finish(State::of(&[0, 0]))]),
             message(Vec::new()),
         ]
         .join("\n")
@@ -193,6 +193,10 @@ impl Parts for Counting<'_> {
 
     fn task_head(&self, modality: usize, feature: &Tensor) -> Tensor {
         self.parts.task_head(modality, feature)
+    }
+
+    fn stand_in(&self, modality: usize, samples: i64) -> Tensor {
+        self.parts.stand_in(modality, samples)
     }
 
     fn fuse(&self, features: &[Tensor]) -> Tensor {

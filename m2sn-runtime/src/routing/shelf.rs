@@ -85,7 +85,8 @@ fn select(feature: &Feature, places: &[i64]) -> Feature {
 fn concat(parts: &[Feature]) -> Feature {
     let tensors: Vec<&Tensor> = parts.iter().map(|part| &part.tensor).collect();
     let masks: Option<Vec<&Tensor>> = parts.iter().map(|part| part.mask.as_ref()).collect();
-    Feature { tensor: Tensor::cat(&tensors, 0), mask: masks.map(|masks| Tensor::cat(&masks, 0)) }
+    // Whoever has come to a block has its modality.
+    Feature { mask: masks.map(|masks| Tensor::cat(&masks, 0)), ..Tensor::cat(&tensors, 0).into() }
 }
 
 #[cfg(test)]
@@ -93,7 +94,7 @@ mod tests {
     use super::*;
 
     fn feature(values: &[f32]) -> Feature {
-        Feature { tensor: Tensor::from_slice(values), mask: Some(Tensor::from_slice(values).gt(2.0)) }
+        Feature { mask: Some(Tensor::from_slice(values).gt(2.0)), ..Tensor::from_slice(values).into() }
     }
 
     fn values(feature: &Feature) -> Vec<f32> {

@@ -135,7 +135,7 @@ fn only_what_the_routes_need_runs_and_once() {
     let network = Counting::new(crate::Device::Cpu).unwrap();
     let input = numbered(5);
     // Left: two leave at the first exit, none at the second, three run to the end. Right: exits 1, 0, 1, 2, 1.
-    let routes = [[0, 1], [2, 0], [2, 1], [0, 2], [2, 1]].map(TinyRoute);
+    let routes = [[0, 1], [2, 0], [2, 1], [0, 2], [2, 1]].map(TinyRoute::at);
     predict_as(&network, &input, &routes).unwrap();
     assert_eq!(
         network.take(),
@@ -153,7 +153,7 @@ fn only_what_the_routes_need_runs_and_once() {
         ]
     );
 
-    predict_by(&network, &input, TinyRoute([0, 1])).unwrap();
+    predict_by(&network, &input, TinyRoute::at([0, 1])).unwrap();
     let shallow = [block(0, 0, 5), Call::Shortcut(0, 0, 5), block(1, 0, 5), block(1, 1, 5), Call::Shortcut(1, 1, 5)];
     assert_eq!(network.take(), [&shallow[..], &[Call::Fuse(5)]].concat());
 
@@ -214,7 +214,7 @@ fn the_navigator_decides_by_its_highest_score() {
         .unwrap();
     let scores = tch::no_grad(|| network.navigate(&input.features(), false));
     for (row, route) in answer.routes.iter().enumerate() {
-        for (modality, exit) in route.0.into_iter().enumerate() {
+        for (modality, exit) in route.exits().into_iter().enumerate() {
             let row = Vec::<f32>::try_from(scores[modality].get(row as i64)).unwrap();
             assert!(row.iter().all(|score| *score <= row[exit]), "{row:?} {exit}");
         }
@@ -243,7 +243,7 @@ fn unusable_inputs_are_errors() {
     );
 
     assert_eq!(
-        message(predict_as(&network, &input, &[TinyRoute([0, 0])])),
+        message(predict_as(&network, &input, &[TinyRoute::at([0, 0])])),
         "routes: expected 3, one a sample, found 1"
     );
 
@@ -261,7 +261,7 @@ fn a_sample_that_is_not_a_number_has_no_answer() {
     let [left, right] = <[Feature; 2]>::try_from(numbered(3).features()).unwrap();
     let _ = left.tensor.get(1).select(0, 2).fill_(f64::NAN);
     let input = TinyInput::from_features(vec![left, right]).unwrap();
-    let route = TinyRoute([0, 0]);
+    let route = TinyRoute::at([0, 0]);
     let errors = [
         predict(&network, &input).map(|_| ()).unwrap_err(),
         decide(&network, &input).map(|_| ()).unwrap_err(),

@@ -87,7 +87,8 @@ impl Cache {
             self.used.set(self.used.get() + total);
             (self, total)
         });
-        Ok(Features { feature: Feature { tensor, mask }, device, claim })
+        // Of a sample that lacks a modality the features are kept like any other's, and nobody asks for them.
+        Ok(Features { feature: Feature { tensor, mask, present: None }, device, claim })
     }
 
     /// A tensor in a file that is gone as soon as nobody uses the tensor, also where the program is killed.
@@ -118,6 +119,16 @@ impl<'a> Features<'a> {
         Self { feature, device, claim: None }
     }
 
+    /// The same once more, where they lie.
+    pub(super) fn all(&self) -> Features<'static> {
+        Features::borrowed(self.feature.clone(), self.device)
+    }
+
+    /// Those at `rows`, `[n]` of `i64`, where they lie.
+    pub(super) fn only(&self, rows: &Tensor) -> Features<'static> {
+        Features::borrowed(self.feature.select(&rows.to_device(self.feature.tensor.device())), self.device)
+    }
+
     /// The samples at `rows`, `[n]` of `i64`, on the device.
     pub(super) fn rows(&self, rows: &Tensor) -> Feature {
         self.feature.select(&rows.to_device(self.feature.tensor.device())).to_device(self.device)
@@ -130,6 +141,11 @@ impl<'a> Features<'a> {
 
     pub(super) fn len(&self) -> i64 {
         self.feature.len()
+    }
+
+    /// Of inputs, which samples are there, `[samples]` of `bool`, wherever they lie; `None` where all are.
+    pub(super) fn present(&self) -> Option<&Tensor> {
+        self.feature.present.as_ref()
     }
 }
 
@@ -169,7 +185,7 @@ mod tests {
         let mask = source.gt(4.0);
         cache
             .fill(7, 2, Device::Cpu, |range| {
-                let all = Feature { tensor: &source * 2.0, mask: Some(mask.shallow_clone()) };
+                let all = Feature { mask: Some(mask.shallow_clone()), ..(&source * 2.0).into() };
                 all.narrow(range.start, range.end - range.start)
             })
             .unwrap()

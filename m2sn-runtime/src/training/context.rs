@@ -10,8 +10,9 @@ use super::cache::{Cache, Features, chunks};
 use super::fit::Score;
 use crate::Result;
 use crate::data::{Dataset, Splits};
-use crate::network::{Input, Network, exit_features};
+use crate::network::{Input, Network, route_features};
 use crate::plan::Plan;
+use crate::policy::Grid;
 use crate::task::Task;
 
 /// What every stage reads.
@@ -59,22 +60,43 @@ impl<'a, N: Network> Context<'a, N> {
         N::description().modalities[modality].exits.len()
     }
 
-    /// The exits of a route for each of some samples, every modality's drawn evenly: `[samples]` of `i64` a modality.
-    pub(super) fn random_exits(&self, samples: i64) -> Vec<Tensor> {
-        let draw =
-            |modality: usize| Tensor::randint(self.exits(modality) as i64, [samples], (Kind::Int64, Device::Cpu));
-        self.modalities().map(draw).collect()
+    /// The states in which samples can leave.
+    pub(super) fn grid(&self) -> Grid {
+        Grid::of(N::description().modalities)
     }
 
-    /// The features of all exits, from one pass through each encoder: `[samples, exits, feature]` for each modality.
+    /// A route for each of some samples, every modality's exit drawn evenly: `[samples]` of `i64` a modality, the place of
+    /// its feature among [`Context::route_features`]. A modality that may be missing takes no part in its share of samples.
+    pub(super) fn random_routes(&self, samples: i64) -> Vec<Tensor> {
+        let options = (Kind::Int64, Device::Cpu);
+        let mut routes: Vec<Tensor> = self
+            .modalities()
+            .map(|modality| Tensor::randint(self.exits(modality) as i64, [samples], options))
+            .collect();
+        let dropped = self.dropped(samples);
+        for (places, modality) in routes.iter_mut().zip(N::description().modalities) {
+            if modality.missing.is_some() {
+                *places += 1;
+            }
+        }
+        for (places, dropped) in routes.iter_mut().zip(&dropped) {
+            if let Some(dropped) = dropped {
+                *places = places.masked_fill(dropped, 0);
+            }
+        }
+        routes
+    }
+
+    /// The features of all numbers of blocks that routes run, from one pass through each encoder:
+    /// `[samples, places, feature]` for each modality; see [`crate::network::route_features`].
     ///
     /// # Errors
     /// Those of [`Cache::fill`].
-    pub(super) fn exit_features(&self, samples: &Samples, chunk: usize) -> Result<Vec<Features<'_>>> {
+    pub(super) fn route_features(&self, samples: &Samples, chunk: usize) -> Result<Vec<Features<'_>>> {
         let of = |modality: usize| {
             self.cache.fill(samples.len(), chunk as i64, self.device, |range| {
                 let input = samples.inputs[modality].range(range);
-                Tensor::stack(&exit_features(self.network, modality, &input, false), 1).into()
+                Tensor::stack(&route_features(self.network, modality, &input), 1).into()
             })
         };
         self.modalities().map(of).collect()
@@ -92,6 +114,18 @@ impl Samples {
 
     pub(super) fn len(&self) -> i64 {
         self.target.len()
+    }
+
+    /// The samples that have a modality, with that as their only input.
+    pub(super) fn alone(&self, modality: usize) -> Self {
+        let input = &self.inputs[modality];
+        match input.present() {
+            None => Self { inputs: vec![input.all()], target: self.target.all() },
+            Some(present) => {
+                let rows = present.nonzero().squeeze_dim(1);
+                Self { inputs: vec![input.only(&rows)], target: self.target.only(&rows) }
+            }
+        }
     }
 
     /// The targets of the samples at `rows`.
@@ -150,8 +184,8 @@ pub(super) fn accuracy(task: Task, logits: &Tensor, target: &Tensor) -> Option<f
     Some(right.to_kind(Kind::Float).mean(Kind::Float).double_value(&[]))
 }
 
-/// The feature of one exit for each sample: `[batch, exits, feature]` and `[batch]` → `[batch, feature]`.
-pub(super) fn choose(features: &Tensor, exits: &Tensor) -> Tensor {
-    let index = exits.view([-1, 1, 1]).expand([-1, 1, features.size()[2]], false);
+/// The feature at one place for each sample: `[batch, places, feature]` and `[batch]` → `[batch, feature]`.
+pub(super) fn choose(features: &Tensor, places: &Tensor) -> Tensor {
+    let index = places.view([-1, 1, 1]).expand([-1, 1, features.size()[2]], false);
     features.gather(1, &index, false).squeeze_dim(1)
 }

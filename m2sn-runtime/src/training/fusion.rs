@@ -5,6 +5,7 @@
 
 use tch::{Device, Kind, Tensor};
 
+use super::cache::Features;
 use super::context::{Context, choose, measure};
 use super::fit::{Phase, Step, fit, seed};
 use super::run::Run;
@@ -17,7 +18,7 @@ use crate::network::{Network, Part};
 /// other routes.
 const FULL_SHARE: f64 = 0.25;
 
-/// Trains fusion and head on cached exit features.
+/// Trains fusion and head, stand-ins included, on cached exit features.
 pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>) -> Result<()> {
     let (network, task) = (context.network, context.task());
     let phase = Phase {
@@ -27,38 +28,46 @@ pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>) -> 
         samples: context.train.len(),
     };
     let chunk = phase.stage.batch;
-    let train = context.exit_features(&context.train, chunk)?;
-    let valid = context.exit_features(&context.valid, chunk)?;
-    let last = |modality: usize| context.exits(modality) as i64 - 1;
+    let train = context.route_features(&context.train, chunk)?;
+    let valid = context.route_features(&context.valid, chunk)?;
+    let grid = context.grid();
+    let last = |modality: usize| (context.exits(modality) - grid.least(modality)) as i64;
     let step_loss = |step: &Step| {
         let samples = step.rows.size()[0];
         let full = Tensor::rand([samples], (Kind::Float, Device::Cpu)).lt(FULL_SHARE);
         let features: Vec<_> = context
-            .random_exits(samples)
+            .random_routes(samples)
             .into_iter()
             .enumerate()
-            .map(|(modality, exits)| {
-                let exits = exits.masked_fill(&full, last(modality)).to_device(context.device);
-                choose(&train[modality].rows(&step.rows).tensor, &exits)
+            .map(|(modality, places)| {
+                let places = places.masked_fill(&full, last(modality)).to_device(context.device);
+                let chosen = choose(&train[modality].rows(&step.rows).tensor, &places);
+                let lacking = context.train.lacking(modality, &step.rows);
+                context.renewed(modality, chosen, &places, lacking.as_ref())
             })
             .collect();
         Ok(task.loss(&network.fuse(&features, true), &context.train.target(&step.rows)))
     };
     // The same routes after every epoch, so that the scores can be compared.
     tch::manual_seed(seed(run.seed, "fusion/validation", 0));
-    let random = context.random_exits(context.valid.len());
+    let random = context.random_routes(context.valid.len());
     let validate = || {
         context.valid.score(chunk, "score", |range, target| {
-            let features: Vec<_> = valid.iter().map(|features| features.range(range.clone()).tensor).collect();
-            let full: Vec<_> =
-                features.iter().enumerate().map(|(modality, all)| all.select(1, last(modality))).collect();
-            let drawn = features.iter().zip(&random).map(|(all, exits)| {
-                let exits = exits.narrow(0, range.start, range.end - range.start).to_device(context.device);
-                choose(all, &exits)
-            });
+            let rows = Tensor::arange_start(range.start, range.end, (Kind::Int64, Device::Cpu));
+            let along = |places: &dyn Fn(usize) -> Tensor| -> Vec<Tensor> {
+                let of = |(modality, all): (usize, &Features<'_>)| {
+                    let places = places(modality).to_device(context.device);
+                    let chosen = choose(&all.range(range.clone()).tensor, &places);
+                    let lacking = context.valid.lacking(modality, &rows);
+                    context.renewed(modality, chosen, &places, lacking.as_ref())
+                };
+                valid.iter().enumerate().map(of).collect()
+            };
+            let full = along(&|modality| rows.full_like(last(modality)));
+            let drawn = along(&|modality| random[modality].narrow(0, range.start, range.end - range.start));
             let mut found = Vec::new();
             let mut score = 0.0;
-            for (name, share, features) in [("full", FULL_SHARE, full), ("random", 1.0 - FULL_SHARE, drawn.collect())] {
+            for (name, share, features) in [("full", FULL_SHARE, full), ("random", 1.0 - FULL_SHARE, drawn)] {
                 let logits = network.fuse(&features, false);
                 score += share * measure(&mut found, name, task, &logits, target);
             }

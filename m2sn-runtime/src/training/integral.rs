@@ -18,15 +18,17 @@ use crate::network::{Network, Part, leave};
 /// Trains the encoders with their shortcuts, one modality after the other.
 pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>) -> Result<()> {
     for modality in context.modalities() {
+        let samples = [context.train.alone(modality), context.valid.alone(modality)];
         let mut cached: Option<[Features<'_>; 2]> = None;
         for blocks in groups(context, modality) {
-            let raw = [&context.train.inputs[modality], &context.valid.inputs[modality]];
-            let [train, valid] = cached.as_ref().map_or(raw, |[train, valid]| [train, valid]);
-            group(context, run, modality, blocks.clone(), train, valid)?;
+            let raw = [&samples[0].inputs[0], &samples[1].inputs[0]];
+            let inputs = cached.as_ref().map_or(raw, |[train, valid]| [train, valid]);
+            group(context, run, modality, blocks.clone(), &samples, inputs)?;
             if blocks.end < context.exits(modality) {
+                let [train, valid] = inputs;
                 cached = Some([
-                    advance(context, modality, blocks.clone(), train, &context.train)?,
-                    advance(context, modality, blocks.clone(), valid, &context.valid)?,
+                    advance(context, modality, blocks.clone(), train)?,
+                    advance(context, modality, blocks.clone(), valid)?,
                 ]);
             }
         }
@@ -51,16 +53,18 @@ fn groups<N: Network>(context: &Context<'_, N>, modality: usize) -> Vec<Range<us
     groups
 }
 
-/// Trains some blocks and the shortcuts at their ends on the cached input of the first.
+/// Trains some blocks and the shortcuts at their ends on the cached input of the first: of the samples that have the
+/// modality, those to learn from and those to validate by.
 fn group<N: Network>(
     context: &Context<'_, N>,
     run: &mut Run<'_>,
     modality: usize,
     blocks: Range<usize>,
-    train: &Features<'_>,
-    valid: &Features<'_>,
+    samples: &[Samples; 2],
+    inputs: [&Features<'_>; 2],
 ) -> Result<()> {
     let (network, task) = (context.network, context.task());
+    let [train, valid] = inputs;
     let description = &N::description().modalities[modality];
     let name = |exit: usize| description.exits[exit].name;
     let parts = blocks.clone().map(|block| Part::Block { modality, block });
@@ -69,7 +73,7 @@ fn group<N: Network>(
         name: format!("shortcuts/{}/{}", description.name, name(blocks.start)),
         parts: parts.chain(shortcuts).collect(),
         stage: &context.plan.shortcuts.stage,
-        samples: context.train.len(),
+        samples: train.len(),
     };
     // The logits of every exit of the group.
     let logits = |input: Feature, train: bool| -> Vec<_> {
@@ -80,12 +84,12 @@ fn group<N: Network>(
         exits.collect()
     };
     let step_loss = |step: &Step| {
-        let target = context.train.target(&step.rows);
+        let target = samples[0].target(&step.rows);
         let losses = logits(train.rows(&step.rows), true).into_iter().map(|logits| task.loss(&logits, &target));
         Ok(losses.reduce(|sum, loss| sum + loss).expect("a group has a block") / blocks.len() as f64)
     };
     let validate = || {
-        context.valid.score(phase.stage.batch, "score", |range, target| {
+        samples[1].score(phase.stage.batch, "score", |range, target| {
             let mut found = Vec::new();
             let mut score = 0.0;
             for (logits, exit) in logits(valid.range(range), false).iter().zip(blocks.clone()) {
@@ -104,10 +108,9 @@ fn advance<'c, N: Network>(
     modality: usize,
     blocks: Range<usize>,
     input: &Features<'_>,
-    samples: &Samples,
 ) -> Result<Features<'c>> {
     let chunk = context.plan.shortcuts.stage.batch as i64;
-    context.cache.fill(samples.len(), chunk, context.device, |range| {
+    context.cache.fill(input.len(), chunk, context.device, |range| {
         blocks.clone().fold(input.range(range), |input, block| context.network.block(modality, block, &input, false))
     })
 }

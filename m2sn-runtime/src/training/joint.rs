@@ -16,6 +16,7 @@ use tch::Tensor;
 
 use super::context::{Context, choose, measure};
 use super::fit::{Phase, Step, fit, seed};
+use super::missing::Present;
 use super::run::Run;
 use super::shortcuts::shortcut;
 use crate::Result;
@@ -43,14 +44,19 @@ pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>) -> 
     let step_loss = |step: &Step| {
         let target = context.train.target(&step.rows);
         let inputs = context.train.inputs.iter().map(|input| input.rows(&step.rows));
-        let logits = Logits::of(context, inputs, &context.random_exits(target.size()[0]), true);
-        let exits = logits.exits.iter().flat_map(|exits| weighted(exits));
-        let sum = task.loss(&logits.full, &target) + task.loss(&logits.random, &target) * RANDOM_WEIGHT;
-        Ok(exits.fold(sum, |sum, (weight, logits)| sum + task.loss(logits, &target) * weight))
+        let logits = Logits::of(context, inputs, &context.random_routes(target.size()[0]), true);
+        let mut sum = task.loss(&logits.full, &target) + task.loss(&logits.random, &target) * RANDOM_WEIGHT;
+        for (present, exits) in &logits.exits {
+            let target = present.select(&target);
+            for (weight, logits) in weighted(exits) {
+                sum += task.loss(logits, &target) * weight;
+            }
+        }
+        Ok(sum)
     };
     // The same routes after every epoch, so that the scores can be compared.
     tch::manual_seed(seed(run.seed, &format!("{PHASE}/validation"), 0));
-    let random = context.random_exits(context.valid.len());
+    let random = context.random_routes(context.valid.len());
     let validate = || {
         context.valid.score(phase.stage.batch, "score", |range, target| {
             let inputs = context.valid.inputs.iter().map(|input| input.range(range.clone()));
@@ -61,10 +67,11 @@ pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>) -> 
             let mut score = 0.0;
             score += measure(&mut found, "full", task, &logits.full, target);
             score += RANDOM_WEIGHT * measure(&mut found, "random", task, &logits.random, target);
-            for (modality, exits) in modalities.iter().zip(&logits.exits) {
+            for (modality, (present, exits)) in modalities.iter().zip(&logits.exits) {
+                let target = present.select(target);
                 for ((weight, logits), exit) in weighted(exits).zip(modality.exits) {
                     let part = format!("{}/{}", modality.name, exit.name);
-                    score += weight * measure(&mut found, &part, task, logits, target);
+                    score += weight * measure(&mut found, &part, task, logits, &target);
                 }
             }
             found.push(("score".to_owned(), score));
@@ -89,12 +96,12 @@ fn parts<N: Network>(context: &Context<'_, N>) -> Vec<Part> {
 struct Logits {
     full: Tensor,
     random: Tensor,
-    /// Through the task head, for each modality and exit.
-    exits: Vec<Vec<Tensor>>,
+    /// For each modality the samples that have it, and what its exits say of them through the task head.
+    exits: Vec<(Present, Vec<Tensor>)>,
 }
 
 impl Logits {
-    /// `random` holds the exits of a route for each sample, `[batch]` a modality.
+    /// `random` holds a route for each sample, as by [`Context::random_routes`].
     fn of<N: Network>(
         context: &Context<'_, N>,
         inputs: impl Iterator<Item = Feature>,
@@ -102,19 +109,26 @@ impl Logits {
         train: bool,
     ) -> Self {
         let network = context.network;
-        let features: Vec<Vec<Tensor>> =
-            inputs.enumerate().map(|(modality, input)| exit_features(network, modality, &input, train)).collect();
-        let deepest: Vec<_> = features.iter().filter_map(|exits| exits.last().map(Tensor::shallow_clone)).collect();
-        let drawn: Vec<_> = features
-            .iter()
-            .zip(random)
-            .map(|(features, exits)| choose(&Tensor::stack(features, 1), &exits.to_device(context.device)))
-            .collect();
-        let exits = features
-            .iter()
-            .enumerate()
-            .map(|(modality, features)| features.iter().map(|feature| network.task_head(modality, feature)).collect());
-        Self { full: network.fuse(&deepest, train), random: network.fuse(&drawn, train), exits: exits.collect() }
+        let (mut deepest, mut drawn, mut encoded) = (Vec::new(), Vec::new(), Vec::new());
+        for ((modality, input), places) in inputs.enumerate().zip(random) {
+            let (present, stand_in) = (Present::of(&input, train), network.stand_in(modality));
+            let features = match present.is_empty() {
+                true => Vec::new(),
+                false => exit_features(network, modality, &present.input(input), train),
+            };
+            // By place: the stand-in where the modality may take no part, then the exits.
+            let passed_by = stand_in.map(|stand_in| present.spread(None, Some(stand_in)));
+            let exit = |exit: usize| present.spread(features.get(exit), stand_in);
+            let all: Vec<Tensor> = passed_by.into_iter().chain((0..context.exits(modality)).map(exit)).collect();
+            drawn.push(choose(&Tensor::stack(&all, 1), &places.to_device(context.device)));
+            deepest.extend(all.last().map(Tensor::shallow_clone));
+            encoded.push((present, features));
+        }
+        let (full, random) = (network.fuse(&deepest, train), network.fuse(&drawn, train));
+        let alone = |(modality, (present, features)): (usize, (Present, Vec<Tensor>))| {
+            (present, features.iter().map(|feature| network.task_head(modality, feature)).collect())
+        };
+        Self { full, random, exits: encoded.into_iter().enumerate().map(alone).collect() }
     }
 }
 

@@ -18,6 +18,7 @@ mod fusion;
 mod gumbel;
 mod integral;
 mod joint;
+mod missing;
 mod navigator;
 mod optimizer;
 mod peripheral;
@@ -43,7 +44,7 @@ pub use report::{Epoch, PhaseReport, Report, StageReport};
 use crate::Result;
 use crate::data::Splits;
 use crate::latency::{self, Table};
-use crate::network::{Input, Network};
+use crate::network::{Input, Network, check_present};
 use crate::plan::{Plan, Policy};
 use crate::policy::Costs;
 
@@ -194,6 +195,7 @@ impl Trainer {
         for data in [&splits.train, &splits.valid] {
             let modalities = N::description().modalities.iter().zip(data.input().features());
             modalities.into_iter().try_for_each(|(modality, input)| modality.check_tokens(&input.tensor))?;
+            check_present(N::description(), &data.input().features())?;
         }
         for warning in splits.warnings(N::description().task) {
             tracing::warn!("{warning}");

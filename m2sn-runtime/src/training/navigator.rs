@@ -17,7 +17,7 @@ use crate::latency::Table;
 use crate::navigator::decide;
 use crate::network::{Network, Part};
 use crate::plan::Latency;
-use crate::policy::{Grid, MOST_STATES};
+use crate::policy::MOST_STATES;
 use crate::task::Task;
 
 /// Trains the navigator on the milliseconds of each modality's exits.
@@ -32,25 +32,40 @@ pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>, tab
         samples: context.train.len(),
     };
     let chunk = phase.stage.batch;
-    let train = context.exit_features(&context.train, chunk)?;
-    let valid = context.exit_features(&context.valid, chunk)?;
+    let train = context.route_features(&context.train, chunk)?;
+    let valid = context.route_features(&context.valid, chunk)?;
+    let grid = context.grid();
+    let exits_of = |modality: usize, features: Tensor| {
+        let passed_by = 1 - grid.least(modality) as i64;
+        features.narrow(1, passed_by, context.exits(modality) as i64)
+    };
     table.check::<N>()?;
     let latency = Latencies::new(&milliseconds(table), context.device);
     let lambda = match settings.latency {
         Latency::Weight(lambda) => lambda,
-        Latency::Ratio(ratio) => calibrate(context, &train, &latency, ratio)?,
+        Latency::Ratio(ratio) => calibrate(context, &train, &exits_of, &latency, ratio)?,
     };
     run.set_lambda(lambda);
     tracing::info!(lambda, "navigator: λ per millisecond");
     let softening = Softening::new(context, &train, &valid);
     let step_loss = |step: &Step| {
-        let inputs: Vec<_> = context.train.inputs.iter().map(|input| input.rows(&step.rows)).collect();
+        let mut inputs: Vec<_> = context.train.inputs.iter().map(|input| input.rows(&step.rows)).collect();
+        let missing = context.missing(&context.train, &step.rows);
+        for (input, missing) in inputs.iter_mut().zip(&missing) {
+            if let Some(missing) = missing {
+                *input = input.without(missing);
+            }
+        }
         let temperature = settings.temperature.at(step.share);
         let decision: Vec<_> =
             network.navigate(&inputs, true).iter().map(|scores| gumbel::softmax(scores, temperature)).collect();
-        let features = train.iter().zip(&decision).map(|(all, weights)| mix(&all.rows(&step.rows).tensor, weights));
+        let features = train.iter().zip(&decision).zip(&missing).enumerate().map(|(m, ((all, weights), missing))| {
+            let mixed = mix(&exits_of(m, all.rows(&step.rows).tensor), weights);
+            context.without(m, mixed, missing.as_ref())
+        });
         let logits = softening.of(network.fuse(&features.collect::<Vec<_>>(), false), &decision);
-        Ok(objective(task, &logits, &context.train.target(&step.rows), &latency.of(&decision), lambda))
+        let latency = latency.of(&decision, &missing);
+        Ok(objective(task, &logits, &context.train.target(&step.rows), &latency, lambda))
     };
     let validate = || {
         context.valid.score(chunk, "score", |range, target| {
@@ -61,7 +76,11 @@ pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>, tab
                 Tensor::from_slice(&exits).to_device(context.device)
             });
             let exits: Vec<_> = exits.collect();
-            let features = valid.iter().zip(&exits).map(|(all, exits)| choose(&all.range(range.clone()).tensor, exits));
+            let features = valid
+                .iter()
+                .zip(&exits)
+                .enumerate()
+                .map(|(m, (all, exits))| choose(&exits_of(m, all.range(range.clone()).tensor), exits));
             let logits = network.fuse(&features.collect::<Vec<_>>(), false);
             let value = loss(task, &logits, target);
             let decision: Vec<_> = exits
@@ -69,7 +88,9 @@ pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>, tab
                 .enumerate()
                 .map(|(modality, exits)| exits.one_hot(context.exits(modality) as i64).to_kind(Kind::Float))
                 .collect();
-            let taken = latency.of(&decision).mean(Kind::Float).double_value(&[]);
+            let rows = Tensor::arange_start(range.start, range.end, (Kind::Int64, tch::Device::Cpu));
+            let lacking = context.lacking(&context.valid, &rows);
+            let taken = latency.of(&decision, &lacking).mean(Kind::Float).double_value(&[]);
             let mut found = vec![
                 ("score".to_owned(), value + lambda * taken),
                 ("loss".to_owned(), value),
@@ -96,12 +117,15 @@ struct Softening(Option<Tensor>);
 
 impl Softening {
     fn new<N: Network>(context: &Context<'_, N>, train: &[Features<'_>], valid: &[Features<'_>]) -> Self {
-        let grid = Grid::of(N::description().modalities);
+        let grid = context.grid();
         if !context.plan.navigator.soften || grid.len() > MOST_STATES {
             return Self(None);
         }
         let rows = Tensor::arange(context.valid.len(), (Kind::Int64, tch::Device::Cpu));
         let temperatures = temperatures(context, &grid, train, valid, &rows);
+        // A decision is one among exits: it passes no modality by.
+        let takes_all = |route: &usize| grid.state(*route).blocks().iter().all(|blocks| *blocks > 0);
+        let temperatures: Vec<f64> = (0..grid.len()).filter(takes_all).map(|route| temperatures[route]).collect();
         tracing::info!(?temperatures, "navigator: what the logits of each route are divided by");
         Self(Some(Tensor::from_slice(&temperatures).to_kind(Kind::Float).to_device(context.device)))
     }
@@ -142,6 +166,7 @@ fn objective(task: Task, logits: &Tensor, target: &Tensor, latency: &Tensor, lam
 fn calibrate<N: Network>(
     context: &Context<'_, N>,
     features: &[Features<'_>],
+    exits_of: &impl Fn(usize, Tensor) -> Tensor,
     latency: &Latencies,
     ratio: f64,
 ) -> Result<f64> {
@@ -153,7 +178,7 @@ fn calibrate<N: Network>(
         for range in chunks(samples, context.plan.navigator.stage.batch as i64) {
             let (start, length) = (range.start, range.end - range.start);
             tch::no_grad(|| {
-                for feature in features.range(range).tensor.unbind(1) {
+                for feature in exits_of(modality, features.range(range).tensor).unbind(1) {
                     let logits = context.network.task_head(modality, &feature);
                     task_loss += loss(context.task(), &logits, &target.narrow(0, start, length)) * length as f64;
                 }
@@ -169,7 +194,7 @@ fn calibrate<N: Network>(
             last.one_hot(exits).to_kind(Kind::Float)
         })
         .collect();
-    let milliseconds = latency.of(&full).double_value(&[0]);
+    let milliseconds = latency.of(&full, &[]).double_value(&[0]);
     Ok(ratio * task_loss / (samples as f64 * heads) / milliseconds)
 }
 
@@ -190,9 +215,16 @@ impl Latencies {
 
     /// The latency that decisions lead one to expect, `[batch, exits]` for each modality → `[batch]`.
     ///
-    /// Encoders run one after the other, so their latencies add up.
-    fn of(&self, decision: &[Tensor]) -> Tensor {
-        let each = decision.iter().zip(&self.0).map(|(weights, exits)| weights.mv(exits));
+    /// Encoders run one after the other, so their latencies add up. One that is `missing`, `[batch]` of `bool` for each
+    /// modality, does not run.
+    fn of(&self, decision: &[Tensor], missing: &[Option<Tensor>]) -> Tensor {
+        let each = decision.iter().zip(&self.0).enumerate().map(|(modality, (weights, exits))| {
+            let latency = weights.mv(exits);
+            match missing.get(modality).and_then(Option::as_ref) {
+                Some(missing) => latency.masked_fill(&missing.to_device(latency.device()), 0.0),
+                None => latency,
+            }
+        });
         Tensor::stack(&each.collect::<Vec<_>>(), 0).sum_dim_intlist(0, false, Kind::Float)
     }
 }
@@ -234,7 +266,10 @@ mod tests {
     #[test]
     fn latencies_add_up() {
         // 2.5 + 7 and 4 + 2.
-        assert_eq!(values(&latencies().of(&decision())), [9.5, 6.0]);
+        assert_eq!(values(&latencies().of(&decision(), &[None, None])), [9.5, 6.0]);
+        // The second sample lacks the first modality.
+        let missing = [Some(Tensor::from_slice(&[false, true])), None];
+        assert_eq!(values(&latencies().of(&decision(), &missing)), [9.5, 2.0]);
     }
 
     #[test]
@@ -242,7 +277,7 @@ mod tests {
         // Logits (0, 0) give ln 2 for either class; the mean latency is (9.5 + 6) / 2; λ = 0.1.
         let logits = Tensor::zeros([2, 2], tch::kind::FLOAT_CPU);
         let target = Tensor::from_slice(&[0i64, 1]);
-        let latency = latencies().of(&decision());
+        let latency = latencies().of(&decision(), &[]);
         let loss = objective(Task::Classification { classes: 2 }, &logits, &target, &latency, 0.1).double_value(&[]);
         assert!((loss - (2f64.ln() + 0.775)).abs() < 1e-6, "{loss}");
     }

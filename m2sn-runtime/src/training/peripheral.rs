@@ -19,19 +19,20 @@ fn train_modality<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>, modal
     let (network, task) = (context.network, context.task());
     let description = &N::description().modalities[modality];
     let exits = 0..context.exits(modality) - 1;
+    let [train_samples, valid_samples] = [&context.train, &context.valid].map(|samples| samples.alone(modality));
     let phase = Phase {
         name: format!("shortcuts/{}", description.name),
         parts: exits.clone().filter_map(|exit| shortcut(context, modality, exit)).collect(),
         stage: &context.plan.shortcuts.stage,
-        samples: context.train.len(),
+        samples: train_samples.len(),
     };
     if exits.is_empty() || run.has_passed(&phase.name) {
         return Ok(());
     }
-    let train = outputs(context, modality, &context.train)?;
-    let valid = outputs(context, modality, &context.valid)?;
+    let train = outputs(context, modality, &train_samples)?;
+    let valid = outputs(context, modality, &valid_samples)?;
     let step_loss = |step: &Step| {
-        let target = context.train.target(&step.rows);
+        let target = train_samples.target(&step.rows);
         let losses = train.iter().enumerate().map(|(exit, output)| {
             let feature = network.shortcut(modality, exit, &output.rows(&step.rows), true);
             task.loss(&network.task_head(modality, &feature), &target)
@@ -40,7 +41,7 @@ fn train_modality<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>, modal
         Ok(losses.reduce(|sum, loss| sum + loss).expect("there are exits with shortcuts"))
     };
     let validate = || {
-        context.valid.score(phase.stage.batch, "score", |range, target| {
+        valid_samples.score(phase.stage.batch, "score", |range, target| {
             let mut found = Vec::new();
             let mut score = 0.0;
             for (exit, output) in valid.iter().enumerate() {
@@ -56,7 +57,7 @@ fn train_modality<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>, modal
     fit(network, run, &phase, step_loss, validate)
 }
 
-/// The output of every block that a shortcut follows.
+/// The output of every block that a shortcut follows, for samples whose only input is that modality.
 fn outputs<'c, N: Network>(
     context: &'c Context<'_, N>,
     modality: usize,
@@ -68,7 +69,7 @@ fn outputs<'c, N: Network>(
         let output = context.cache.fill(samples.len(), chunk, context.device, |range| {
             let input = match outputs.last() {
                 Some(input) => input.range(range),
-                None => samples.inputs[modality].range(range),
+                None => samples.inputs[0].range(range),
             };
             context.network.block(modality, block, &input, false)
         })?;

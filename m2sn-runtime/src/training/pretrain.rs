@@ -1,9 +1,13 @@
 //! The first stage: late fusion and the uni-modal networks, all at once.
 
+use tch::{Device, Kind, Tensor};
+
 use super::context::{Context, accuracy, loss, measure};
-use super::fit::{Phase, fit};
+use super::fit::{Phase, fit, seed};
+use super::missing::Present;
 use super::run::Run;
 use crate::Result;
+use crate::batch::Feature;
 use crate::network::{Network, Part};
 
 /// What each uni-modal loss weighs beside that of late fusion.
@@ -11,6 +15,11 @@ use crate::network::{Network, Part};
 /// With one half each, the encoder of a weaker modality goes on learning where the other alone would satisfy the
 /// fused loss, and late fusion still leads.
 const UNIMODAL_WEIGHT: f64 = 0.5;
+
+/// What the loss without the modalities that are dropped weighs beside that with all that a sample has.
+const DROPPED_WEIGHT: f64 = 0.5;
+
+const PHASE: &str = "pretrain";
 
 /// Trains the encoders, the task heads, and fusion with head.
 pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>) -> Result<()> {
@@ -21,36 +30,72 @@ pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>) -> 
         .flat_map(|modality| (0..context.exits(modality)).map(move |block| Part::Block { modality, block }));
     let task_heads = context.modalities().map(|modality| Part::TaskHead { modality });
     let phase = Phase {
-        name: "pretrain".into(),
+        name: PHASE.into(),
         parts: blocks.chain(task_heads).chain([Part::Head]).collect(),
         stage: &context.plan.pretrain,
         samples: context.train.len(),
     };
-    let deepest = |modality: usize, input, train: bool| {
+    // By modality, the samples that have it, and their deepest features.
+    let deepest = |modality: usize, input: Feature, train: bool| {
+        let present = Present::of(&input, train);
         let blocks = 0..context.exits(modality);
-        blocks.fold(input, |input, block| network.block(modality, block, &input, train)).tensor
+        let feature = (!present.is_empty()).then(|| {
+            blocks.fold(present.input(input), |input, block| network.block(modality, block, &input, train)).tensor
+        });
+        (present, feature)
+    };
+    let whole = |features: &[(Present, Option<Tensor>)]| -> Vec<Tensor> {
+        let each = features.iter().enumerate();
+        each.map(|(m, (present, feature))| present.spread(feature.as_ref(), network.stand_in(m))).collect()
+    };
+    let partial = |features: &[Tensor], missing: &[Option<Tensor>]| -> Vec<Tensor> {
+        let each = features.iter().zip(missing).enumerate();
+        each.map(|(m, (feature, missing))| context.without(m, feature.shallow_clone(), missing.as_ref())).collect()
     };
     let step_loss = |step: &super::fit::Step| {
         let target = context.train.target(&step.rows);
         let inputs = context.train.inputs.iter().map(|input| input.rows(&step.rows));
         let features: Vec<_> = inputs.enumerate().map(|(modality, input)| deepest(modality, input, true)).collect();
-        let fused = task.loss(&network.fuse(&features, true), &target);
-        Ok(features.iter().enumerate().fold(fused, |sum, (modality, feature)| {
-            sum + task.loss(&network.task_head(modality, feature), &target) * UNIMODAL_WEIGHT
-        }))
+        let all = whole(&features);
+        let mut sum = task.loss(&network.fuse(&all, true), &target);
+        if context.may_lack() {
+            let features = partial(&all, &context.missing(&context.train, &step.rows));
+            sum += task.loss(&network.fuse(&features, true), &target) * DROPPED_WEIGHT;
+        }
+        for (modality, (present, feature)) in features.iter().enumerate() {
+            let Some(feature) = feature else { continue };
+            let loss = task.loss(&network.task_head(modality, feature), &present.select(&target));
+            sum += loss * UNIMODAL_WEIGHT;
+        }
+        Ok(sum)
     };
+    // The same are dropped after every epoch, so that the scores can be compared.
+    let dropped = context.may_lack().then(|| {
+        tch::manual_seed(seed(run.seed, &format!("{PHASE}/validation"), 0));
+        context.missing(&context.valid, &Tensor::arange(context.valid.len(), (Kind::Int64, Device::Cpu)))
+    });
     let validate = || {
         context.valid.score(phase.stage.batch, "score", |range, target| {
             let inputs = context.valid.inputs.iter().map(|input| input.range(range.clone()));
             let features: Vec<_> =
                 inputs.enumerate().map(|(modality, input)| deepest(modality, input, false)).collect();
-            let logits = network.fuse(&features, false);
+            let all = whole(&features);
+            let logits = network.fuse(&all, false);
             let mut score = loss(task, &logits, target);
             let mut found = vec![("loss".to_owned(), score)];
             found.extend(accuracy(task, &logits, target).map(|value| ("accuracy".to_owned(), value)));
-            for (modality, feature) in features.iter().enumerate() {
-                let logits = network.task_head(modality, feature);
-                score += UNIMODAL_WEIGHT * measure(&mut found, modalities[modality].name, task, &logits, target);
+            if let Some(dropped) = &dropped {
+                let here = |dropped: &Option<Tensor>| {
+                    dropped.as_ref().map(|dropped| dropped.narrow(0, range.start, range.end - range.start))
+                };
+                let features = partial(&all, &dropped.iter().map(here).collect::<Vec<_>>());
+                let logits = network.fuse(&features, false);
+                score += DROPPED_WEIGHT * measure(&mut found, "dropped", task, &logits, target);
+            }
+            for (modality, (present, feature)) in features.iter().enumerate() {
+                let Some(feature) = feature else { continue };
+                let (logits, target) = (network.task_head(modality, feature), present.select(target));
+                score += UNIMODAL_WEIGHT * measure(&mut found, modalities[modality].name, task, &logits, &target);
             }
             found.push(("score".to_owned(), score));
             Ok(found)

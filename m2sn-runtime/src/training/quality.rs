@@ -17,7 +17,7 @@ use super::fit::{Phase, Score, Step, fit, seed};
 use super::run::Run;
 use super::softening::{logits, temperatures};
 use crate::network::{Network, Part};
-use crate::parts::{Cached, pool};
+use crate::parts::{Cached, stem};
 use crate::plan::Policy;
 use crate::policy::{Balance, Budget, Costs, Front, Grid, Quality, State, achieved, posterior, upper_bound};
 use crate::task::Task;
@@ -41,7 +41,7 @@ pub(super) fn train<N: Network>(
         stage: &context.plan.navigator.stage,
         samples: context.train.len(),
     };
-    let grid = Grid::of(N::description().modalities);
+    let grid = context.grid();
     let reach = reach(&grid).to_device(context.device);
 
     tch::manual_seed(seed(run.seed, &format!("{}/halves", phase.name), 0));
@@ -51,33 +51,34 @@ pub(super) fn train<N: Network>(
     let valid = Lesson::of(context, &context.valid, phase.stage.batch, None)?;
     let train = Lesson::of(context, &context.train, phase.stage.batch, Some((&valid, &learned)))?;
 
-    let ask = |lesson: &Lesson<'_>, rows: &Tensor, states: &Tensor| Question {
+    let ask = |lesson: &Lesson<'_>, rows: &Tensor, stands: &Stands| Question {
         known: match which {
-            Policy::Value => Tensor::cat(&lesson.stems(rows), 1),
-            _ => lesson.posterior(context, &grid, rows, states),
+            Policy::Value => Tensor::cat(&lesson.stems_without(rows, &stands.missing), 1),
+            _ => lesson.posterior(context, &grid, rows, stands),
         },
         quality: lesson.quality.index_select(0, &rows.to_device(context.device)),
-        counts: reach.index_select(0, &states.to_device(context.device)),
+        counts: stands.ahead(&grid, &reach),
     };
     // The value policy is asked in the first state alone, and nobody in the last.
-    let states = |samples: i64| match which {
-        Policy::Value => Tensor::zeros([samples], (Kind::Int64, Device::Cpu)),
-        _ => Tensor::randint((grid.len() as i64 - 1).max(1), [samples], (Kind::Int64, Device::Cpu)),
+    let stand = |samples: &Samples, rows: &Tensor| match which {
+        Policy::Value => Stands::first(&grid, rows.size()[0], context.missing(samples, rows)),
+        _ => Stands::anywhere(&grid, rows.size()[0], context.lacking(samples, rows)),
     };
     let draw = |samples: i64| learned.index_select(0, &Tensor::randint(half, [samples], (Kind::Int64, Device::Cpu)));
     // The same states after every epoch, so that the scores can be compared.
-    let judged_states = states(half);
-    quality.standardise(&ask(&valid, &draw(STANDARD), &states(STANDARD)).known);
+    let judged_stands = stand(&context.valid, &judged);
+    let standard = draw(STANDARD);
+    quality.standardise(&ask(&valid, &standard, &stand(&context.valid, &standard)).known);
     quality.set_unit(&valid.quality.index_select(0, &learned.to_device(context.device)));
 
     let step_loss = |step: &Step| {
-        let samples = step.rows.size()[0];
-        let seen = ask(&train, &step.rows, &states(samples));
-        let unseen = ask(&valid, &draw(samples), &states(samples));
+        let seen = ask(&train, &step.rows, &stand(&context.train, &step.rows));
+        let rows = draw(step.rows.size()[0]);
+        let unseen = ask(&valid, &rows, &stand(&context.valid, &rows));
         Ok((seen.loss(quality) + unseen.loss(quality)) / 2.0)
     };
     let validate = || {
-        let value = tch::no_grad(|| ask(&valid, &judged, &judged_states).loss(quality)).double_value(&[]);
+        let value = tch::no_grad(|| ask(&valid, &judged, &judged_stands).loss(quality)).double_value(&[]);
         Ok(Score { value, metrics: [("loss".to_owned(), value)].into() })
     };
     fit(context.network, run, &phase, step_loss, validate)?;
@@ -102,12 +103,80 @@ impl Question {
     }
 }
 
+/// Where samples stand, and what they lack.
+#[derive(Debug)]
+struct Stands {
+    /// By modality, how many blocks beyond the fewest have run, `[samples]` of `i64`.
+    places: Vec<Tensor>,
+    /// By modality, which samples do without it, `[samples]` of `bool`; `None` where none has to.
+    missing: Vec<Option<Tensor>>,
+}
+
+impl Stands {
+    /// The first block of every modality has run that a sample has.
+    fn first(grid: &Grid, samples: i64, missing: Vec<Option<Tensor>>) -> Self {
+        let first = |modality| Tensor::full([samples], 1 - grid.least(modality) as i64, (Kind::Int64, Device::Cpu));
+        let places = (0..missing.len()).map(first).collect();
+        Self { places, missing }.settled(grid)
+    }
+
+    /// Any state but the last, drawn evenly.
+    fn anywhere(grid: &Grid, samples: i64, missing: Vec<Option<Tensor>>) -> Self {
+        let states = Tensor::randint((grid.len() as i64 - 1).max(1), [samples], (Kind::Int64, Device::Cpu));
+        Self { places: places_of(grid, &states), missing }.settled(grid)
+    }
+
+    /// Nothing of a missing modality has run; where that leaves nothing at all, the first block of the others has.
+    fn settled(self, grid: &Grid) -> Self {
+        if self.missing.iter().all(Option::is_none) {
+            return self;
+        }
+        let without = |(places, missing): (&Tensor, &Option<Tensor>)| match missing {
+            Some(missing) => places.masked_fill(missing, 0),
+            None => places.shallow_clone(),
+        };
+        let mut places: Vec<Tensor> = self.places.iter().zip(&self.missing).map(without).collect();
+        if grid.skipped() > 0 {
+            let nothing = Tensor::stack(&places, 0).eq(0).all_dim(0, false);
+            for (places, missing) in places.iter_mut().zip(&self.missing) {
+                let begun = match missing {
+                    Some(missing) => nothing.logical_and(&missing.logical_not()),
+                    None => nothing.shallow_clone(),
+                };
+                *places = places.masked_fill(&begun, 1);
+            }
+        }
+        Self { places, ..self }
+    }
+
+    /// The numbers of the states.
+    fn numbers(&self, grid: &Grid) -> Tensor {
+        let numbers = self.places.iter().zip(grid.places()).fold(None, |numbers: Option<Tensor>, (places, count)| {
+            Some(numbers.map_or_else(|| places.shallow_clone(), |numbers| numbers * count as i64 + places))
+        });
+        numbers.unwrap_or_default() - grid.skipped() as i64
+    }
+
+    /// The states that are still ahead of each sample, or where it is: `[samples, states]` of zeros and ones.
+    fn ahead(&self, grid: &Grid, reach: &Tensor) -> Tensor {
+        let mut ahead = reach.index_select(0, &self.numbers(grid).to_device(reach.device()));
+        for (modality, missing) in self.missing.iter().enumerate() {
+            let Some(missing) = missing else { continue };
+            let takes_part: Vec<bool> =
+                (0..grid.len()).map(|number| grid.state(number).blocks()[modality] > 0).collect();
+            let closed = missing.unsqueeze(1).logical_and(&Tensor::from_slice(&takes_part).unsqueeze(0));
+            ahead = ahead.masked_fill(&closed.to_device(reach.device()), 0.0);
+        }
+        ahead
+    }
+}
+
 /// A data set as a policy learns from it.
 #[derive(Debug)]
 struct Lesson<'a> {
-    /// By modality, `[samples, exits, feature]`.
-    exits: Vec<Features<'a>>,
-    /// By modality, the pooled output of the first block.
+    /// By modality, see [`Context::route_features`].
+    features: Vec<Features<'a>>,
+    /// By modality, see [`stem`].
     stems: Vec<Features<'a>>,
     target: Tensor,
     /// `[samples, states]`: what the answer in each state is worth; for a class, how probable the right one is.
@@ -125,22 +194,23 @@ impl<'a> Lesson<'a> {
         chunk: usize,
         like: Option<(&Lesson<'_>, &Tensor)>,
     ) -> Result<Self> {
-        let exits = context.exit_features(samples, chunk)?;
+        let features = context.route_features(samples, chunk)?;
         let stem = |modality: usize| {
             context.cache.fill(samples.len(), chunk as i64, context.device, |range| {
                 let input = samples.inputs[modality].range(range);
-                pool(&context.network.block(modality, 0, &input, false)).into()
+                let output = context.network.block(modality, 0, &input, false);
+                stem(&N::description().modalities[modality], &output, input.present.as_ref()).into()
             })
         };
         let stems = context.modalities().map(stem).collect::<Result<_>>()?;
         let target = samples.target(&Tensor::arange(samples.len(), (Kind::Int64, Device::Cpu)));
-        let (task, grid) = (context.task(), Grid::of(N::description().modalities));
+        let (task, grid) = (context.task(), context.grid());
         let temperatures = match like {
-            Some((other, rows)) => temperatures(context, &grid, &exits, &other.exits, rows),
+            Some((other, rows)) => temperatures(context, &grid, &features, &other.features, rows),
             None => vec![1.0; grid.len()],
         };
         let each = temperatures.iter().enumerate().map(|(state, temperature)| {
-            let worth = worth(task, &(logits(context, &grid, &exits, state) / *temperature), &target);
+            let worth = worth(task, &(logits(context, &grid, &features, state) / *temperature), &target);
             match (task, like) {
                 (Task::Classification { .. }, _) | (_, None) => worth,
                 (_, Some((other, rows))) => {
@@ -153,31 +223,43 @@ impl<'a> Lesson<'a> {
         });
         let quality = Tensor::stack(&each.collect::<Vec<_>>(), 1);
         let temperatures = Tensor::from_slice(&temperatures).to_kind(Kind::Float).to_device(context.device);
-        Ok(Self { exits, stems, target, quality, temperatures })
+        Ok(Self { features, stems, target, quality, temperatures })
     }
 
     fn stems(&self, rows: &Tensor) -> Vec<Tensor> {
         self.stems.iter().map(|stems| stems.rows(rows).tensor).collect()
     }
 
-    /// What is known by the answers to samples in the states of these numbers.
-    fn posterior<N: Network>(&self, context: &Context<'_, N>, grid: &Grid, rows: &Tensor, states: &Tensor) -> Tensor {
-        let (network, description) = (context.network, N::description());
-        let exits = exits_of(grid, states);
-        let features: Vec<Tensor> = self
-            .exits
-            .iter()
-            .zip(&exits)
-            .map(|(all, exits)| choose(&all.rows(rows).tensor, &exits.to_device(context.device)))
-            .collect();
-        let places = exits.iter().zip(description.modalities);
-        let places: Vec<Tensor> = places.map(|(exits, m)| exits.one_hot(m.exits.len() as i64)).collect();
+    /// As if samples did without the modalities that are `missing`.
+    fn stems_without(&self, rows: &Tensor, missing: &[Option<Tensor>]) -> Vec<Tensor> {
+        let without = |(stems, missing): (Tensor, &Option<Tensor>)| match missing {
+            Some(missing) => stems.masked_fill(&missing.to_device(stems.device()).unsqueeze(1), 0.0),
+            None => stems,
+        };
+        self.stems(rows).into_iter().zip(missing).map(without).collect()
+    }
+
+    /// What is known by the answers to samples where they stand.
+    fn posterior<N: Network>(&self, context: &Context<'_, N>, grid: &Grid, rows: &Tensor, stands: &Stands) -> Tensor {
+        let (network, description, device) = (context.network, N::description(), context.device);
+        let places: Vec<Tensor> = stands.places.iter().map(|places| places.to_device(device)).collect();
+        let features: Vec<Tensor> =
+            self.features.iter().zip(&places).map(|(all, places)| choose(&all.rows(rows).tensor, places)).collect();
+        let exits = description.modalities.iter().enumerate().zip(&stands.places).map(|((m, modality), places)| {
+            let count = modality.exits.len() as i64;
+            let passed_by = 1 - grid.least(m) as i64;
+            places.one_hot(count + passed_by).narrow(1, passed_by, count)
+        });
+        let exits: Vec<Tensor> = exits.collect();
         tch::no_grad(|| {
-            let alone: Vec<Tensor> =
-                features.iter().enumerate().map(|(m, feature)| network.task_head(m, feature)).collect();
-            let places = Tensor::cat(&places, 1).to_kind(Kind::Float).to_device(context.device);
-            let temperatures = self.temperatures.index_select(0, &states.to_device(context.device)).unsqueeze(1);
-            posterior(description, &(network.fuse(&features, false) / temperatures), &alone, &places)
+            let alone = features.iter().zip(&places).enumerate().map(|(m, (feature, places))| {
+                let alone = network.task_head(m, feature);
+                if grid.least(m) == 0 { alone.masked_fill(&places.eq(0).unsqueeze(1), 0.0) } else { alone }
+            });
+            let alone: Vec<Tensor> = alone.collect();
+            let exits = Tensor::cat(&exits, 1).to_kind(Kind::Float).to_device(device);
+            let temperatures = self.temperatures.index_select(0, &stands.numbers(grid).to_device(device)).unsqueeze(1);
+            posterior(description, &(network.fuse(&features, false) / temperatures), &alone, &exits)
         })
     }
 }
@@ -196,21 +278,21 @@ fn worth(task: Task, logits: &Tensor, target: &Tensor) -> Tensor {
     }
 }
 
-/// The exits of the states of these numbers, `[samples]` a modality.
-fn exits_of(grid: &Grid, states: &Tensor) -> Vec<Tensor> {
-    let mut rest = states.shallow_clone();
-    let mut exits: Vec<Tensor> = grid
-        .exits()
+/// How far each modality is beyond its fewest blocks in the states of these numbers, `[samples]` a modality.
+fn places_of(grid: &Grid, states: &Tensor) -> Vec<Tensor> {
+    let mut rest = states + grid.skipped() as i64;
+    let counts: Vec<usize> = grid.places().collect();
+    let mut places: Vec<Tensor> = counts
         .iter()
         .rev()
         .map(|count| {
-            let exit = rest.remainder(*count as i64);
+            let place = rest.remainder(*count as i64);
             rest = rest.divide_scalar_mode(*count as i64, "floor");
-            exit
+            place
         })
         .collect();
-    exits.reverse();
-    exits
+    places.reverse();
+    places
 }
 
 /// Which states lie ahead of which, or are it: `[states, states]` of zeros and ones.
@@ -221,7 +303,7 @@ fn reach(grid: &Grid) -> Tensor {
     Tensor::from_slice(&rows).view([states.len() as i64, states.len() as i64])
 }
 
-/// What each balance of quality and time comes to on the samples at `rows`.
+/// What each balance of quality and time comes to on the validation samples at `rows`.
 fn balances<N: Network>(
     context: &Context<'_, N>,
     lesson: &Lesson<'_>,
@@ -230,9 +312,11 @@ fn balances<N: Network>(
     costs: &Costs,
 ) -> Result<Vec<Balance>> {
     let network = context.network;
-    let features: Vec<Vec<Tensor>> = lesson.exits.iter().map(|all| all.rows(rows).tensor.unbind(1)).collect();
+    let features: Vec<Vec<Tensor>> = lesson.features.iter().map(|all| all.rows(rows).tensor.unbind(1)).collect();
     let stems = lesson.stems(rows);
-    let cached = Cached { network, features: &features, stems: &stems, scores: &[] };
+    let present = |lacking: Option<Tensor>| lacking.map(|lacking| lacking.logical_not().to_device(context.device));
+    let present: Vec<_> = context.lacking(&context.valid, rows).into_iter().map(present).collect();
+    let cached = Cached { network, features: &features, stems: &stems, scores: &[], present: &present };
     let samples = rows.size()[0];
     let inputs = cached.inputs(&Tensor::arange(samples, (Kind::Int64, Device::Cpu)));
     let target = lesson.target.index_select(0, &rows.to_device(context.device));

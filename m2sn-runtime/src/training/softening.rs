@@ -19,7 +19,7 @@ const TEMPERATURES: [f64; 2] = [1.0, 16.0];
 
 /// By what the logits of each route have to be divided for the network to be as sure of `seen` samples as of `unseen` ones.
 ///
-/// Features are `[samples, exits, feature]` a modality; of the unseen samples those at `rows` count. Real values come with
+/// Features are those of [`Context::route_features`]; of the unseen samples those at `rows` count. Real values come with
 /// no probability, and are divided by one.
 pub(super) fn temperatures<N: Network>(
     context: &Context<'_, N>,
@@ -41,14 +41,14 @@ pub(super) fn temperatures<N: Network>(
 pub(super) fn logits<N: Network>(
     context: &Context<'_, N>,
     grid: &Grid,
-    exits: &[Features<'_>],
+    features: &[Features<'_>],
     route: usize,
 ) -> Tensor {
-    let taken = grid.exits_of(route);
-    let samples = exits.first().map_or(0, Features::len);
+    let places = grid.places_of(route);
+    let samples = features.first().map_or(0, Features::len);
     let parts = chunks(samples, CHUNK).map(|range| {
-        let picked = taken.iter().zip(exits);
-        let picked = picked.map(|(exit, all)| all.range(range.clone()).tensor.select(1, *exit as i64));
+        let picked = places.iter().zip(features);
+        let picked = picked.map(|(place, all)| all.range(range.clone()).tensor.select(1, *place as i64));
         tch::no_grad(|| context.network.fuse(&picked.collect::<Vec<_>>(), false))
     });
     Tensor::cat(&parts.collect::<Vec<_>>(), 0)

@@ -17,7 +17,7 @@ use crate::batch::Feature;
 use crate::checkpoint;
 use crate::checkpoint::tensors::Tensors;
 use crate::latency::{Estimate, Fingerprint};
-use crate::network::{Description, Exit, Modality};
+use crate::network::{Description, Exit, Modality, Route as _};
 use crate::plan;
 use crate::plan::{Latency, Method, Optimizer, Policy, Schedule};
 use crate::policy::{Budget, Policies};
@@ -936,11 +936,11 @@ fn learned_policies_answer_within_budgets() {
         let full = crate::routing::full::<Tiny>();
         let mean = |budget| {
             let answer = crate::routing::predict_within(&network, data.input(), policy, budget).unwrap();
-            let total: f64 = answer.routes.iter().map(|route| costs.table().route(&route.0)).sum();
+            let total: f64 = answer.routes.iter().map(|route| costs.table().route(&route.blocks())).sum();
             total / answer.routes.len() as f64
         };
         assert!(mean(Budget::Lambda(10.0)) <= mean(Budget::Lambda(0.0)));
-        let cheapest = costs.table().route(&[0, 0]);
+        let cheapest = costs.table().route(&[1, 1]);
         assert!((mean(Budget::Lambda(10.0)) - cheapest).abs() < 1e-9, "at a forbidding price nobody goes on");
         let within =
             crate::routing::predict_within(&network, data.input(), policy, Budget::AccuracyWithin(0.0)).unwrap();
@@ -949,7 +949,7 @@ fn learned_policies_answer_within_budgets() {
         for limit in [3.0, 5.0, 8.0] {
             let answer =
                 crate::routing::predict_within(&network, data.input(), policy, Budget::Milliseconds(limit)).unwrap();
-            let cost = |route: &TinyRoute| costs.table().route(&route.0);
+            let cost = |route: &TinyRoute| costs.table().route(&route.blocks());
             assert!(answer.routes.iter().all(|route| cost(route) <= limit.max(cheapest)), "{limit}");
             assert!(limit < 5.0 || answer.routes.iter().any(|route| cost(route) > cheapest), "{limit}");
         }
@@ -958,7 +958,7 @@ fn learned_policies_answer_within_budgets() {
         let answer = crate::routing::predict_within(&network, data.input(), policy, each).unwrap();
         let free = crate::routing::predict_within(&network, data.input(), policy, Budget::Lambda(0.0)).unwrap();
         for (row, route) in answer.routes.iter().enumerate() {
-            assert_eq!(*route, if row % 2 == 0 { TinyRoute([0, 0]) } else { free.routes[row] });
+            assert_eq!(*route, if row % 2 == 0 { TinyRoute::at([0, 0]) } else { free.routes[row] });
         }
     }
 }

@@ -193,9 +193,10 @@ pub(super) fn model(
     let names = spec.modalities.0.iter().map(|(name, _)| name.clone());
     let embed = Ordered(names.zip(specs).collect());
     let spec::Navigator { policy, price, latency, temperature, soften, .. } = spec.navigator;
-    // To take no part is one more way through a modality that may be missing.
+    // To take no part is one more way through a modality that may be missing, but not through all of them at once.
     let ways = modalities.iter().map(|modality| modality.exits.len() as u64 + u64::from(modality.may_be_missing()));
-    let routes = ways.fold(1, u64::saturating_mul);
+    let without_any = u64::from(modalities.iter().all(Modality::may_be_missing));
+    let routes = ways.fold(1, u64::saturating_mul) - without_any;
     if policy != spec::Policy::Paper && routes > MOST_ROUTES {
         errors
             .error(

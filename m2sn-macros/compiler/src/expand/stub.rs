@@ -101,6 +101,8 @@ pub(crate) fn stub(sketch: &Sketch, context: &Context) -> TokenStream {
             fn description() -> &'static #krate::network::Description { #never }
             fn plan() -> #krate::plan::Plan { #never }
             fn variables(&self) -> &#krate::tch::nn::VarStore { #never }
+            fn policies(&self) -> &#krate::policy::Policies { #never }
+            fn policies_mut(&mut self) -> &mut #krate::policy::Policies { #never }
             fn block(&self, _: usize, _: usize, _: &#krate::batch::Feature, _: bool) -> #krate::batch::Feature { #never }
             fn shortcut(&self, _: usize, _: usize, _: &#krate::batch::Feature, _: bool) -> #krate::tch::Tensor { #never }
             fn task_head(&self, _: usize, _: &#krate::tch::Tensor) -> #krate::tch::Tensor { #never }

@@ -18,7 +18,7 @@ fn every_candidate_is_timed_on_every_sample() {
     let data = samples(12, 1).unwrap().train;
     let mut candidates = Candidate::alone(&network);
     candidates.push(Candidate::new("late fusion", &network, Way::LateFusion));
-    candidates.push(Candidate::new("fixed", &network, Way::Fixed(TinyRoute([0, 1]))));
+    candidates.push(Candidate::new("fixed", &network, Way::Fixed(TinyRoute::at([0, 1]))));
     candidates.push(Candidate::new("navigator", &network, Way::Navigator));
     let timings = measure(&candidates, &data, &Settings { samples: 7, repetitions: 3, warm_up: 2 }).unwrap();
     assert_eq!(timings.samples(), 7);
@@ -228,7 +228,7 @@ impl Network for Heavy {
 fn the_same_under_two_names_by_the_clock() {
     let (x, y) = (Heavy::new(Device::Cpu).unwrap(), Heavy::new(Device::Cpu).unwrap());
     let data = samples(200, 1).unwrap().train;
-    let (full, short) = (Way::LateFusion, Way::Fixed(TinyRoute([0, 0])));
+    let (full, short) = (Way::LateFusion, Way::Fixed(TinyRoute::at([0, 0])));
     let layouts: [&[(&str, &Heavy, Way<TinyRoute>)]; 5] = [
         &[("x", &x, full), ("a", &x, short), ("y", &y, full), ("b", &x, short)],
         &[("y", &y, full), ("b", &x, short), ("x", &x, full), ("a", &x, short)],

@@ -11,7 +11,7 @@ use tch::{Kind, Tensor};
 use super::prediction::{self, Prediction};
 use super::{predict_with, predict_within, routes};
 use crate::latency;
-use crate::network::{Description, Input, Network, Route, check_inputs, exit_features};
+use crate::network::{Description, Input, Network, Route, check_inputs, route_features};
 use crate::plan;
 use crate::policy::{Budget, Grid, Move, Paper, Policy, State, achieved};
 use crate::{Error, Result};
@@ -110,7 +110,7 @@ pub fn explain<N: Network>(
     let _no_grad = tch::no_grad_guard();
 
     let features: Vec<Vec<Tensor>> =
-        inputs.iter().enumerate().map(|(modality, input)| exit_features(network, modality, input, false)).collect();
+        inputs.iter().enumerate().map(|(modality, input)| route_features(network, modality, input)).collect();
     let answers = Answers { network, features, target };
     let timed = match decider {
         Decider::Paper => predict_with(network, input, &Paper)?,
@@ -127,7 +127,7 @@ pub fn explain<N: Network>(
             "the clock decides: when the sample was timed, it left by {other}, and when it was watched, by {route}"
         ));
     }
-    let prediction = answers.at(&route.exits())?.0;
+    let prediction = answers.after(&route.blocks())?.0;
     Ok(Explanation {
         model: description.name.into(),
         policy: decider.name().into(),
@@ -137,7 +137,7 @@ pub fn explain<N: Network>(
         milliseconds: timed.milliseconds,
         expected: costs.map(|costs| costs.journey(&journey.looks, &journey.end).expected),
         steps: answers.steps(&journey)?,
-        modalities: answers.modalities(&journey, &route.exits())?,
+        modalities: answers.modalities(&journey, &route.blocks())?,
         routes: answers.routes(&journey)?,
         warnings,
     })
@@ -147,17 +147,18 @@ pub fn explain<N: Network>(
 #[derive(Debug)]
 struct Answers<'a, N> {
     network: &'a N,
-    /// By modality and exit, `[1, feature]`.
+    /// By modality, see [`route_features`]; `[1, feature]`.
     features: Vec<Vec<Tensor>>,
     target: Option<&'a Tensor>,
 }
 
 impl<N: Network> Answers<'_, N> {
-    /// The answer by these exits, and its quality where there is a target.
-    fn at(&self, exits: &[usize]) -> Result<(Prediction, Option<f64>)> {
-        let task = N::description().task;
+    /// The answer after so many blocks, and its quality where there is a target.
+    fn after(&self, blocks: &[usize]) -> Result<(Prediction, Option<f64>)> {
+        let Description { task, modalities, .. } = *N::description();
+        let each = modalities.iter().zip(&self.features).zip(blocks);
         let picked: Vec<Tensor> =
-            exits.iter().zip(&self.features).map(|(exit, features)| features[*exit].shallow_clone()).collect();
+            each.map(|((m, features), blocks)| features[blocks - m.least_blocks()].shallow_clone()).collect();
         let logits = self.network.fuse(&picked, false);
         let prediction = Prediction::of(task, &logits)?.swap_remove(0);
         let quality = |target: &Tensor| achieved(task, &logits, &target.to_device(logits.device())).double_value(&[0]);
@@ -179,9 +180,9 @@ impl<N: Network> Answers<'_, N> {
                 expected: weighing.price.expected,
                 for_want_of_time: weighing.for_want_of_time,
             });
-            let (prediction, real) = match stop.state.exits() {
-                Some(exits) => self.at(&exits).map(|(prediction, real)| (Some(prediction), real))?,
-                None => (None, None),
+            let (prediction, real) = match stop.state.can_leave() {
+                true => self.after(stop.state.blocks()).map(|(prediction, real)| (Some(prediction), real))?,
+                false => (None, None),
             };
             steps.push(ExplainedStep {
                 state: name(description, &stop.state),
@@ -213,10 +214,10 @@ impl<N: Network> Answers<'_, N> {
             };
             let mut exits = Vec::new();
             for (e, exit) in modality.exits.iter().enumerate() {
-                let alone = self.network.task_head(m, &self.features[m][e]);
+                let alone = self.network.task_head(m, &self.features[m][e + 1 - modality.least_blocks()]);
                 exits.push(ExplainedExit {
                     name: exit.name.into(),
-                    taken: taken[m] == e,
+                    taken: taken[m] == e + 1,
                     score: scores.get(e).copied(),
                     probability: probabilities.get(e).copied(),
                     prediction: Prediction::of(description.task, &alone)?.swap_remove(0),
@@ -235,15 +236,15 @@ impl<N: Network> Answers<'_, N> {
         let first = journey.stops.iter().find_map(|stop| stop.weighing.as_ref());
         let table = self.network.policies().costs().ok().map(|costs| costs.table());
         let explained = |(number, route): (usize, N::Route)| {
-            let exits = route.exits();
-            let (prediction, real) = self.at(&exits)?;
+            let blocks = route.blocks();
+            let (prediction, real) = self.after(&blocks)?;
             Ok(ExplainedRoute {
                 route: route.to_string(),
-                blocks: State::at(&exits).blocks().into(),
+                expected: table.map(|table| table.route(&blocks)),
                 prediction,
                 predicted: first.and_then(|weighing| weighing.qualities.get(number).copied()),
                 real,
-                expected: table.map(|table| table.route(&exits)),
+                blocks,
             })
         };
         routes::all::<N>().enumerate().map(explained).collect()

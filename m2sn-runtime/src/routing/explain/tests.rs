@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::latency::{Fingerprint, Table};
+use crate::parts::stem;
 use crate::policy::{Budgets, Fixed, Value};
 use crate::routing::{Answer, all, predict, predict_by};
 use crate::tiny::{Tiny, TinyInput, TinyRoute, samples, table};
@@ -34,27 +35,27 @@ fn input() -> TinyInput {
 }
 
 fn route(step: &ExplainedStep) -> TinyRoute {
-    TinyRoute([step.blocks[0] - 1, step.blocks[1] - 1])
+    TinyRoute::at([step.blocks[0] - 1, step.blocks[1] - 1])
 }
 
 /// What a policy expects of every answer in a state in which it looks.
 fn qualities(network: &Tiny, policy: plan::Policy, input: &TinyInput, at: TinyRoute) -> Vec<f64> {
-    let policies = network.policies();
+    let (policies, modalities) = (network.policies(), Tiny::description().modalities);
     let features: Vec<Vec<Tensor>> =
-        input.features().iter().enumerate().map(|(m, input)| exit_features(network, m, input, false)).collect();
+        input.features().iter().enumerate().map(|(m, input)| route_features(network, m, input)).collect();
     if policy == plan::Policy::Value {
         let stems: Vec<Tensor> = input
             .features()
             .iter()
             .enumerate()
-            .map(|(m, input)| crate::parts::pool(&network.block(m, 0, input, false)))
+            .map(|(m, input)| stem(&modalities[m], &network.block(m, 0, input, false), None))
             .collect();
         let frozen = policies.value().unwrap().quality.frozen().unwrap();
         return Value::qualities(&frozen, &stems).unwrap().swap_remove(0);
     }
-    let features: Vec<Tensor> = (0..2).map(|m| features[m][at.0[m]].shallow_clone()).collect();
+    let features: Vec<Tensor> = (0..2).map(|m| features[m][at.exits()[m]].shallow_clone()).collect();
     let alone: Vec<Tensor> = (0..2).map(|m| network.task_head(m, &features[m])).collect();
-    let state = State::at(&at.0);
+    let state = State::of(&at.blocks());
     let sequential = policies.sequential().unwrap();
     let frozen = sequential.quality.frozen().unwrap();
     sequential.qualities(&frozen, &state, &network.fuse(&features, false), &alone).unwrap().swap_remove(0)
@@ -103,9 +104,9 @@ fn what_is_said_on_the_way_is_what_independent_calls_say() {
             let answer = |route| predict_by(&network, &input, route).unwrap();
             let real = |answer: &Answer<TinyRoute>| f64::from(u8::from(answer.classes().unwrap() == [1]));
 
-            let number = |route: TinyRoute| route.0[0] * 3 + route.0[1];
+            let number = |route: TinyRoute| route.exits()[0] * 3 + route.exits()[1];
             let close = |left: f64, right: f64| (left - right).abs() < 1e-5;
-            let mut looked = TinyRoute([0, 0]);
+            let mut looked = TinyRoute::at([0, 0]);
             for step in &explanation.steps[2..] {
                 let here = route(step);
                 let answer = answer(here);
@@ -116,7 +117,7 @@ fn what_is_said_on_the_way_is_what_independent_calls_say() {
                     let goes = all::<Tiny>().find(|route| route.to_string() == goal.state).unwrap();
                     let expected = qualities(&network, policy, &input, here)[number(goes)];
                     assert!(close(goal.predicted.unwrap(), expected));
-                    let (from, to) = (State::at(&here.0), State::at(&goes.0));
+                    let (from, to) = (State::of(&here.blocks()), State::of(&goes.blocks()));
                     let price = match policy {
                         plan::Policy::Value => costs.direct(&from, &to),
                         _ => costs.watched(&from, &to),
@@ -130,7 +131,7 @@ fn what_is_said_on_the_way_is_what_independent_calls_say() {
                 assert!(close(step.predicted.unwrap(), expected));
             }
 
-            let first = qualities(&network, policy, &input, TinyRoute([0, 0]));
+            let first = qualities(&network, policy, &input, TinyRoute::at([0, 0]));
             assert_eq!(explanation.routes.len(), 9);
             for ((number, route), explained) in all::<Tiny>().enumerate().zip(&explanation.routes) {
                 assert_eq!(explained.route, route.to_string());
@@ -138,7 +139,7 @@ fn what_is_said_on_the_way_is_what_independent_calls_say() {
                 assert_eq!(vec![explained.prediction.clone()], answer.predictions().unwrap());
                 assert_eq!(
                     (explained.real, explained.expected),
-                    (Some(real(&answer)), Some(costs.table().route(&route.0)))
+                    (Some(real(&answer)), Some(costs.table().route(&route.blocks())))
                 );
                 assert!(close(explained.predicted.unwrap(), first[number]));
             }
@@ -159,7 +160,7 @@ fn the_navigator_decides_at_once() {
     assert_eq!(first.next, ExplainedMove::Finish(explanation.route.clone()));
     assert_eq!((route(last), &last.next), (answer.routes[0], &ExplainedMove::Stop));
     assert_eq!((first.milliseconds > 0.0, last.milliseconds > first.milliseconds), (true, true));
-    for (modality, taken) in explanation.modalities.iter().zip(answer.routes[0].0) {
+    for (modality, taken) in explanation.modalities.iter().zip(answer.routes[0].exits()) {
         let total: f64 = modality.exits.iter().filter_map(|exit| exit.probability).sum();
         assert!((total - 1.0).abs() < 1e-6);
         for (index, exit) in modality.exits.iter().enumerate() {
@@ -172,7 +173,7 @@ fn the_navigator_decides_at_once() {
 
 #[test]
 fn any_policy_is_explained() {
-    let policy = Fixed(State::at(&[0, 2]));
+    let policy = Fixed(State::of(&[1, 3]));
     let explanation = explain(&fresh(), &input(), Decider::Other(&policy), None).unwrap();
     assert_eq!(
         explanation.steps.iter().map(|step| &*step.state).collect::<Vec<_>>(),

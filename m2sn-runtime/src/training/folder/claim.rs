@@ -17,10 +17,13 @@ pub(super) fn fingerprints<N: Network>(splits: &Splits<N::Input>) -> Result<Valu
     let of = |dataset: &Dataset<N::Input>| -> Result<Value> {
         let mut tensors = serde_json::Map::new();
         let features = dataset.input().features();
-        for (modality, Feature { tensor, mask }) in N::description().modalities.iter().zip(&features) {
+        for (modality, Feature { tensor, mask, present }) in N::description().modalities.iter().zip(&features) {
             tensors.insert(modality.name.into(), sha256_of(tensor)?.into());
             if let Some(mask) = mask {
                 tensors.insert(format!("mask of {}", modality.name), sha256_of(mask)?.into());
+            }
+            if let Some(present) = present {
+                tensors.insert(format!("present samples of {}", modality.name), sha256_of(present)?.into());
             }
         }
         let target = sha256_of(dataset.target())?;
