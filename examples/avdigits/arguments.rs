@@ -26,6 +26,10 @@ pub(crate) struct Arguments {
     #[arg(long)]
     pub(crate) wide: bool,
 
+    /// Takes the network of `specs/avdigits_missing.yaml`, which can do without the picture or the sound
+    #[arg(long, conflicts_with = "wide")]
+    pub(crate) missing: bool,
+
     /// Trains the paper's navigator for five more λ, to be compared with the one training of a learned policy
     #[arg(long)]
     pub(crate) lambdas: bool,
@@ -64,6 +68,9 @@ Examples:
   # Handwritten and spoken digits; half of the images are reduced, all sounds are noisy
   cargo run --release --example avdigits -- --data DIR
 
+  # A network that can do without a modality
+  cargo run --release --example avdigits -- --data DIR --missing
+
   # Clean images, five seeds
   cargo run --release --example avdigits -- --data DIR --image clean --seeds 5
 
@@ -78,9 +85,13 @@ impl Arguments {
                 Some(_) => format!("{:?}-{:?}", self.image, self.audio).to_lowercase(),
                 None => "synthetic".into(),
             };
-            let wide = if self.wide { "-wide" } else { "" };
+            let network = match (self.wide, self.missing) {
+                (true, _) => "-wide",
+                (_, true) => "-missing",
+                _ => "",
+            };
             let quick = if self.quick { "-quick" } else { "" };
-            PathBuf::from(format!("runs/avdigits{wide}-{data}{quick}"))
+            PathBuf::from(format!("runs/avdigits{network}-{data}{quick}"))
         })
     }
 
@@ -114,6 +125,7 @@ mod tests {
         assert_eq!(folder("avdigits --data d --image clean"), PathBuf::from("runs/avdigits-clean-noisy"));
         assert_eq!(folder("avdigits --data d --quick"), PathBuf::from("runs/avdigits-mix-noisy-quick"));
         assert_eq!(folder("avdigits --wide"), PathBuf::from("runs/avdigits-wide-synthetic"));
+        assert_eq!(folder("avdigits --missing --quick"), PathBuf::from("runs/avdigits-missing-synthetic-quick"));
         assert_eq!(folder("avdigits --run here"), PathBuf::from("here"));
     }
 }

@@ -11,6 +11,7 @@
 mod arguments;
 mod digits;
 mod interrupt;
+mod missing;
 #[path = "../program/mod.rs"]
 mod program;
 mod recorded;
@@ -44,6 +45,11 @@ pub struct AvDigits;
 #[m2sn_model("specs/avdigits_wide.yaml")]
 #[derive(Debug)]
 pub struct AvDigitsWide;
+
+/// The same network, but that it can do without either modality.
+#[m2sn_model("specs/avdigits_missing.yaml")]
+#[derive(Debug)]
+pub struct AvDigitsMissing;
 
 /// The λ of `--lambdas`, as ratios: the range that the paper finds useful.
 const RATIOS: [f64; 5] = [0.05, 0.1, 0.3, 0.5, 1.0];
@@ -89,10 +95,12 @@ fn study(arguments: &Arguments, seed: u64, folder: &Path) -> Result<Study> {
         ratios: if arguments.lambdas { &RATIOS } else { &[] },
         folder: &folder,
     };
-    let study = match arguments.wide {
-        // With more threads these small encoders take longer.
-        false => study::run::<AvDigits>(&arguments.data_in_words(), &splits, &settings(AvDigits::plan(), 1)),
-        true => study::run::<AvDigitsWide>(&arguments.data_in_words(), &splits, &settings(AvDigitsWide::plan(), cores)),
+    let data = arguments.data_in_words();
+    // With more threads small encoders take longer.
+    let study = match (arguments.wide, arguments.missing) {
+        (true, _) => study::run::<AvDigitsWide>(&data, &splits, &settings(AvDigitsWide::plan(), cores)),
+        (_, true) => study::run::<AvDigitsMissing>(&data, &splits, &settings(AvDigitsMissing::plan(), 1)),
+        _ => study::run::<AvDigits>(&data, &splits, &settings(AvDigits::plan(), 1)),
     }?;
     say(&format!("done after {:.0} s", start.elapsed().as_secs_f64()));
     Ok(study)

@@ -9,6 +9,7 @@ use m2sn::plan::Policy;
 use m2sn::{Error, Result};
 use serde::Serialize;
 
+use crate::missing::Lacking;
 use crate::study::{Group, Study};
 
 /// The outcome of all seeds.
@@ -65,6 +66,11 @@ impl fmt::Display for Results {
             writeln!(f, "In batches, whose samples part:\n\n{}", Batches(&study.batches))?;
             writeln!(f, "The sequential policy by difficulty:\n")?;
             write_groups(f, &study.groups)?;
+            writeln!(
+                f,
+                "\nWhere a modality is missing, or zeros stand for it in a network that was not trained to do without:\n"
+            )?;
+            write_lacking(f, &study.lacking)?;
             let file = study.latency_file.display();
             writeln!(
                 f,
@@ -102,6 +108,16 @@ fn write_groups(f: &mut fmt::Formatter<'_>, groups: &[Group]) -> fmt::Result {
     for Group { image, sound, samples, late_fusion_accuracy, accuracy, ratio } in groups {
         let scores = format!("{late_fusion_accuracy:>11.4} | {accuracy:>10.4} | {ratio:>13.3}");
         writeln!(f, "| {image:<5} | {sound:<5} | {samples:>7} | {scores} |")?;
+    }
+    Ok(())
+}
+
+fn write_lacking(f: &mut fmt::Formatter<'_>, lacking: &[Lacking]) -> fmt::Result {
+    writeln!(f, "| missing                        | best alone     | late fusion | sequential | ratio of time |")?;
+    writeln!(f, "|--------------------------------|----------------|------------:|-----------:|--------------:|")?;
+    for Lacking { what, alone, by, late_fusion, sequential, ratio } in lacking {
+        let best = format!("{alone:.4}, {by}");
+        writeln!(f, "| {what:<30} | {best:<14} | {late_fusion:>11.4} | {sequential:>10.4} | {ratio:>13.3} |")?;
     }
     Ok(())
 }

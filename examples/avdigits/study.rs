@@ -16,6 +16,7 @@ use m2sn::{Device, Error, Result, checkpoint, data, routing};
 use serde::Serialize;
 
 use crate::digits::{Digits, Splits};
+use crate::missing::{Lacking, lacking};
 use crate::program::say;
 
 /// What one seed has shown.
@@ -34,6 +35,8 @@ pub(crate) struct Study {
     pub(crate) deadlines: Vec<Deadline>,
     /// What routing in batches costs.
     pub(crate) batches: Vec<Batched>,
+    /// What becomes of samples that lack a modality.
+    pub(crate) lacking: Vec<Lacking>,
     /// What each route would do if every sample took it, the cheapest first.
     pub(crate) fixed_routes: Vec<FixedRoute>,
     /// What the navigator learnt from: what the parts of the network cost on this machine.
@@ -163,6 +166,7 @@ pub(crate) fn run<N: Network>(
         calibrations,
         deadlines,
         batches,
+        lacking: lacking(&pretrained, &model, &test, budget)?,
         fixed_routes: fixed_routes(&on_valid, &on_test, &table)?,
         latency: table,
         latency_file: kept,

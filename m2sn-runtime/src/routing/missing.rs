@@ -92,7 +92,8 @@ fn a_stand_in_takes_the_place_of_what_is_missing() {
 fn batches_are_answered_as_their_samples_alone() {
     let (network, data) = trained();
     let input = data.valid.input();
-    let policies: [&dyn Fn(&TinyInput) -> Answer<TinyRoute>; 4] = [
+    type Predict<'a> = &'a dyn Fn(&TinyInput) -> Answer<TinyRoute>;
+    let policies: [Predict<'_>; 4] = [
         &|input| predict_with(&network, input, &Paper).unwrap(),
         &|input| predict_by(&network, input, TinyRoute::at([2, 2])).unwrap(),
         &|input| predict_within(&network, input, Named::Value, Budget::Price(0.1)).unwrap(),
