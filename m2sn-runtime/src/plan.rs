@@ -178,6 +178,10 @@ impl Plan {
     /// # Errors
     /// [`Error::Invalid`] names the first value that cannot be used, as the spec does.
     pub fn check(&self) -> Result<()> {
+        if self.shortcuts.method != Method::Joint {
+            let expected = "at least 1 where the shortcuts' method is not `joint`";
+            require(self.pretrain.epochs >= 1, "training.pretrain.epochs", expected, self.pretrain.epochs)?;
+        }
         self.pretrain.check("training.pretrain")?;
         self.shortcuts.stage.check("training.shortcuts")?;
         self.fusion.check("training.fusion")?;

@@ -47,8 +47,8 @@ pub(super) struct Score {
 /// Trains the parts of a phase and leaves them as they were after the epoch of the best validation score.
 ///
 /// `loss` gives the loss of a mini-batch, a scalar, and `validate` the score after an epoch.
-/// A phase whose parts have no parameters is passed over, as is one that an earlier, interrupted run has finished;
-/// one that it has begun goes on where it stopped.
+/// A phase that has no epochs is passed over and leaves no report; so is one whose parts have no parameters, or that an
+/// earlier, interrupted run has finished. One that such a run has begun goes on where it stopped.
 ///
 /// # Errors
 /// [`Error::Invalid`] where a loss is not finite; [`Error::Stopped`] by the observer; [`Error::Io`] where the run

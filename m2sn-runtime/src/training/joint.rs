@@ -1,6 +1,6 @@
 //! The joint method, a third one beside the two of Section IV-A: everything learns together, from a loss at every exit.
 //!
-//! From the pre-trained parameters on, encoders, shortcuts, task heads and fusion with head learn from
+//! Encoders, shortcuts, task heads and fusion with head learn from
 //!
 //! ```text
 //! L = L(full) + ½ L(random) + ¼ Σ over modalities and exits of depth · L(exit)
@@ -8,8 +8,11 @@
 //!
 //! where `full` is late fusion, `random` fuses the exits of a route that is drawn anew for each sample, and an exit's own
 //! loss is that of its feature through the task head of its modality, weighted by the share of the blocks before it.
-//! Early exits weigh less because their blocks serve the later ones too. The weights are, but for rounding, those of an
-//! experiment that trained so from the start, without pre-training: late fusion gained by it, and every exit was better
+//! Early exits weigh less because their blocks serve the later ones too.
+//!
+//! All begin with the pre-trained parameters, or, where pre-training has no epochs, with those that were drawn: no part has
+//! to be good before the others learn, since the loss counts them all from the first step on. The weights are, but for
+//! rounding, those of an experiment that trained so from the start: late fusion gained by it, and every exit was better
 //! than by integral training.
 
 use tch::Tensor;

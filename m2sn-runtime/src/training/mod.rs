@@ -120,7 +120,8 @@ impl Trainer {
         Ok(report)
     }
 
-    /// Runs the first stage: late fusion and the uni-modal networks.
+    /// Runs the first stage: late fusion and the uni-modal networks. Where it has no epochs it leaves the network as it is,
+    /// and in the run folder says with which parameters the others began.
     ///
     /// # Errors
     /// As [`Trainer::train`].

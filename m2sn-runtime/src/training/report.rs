@@ -23,7 +23,8 @@ impl Report {
 pub struct StageReport {
     /// The name of the stage: `pretrain`, `shortcuts`, `fusion` or `navigator`.
     pub stage: String,
-    /// The phases in their order: one, or for shortcuts one for each part that is trained on its own.
+    /// The phases in their order: one, or for shortcuts one for each part that is trained on its own; none where the stage
+    /// has no epochs.
     pub phases: Vec<PhaseReport>,
     /// The time that the stage took, interruptions left out.
     pub seconds: f64,

@@ -295,6 +295,53 @@ fn a_trained_network_reads_what_an_untrained_one_does_not() {
     });
 }
 
+#[test]
+fn joint_training_can_begin_with_drawn_parameters() {
+    alone("joint_training_can_begin_with_drawn_parameters", || {
+        let mut plan = Tiny::plan();
+        plan.shortcuts.method = Method::Joint;
+        for stage in [&mut plan.shortcuts.stage, &mut plan.fusion, &mut plan.navigator.stage] {
+            stage.epochs = 20;
+        }
+        plan.pretrain.epochs = 0;
+        let folder = tempfile::tempdir().unwrap();
+        let (data, silent, mut network_here) = (data(), &mut Progress::silent(), network(1));
+        let trainer = trainer(plan.clone()).folder(folder.path());
+
+        let start = values(&network_here);
+        let report = trainer.pretrain(&mut network_here, &data, silent).unwrap();
+        assert_eq!((values(&network_here), report.phases.len()), (start, 0), "nothing has learned yet");
+        // The stage is one that is done all the same: it says with which parameters the run began.
+        let error = refusal(folder.path(), trainer.shortcuts(&mut network(2), &data, silent));
+        assert!(error.contains("load `folder/pretrain` before stage `shortcuts`"), "{error}");
+        checkpoint::load(&mut network(2), folder.path().join("pretrain")).unwrap();
+
+        let stop = |epoch: &Epoch| if epoch.epoch == 10 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+        trainer.train(&mut network_here, &data, &mut Progress::silent().observed(stop)).unwrap_err();
+        let mut resumed = network(1);
+        let report = trainer.train(&mut resumed, &data, silent).unwrap();
+        let phases: Vec<_> = report.stages.iter().flat_map(|stage| &stage.phases).collect();
+        let names: Vec<_> = phases.iter().map(|phase| phase.phase.as_str()).collect();
+        assert_eq!(names, ["shortcuts/joint", "fusion", "navigator"]);
+        let (first, last) = losses(phases[0]);
+        assert!(last < 0.7 * first, "{first} to {last}");
+        let logits = crate::routing::predict(&resumed, data.valid.input()).unwrap().logits;
+        let right = logits.argmax(1, false).eq_tensor(data.valid.target()).to_kind(tch::Kind::Float);
+        let accuracy = right.mean(tch::Kind::Float).double_value(&[]);
+        // Chance is a third.
+        assert!(accuracy > 0.8, "{accuracy}");
+
+        // The other methods take what pre-training has left as it is, so there has to be some.
+        for method in [Method::Integral, Method::Peripheral] {
+            plan.shortcuts.method = method;
+            let error = Trainer::new(plan.clone()).train(&mut network(1), &data, silent).unwrap_err().to_string();
+            let expected = "plan, `training.pretrain.epochs`: expected at least 1 where the shortcuts' method is not \
+                            `joint`, found 0";
+            assert!(error.ends_with(expected), "{error}");
+        }
+    });
+}
+
 /// What the navigator's best epoch measured.
 fn navigate(latency: Latency) -> (Epoch, Option<f64>) {
     thread_local! {
@@ -378,11 +425,12 @@ fn without_seconds(mut report: Report) -> Report {
 #[test]
 fn an_interrupted_training_ends_as_an_uninterrupted_one() {
     alone("an_interrupted_training_ends_as_an_uninterrupted_one", || {
-        for (method, patience, every, policy) in [
-            (Method::Integral, None, 1, Policy::Paper),
-            (Method::Integral, Some(1), 3, Policy::Paper),
-            (Method::Peripheral, None, 2, Policy::Value),
-            (Method::Joint, None, 2, Policy::Sequential),
+        for (method, pretrain, patience, every, policy) in [
+            (Method::Integral, 3, None, 1, Policy::Paper),
+            (Method::Integral, 3, Some(1), 3, Policy::Paper),
+            (Method::Peripheral, 3, None, 2, Policy::Value),
+            (Method::Joint, 3, None, 2, Policy::Sequential),
+            (Method::Joint, 0, None, 1, Policy::Paper),
         ] {
             let mut plan = Tiny::plan();
             plan.navigator.policy = policy;
@@ -392,6 +440,7 @@ fn an_interrupted_training_ends_as_an_uninterrupted_one() {
             for stage in [&mut plan.pretrain, &mut plan.shortcuts.stage, &mut plan.fusion, &mut plan.navigator.stage] {
                 stage.epochs = 3;
             }
+            plan.pretrain.epochs = pretrain;
             let data = data();
             let mut straight = network(1);
             let report = trainer(plan.clone()).train(&mut straight, &data, &mut Progress::silent()).unwrap();
@@ -410,7 +459,7 @@ fn an_interrupted_training_ends_as_an_uninterrupted_one() {
                 }
             };
             let (found, found_report) = interrupted(&resumed, &data, every, spoil);
-            assert_eq!(found, values(&straight), "{method:?}, stopped after every {every} epochs");
+            assert_eq!(found, values(&straight), "{method:?} after {pretrain}, stopped after every {every} epochs");
             assert_eq!(without_seconds(found_report.clone()), without_seconds(report));
 
             let lines = std::fs::read_to_string(path.join("metrics.jsonl")).unwrap();

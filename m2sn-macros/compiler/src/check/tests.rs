@@ -146,6 +146,27 @@ fn later_stages_take_over_what_they_do_not_say() {
 }
 
 #[test]
+fn joint_training_needs_no_pretraining() {
+    let text = |method: &str| {
+        small(&format!("training: {{ pretrain: {{ epochs: 0, batch: 8 }}, shortcuts: {{ method: {method} }} }}\n"))
+    };
+    let checked = check(&text("joint"), "small.yaml", None).expect("a sound spec");
+    let training = &checked.model.training;
+    assert_eq!((training.pretrain.epochs, training.shortcuts.stage.epochs, training.fusion.epochs), (0, 5, 5));
+    assert_eq!(training.shortcuts.stage.batch, 8, "what `pretrain` says holds for the others all the same");
+    let again = check(&checked.model.resolved, "resolved.yaml", None).expect("the resolved spec is sound").model;
+    assert_eq!(*training, again.training);
+
+    for method in ["integral", "peripheral"] {
+        let faults = check(&text(method), "small.yaml", None).unwrap_err();
+        let messages: Vec<_> = faults.iter().map(|fault| fault.message.as_str()).collect();
+        assert_eq!(messages, ["`epochs` is 0"], "{method}");
+    }
+    let later = text("joint").replace("method: joint", "method: joint, epochs: 0");
+    assert!(check(&later, "small.yaml", None).is_err(), "the joint phase itself has to train");
+}
+
+#[test]
 fn a_section_without_entries_is_one_that_is_left_out() {
     let whole = check(&small(""), "small.yaml", None).expect("a sound spec").model.resolved;
     for section in [

@@ -1,7 +1,7 @@
 use crate::layer::size;
 use crate::place::Place;
 use crate::report::Errors;
-use crate::spec::{Optimizer, Schedule, Stage, Training};
+use crate::spec::{Method, Optimizer, Schedule, Stage, Training};
 
 pub(super) fn check(training: &Training, place: &Place, errors: &mut Errors) {
     let Training { seed, pretrain, shortcuts, fusion, navigator } = training;
@@ -9,15 +9,33 @@ pub(super) fn check(training: &Training, place: &Place, errors: &mut Errors) {
         errors.error(&place.key("seed"), format!("the seed {seed} is out of range")).help("write at most 2^63 - 1");
     }
     // What a stage takes from `pretrain` is checked there alone.
+    pretrain_epochs(pretrain.epochs, shortcuts.method, &place.key("pretrain").key("epochs"), errors);
     stage(pretrain, None, &place.key("pretrain"), errors);
     for (name, later) in [("shortcuts", &shortcuts.stage), ("fusion", fusion), ("navigator", navigator)] {
+        size(later.epochs, "epochs", &place.key(name).key("epochs"), errors);
         stage(later, Some(pretrain), &place.key(name), errors);
     }
 }
 
+/// Pre-training can be left out where everything learns together later on.
+fn pretrain_epochs(epochs: u64, method: Method, place: &Place, errors: &mut Errors) {
+    match (epochs, method) {
+        (0, Method::Joint) => {}
+        (0, Method::Integral | Method::Peripheral) => {
+            errors.error(place, "`epochs` is 0").help(
+                "write a whole number of at least 1: `integral` and `peripheral` shortcuts need a pre-trained network; \
+                 `shortcuts: { method: joint }` can do without",
+            );
+        }
+        _ => {
+            size(epochs, "epochs", place, errors);
+        }
+    }
+}
+
+/// Checks what all stages have in common.
 fn stage(stage: &Stage, defaults: Option<&Stage>, place: &Place, errors: &mut Errors) {
-    let Stage { epochs, batch, optimizer, schedule, patience } = stage;
-    size(*epochs, "epochs", &place.key("epochs"), errors);
+    let Stage { epochs: _, batch, optimizer, schedule, patience } = stage;
     if defaults.is_none_or(|defaults| defaults.batch != *batch) {
         size(*batch, "batch", &place.key("batch"), errors);
     }

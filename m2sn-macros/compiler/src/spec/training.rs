@@ -54,6 +54,7 @@ pub(crate) enum Method {
     /// Encoders stay frozen: much faster.
     Peripheral,
     /// All parts but the navigator learn together, by a loss at every exit: good exits, and a full route that keeps up.
+    /// They begin with the pre-trained parameters, or with freshly drawn ones where `pretrain` has 0 epochs.
     Joint,
 }
 
@@ -116,7 +117,8 @@ pub(crate) enum Schedule {
 struct Written {
     /// Decides every random choice of the training; 0 where left out.
     seed: u64,
-    /// Late fusion and the heads of the single modalities; 20 epochs where left out.
+    /// Late fusion and the heads of the single modalities; 20 epochs where left out. With the shortcut method `joint` it may
+    /// have 0 epochs: everything then learns together from freshly drawn parameters.
     /// The other stages take its `batch` (64 where left out), `optimizer` (AdamW) and `schedule` (cosine) as defaults.
     pretrain: WrittenStage,
     /// The shortcuts; 5 epochs for each where left out.
