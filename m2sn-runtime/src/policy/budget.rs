@@ -28,6 +28,10 @@ pub enum Budget {
     /// With a probability of 95 %, over the draw of the validation samples, the loss is no higher for samples of the same
     /// kind. Of few samples little is sure: with 600, half a point can only be promised where hardly an answer differs.
     /// Where no balance is sure enough, every sample goes the full way.
+    ///
+    /// Half of the validation samples show what balances lose. On recorded digits, where a policy that loses less than
+    /// half a point takes a third of late fusion's time, promises of 0.5, 1 and 2 points saved 20, 45 and 63 % of that
+    /// time with 600 such samples, on average over their draws, 53, 64 and 67 % with 2,400, and 0, 0 and 8 % with 150.
     AccuracyWithin(f64),
 }
 
