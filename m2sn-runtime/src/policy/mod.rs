@@ -22,6 +22,7 @@ mod front;
 mod known;
 mod learned;
 mod paper;
+mod perceptron;
 mod quality;
 mod sequential;
 mod state;

@@ -30,6 +30,7 @@ mod run;
 mod schedule;
 mod shortcuts;
 mod softening;
+mod stands;
 mod tensorboard;
 
 use std::path::PathBuf;

@@ -12,14 +12,15 @@
 use tch::{Device, Kind, Tensor};
 
 use super::cache::Features;
-use super::context::{Context, Samples, choose};
+use super::context::{Context, Samples};
 use super::fit::{Phase, Score, Step, fit, seed};
 use super::run::Run;
 use super::softening::{logits, temperatures};
+use super::stands::{STANDARD, Stands};
 use crate::network::{Network, Part};
 use crate::parts::{Cached, stem};
 use crate::plan::Policy;
-use crate::policy::{Balance, Budget, Costs, Front, Grid, Quality, State, achieved, posterior, upper_bound};
+use crate::policy::{Balance, Budget, Costs, Front, Grid, Quality, State, achieved, upper_bound};
 use crate::task::Task;
 use crate::{Result, routing};
 
@@ -54,7 +55,7 @@ pub(super) fn train<N: Network>(
     let ask = |lesson: &Lesson<'_>, rows: &Tensor, stands: &Stands| Question {
         known: match which {
             Policy::Value => Tensor::cat(&lesson.stems_without(rows, &stands.missing), 1),
-            _ => lesson.posterior(context, &grid, rows, stands),
+            _ => stands.posterior(context, &lesson.features, rows, &lesson.temperatures),
         },
         quality: lesson.quality.index_select(0, &rows.to_device(context.device)),
         counts: stands.ahead(&grid, &reach),
@@ -86,9 +87,6 @@ pub(super) fn train<N: Network>(
     Ok(())
 }
 
-/// The samples by which what is known is standardised.
-const STANDARD: i64 = 2048;
-
 /// What is known of samples in given states, and the quality of every state that is still ahead of them.
 #[derive(Debug)]
 struct Question {
@@ -100,74 +98,6 @@ struct Question {
 impl Question {
     fn loss(&self, quality: &Quality) -> Tensor {
         quality.loss(&self.known, &self.quality, &self.counts)
-    }
-}
-
-/// Where samples stand, and what they lack.
-#[derive(Debug)]
-struct Stands {
-    /// By modality, how many blocks beyond the fewest have run, `[samples]` of `i64`.
-    places: Vec<Tensor>,
-    /// By modality, which samples do without it, `[samples]` of `bool`; `None` where none has to.
-    missing: Vec<Option<Tensor>>,
-}
-
-impl Stands {
-    /// The first block of every modality has run that a sample has.
-    fn first(grid: &Grid, samples: i64, missing: Vec<Option<Tensor>>) -> Self {
-        let first = |modality| Tensor::full([samples], 1 - grid.least(modality) as i64, (Kind::Int64, Device::Cpu));
-        let places = (0..missing.len()).map(first).collect();
-        Self { places, missing }.settled(grid)
-    }
-
-    /// Any state but the last, drawn evenly.
-    fn anywhere(grid: &Grid, samples: i64, missing: Vec<Option<Tensor>>) -> Self {
-        let states = Tensor::randint((grid.len() as i64 - 1).max(1), [samples], (Kind::Int64, Device::Cpu));
-        Self { places: places_of(grid, &states), missing }.settled(grid)
-    }
-
-    /// Nothing of a missing modality has run; where that leaves nothing at all, the first block of the others has.
-    fn settled(self, grid: &Grid) -> Self {
-        if self.missing.iter().all(Option::is_none) {
-            return self;
-        }
-        let without = |(places, missing): (&Tensor, &Option<Tensor>)| match missing {
-            Some(missing) => places.masked_fill(missing, 0),
-            None => places.shallow_clone(),
-        };
-        let mut places: Vec<Tensor> = self.places.iter().zip(&self.missing).map(without).collect();
-        if grid.skipped() > 0 {
-            let nothing = Tensor::stack(&places, 0).eq(0).all_dim(0, false);
-            for (places, missing) in places.iter_mut().zip(&self.missing) {
-                let begun = match missing {
-                    Some(missing) => nothing.logical_and(&missing.logical_not()),
-                    None => nothing.shallow_clone(),
-                };
-                *places = places.masked_fill(&begun, 1);
-            }
-        }
-        Self { places, ..self }
-    }
-
-    /// The numbers of the states.
-    fn numbers(&self, grid: &Grid) -> Tensor {
-        let numbers = self.places.iter().zip(grid.places()).fold(None, |numbers: Option<Tensor>, (places, count)| {
-            Some(numbers.map_or_else(|| places.shallow_clone(), |numbers| numbers * count as i64 + places))
-        });
-        numbers.unwrap_or_default() - grid.skipped() as i64
-    }
-
-    /// The states that are still ahead of each sample, or where it is: `[samples, states]` of zeros and ones.
-    fn ahead(&self, grid: &Grid, reach: &Tensor) -> Tensor {
-        let mut ahead = reach.index_select(0, &self.numbers(grid).to_device(reach.device()));
-        for (modality, missing) in self.missing.iter().enumerate() {
-            let Some(missing) = missing else { continue };
-            let takes_part: Vec<bool> =
-                (0..grid.len()).map(|number| grid.state(number).blocks()[modality] > 0).collect();
-            let closed = missing.unsqueeze(1).logical_and(&Tensor::from_slice(&takes_part).unsqueeze(0));
-            ahead = ahead.masked_fill(&closed.to_device(reach.device()), 0.0);
-        }
-        ahead
     }
 }
 
@@ -238,30 +168,6 @@ impl<'a> Lesson<'a> {
         };
         self.stems(rows).into_iter().zip(missing).map(without).collect()
     }
-
-    /// What is known by the answers to samples where they stand.
-    fn posterior<N: Network>(&self, context: &Context<'_, N>, grid: &Grid, rows: &Tensor, stands: &Stands) -> Tensor {
-        let (network, description, device) = (context.network, N::description(), context.device);
-        let places: Vec<Tensor> = stands.places.iter().map(|places| places.to_device(device)).collect();
-        let features: Vec<Tensor> =
-            self.features.iter().zip(&places).map(|(all, places)| choose(&all.rows(rows).tensor, places)).collect();
-        let exits = description.modalities.iter().enumerate().zip(&stands.places).map(|((m, modality), places)| {
-            let count = modality.exits.len() as i64;
-            let passed_by = 1 - grid.least(m) as i64;
-            places.one_hot(count + passed_by).narrow(1, passed_by, count)
-        });
-        let exits: Vec<Tensor> = exits.collect();
-        tch::no_grad(|| {
-            let alone = features.iter().zip(&places).enumerate().map(|(m, (feature, places))| {
-                let alone = network.task_head(m, feature);
-                if grid.least(m) == 0 { alone.masked_fill(&places.eq(0).unsqueeze(1), 0.0) } else { alone }
-            });
-            let alone: Vec<Tensor> = alone.collect();
-            let exits = Tensor::cat(&exits, 1).to_kind(Kind::Float).to_device(device);
-            let temperatures = self.temperatures.index_select(0, &stands.numbers(grid).to_device(device)).unsqueeze(1);
-            posterior(description, &(network.fuse(&features, false) / temperatures), &alone, &exits)
-        })
-    }
 }
 
 /// The most by which the worth of answers to seen samples is changed.
@@ -276,23 +182,6 @@ fn worth(task: Task, logits: &Tensor, target: &Tensor) -> Tensor {
         }
         _ => achieved(task, logits, target),
     }
-}
-
-/// How far each modality is beyond its fewest blocks in the states of these numbers, `[samples]` a modality.
-fn places_of(grid: &Grid, states: &Tensor) -> Vec<Tensor> {
-    let mut rest = states + grid.skipped() as i64;
-    let counts: Vec<usize> = grid.places().collect();
-    let mut places: Vec<Tensor> = counts
-        .iter()
-        .rev()
-        .map(|count| {
-            let place = rest.remainder(*count as i64);
-            rest = rest.divide_scalar_mode(*count as i64, "floor");
-            place
-        })
-        .collect();
-    places.reverse();
-    places
 }
 
 /// Which states lie ahead of which, or are it: `[states, states]` of zeros and ones.
