@@ -142,7 +142,8 @@ pub(crate) fn run<N: Network>(
             let mut other = N::new(device)?;
             checkpoint::load(&mut other, folder.join("fused"))?;
             trainer(*ratio).navigator(&mut other, &learned, progress)?;
-            Exits::of(&other, &test)?.point_by(&Paper, &Costs::new::<N>(table.clone())?, format!("λ ratio {ratio}"))
+            let (paper, costs) = (Paper::of(&other)?, Costs::new::<N>(table.clone())?);
+            Exits::of(&other, &test)?.point_by(&paper, &costs, format!("λ ratio {ratio}"))
         });
         let points = points.collect::<Result<Vec<_>>>()?;
         front.add(Policy::Paper.name(), points);

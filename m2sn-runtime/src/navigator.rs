@@ -1,6 +1,7 @@
 //! The navigator (Section III-C): embeddings of the raw inputs side by side, a linear decision, a softmax a modality.
 //!
-//! Its embedding layers and its decision layer are ordinary layers of [`crate::nn`]; here is what lies between them.
+//! Its embedding layers and its decision layer are ordinary layers of [`crate::nn`]; here is what lies between them. One that
+//! reads the posterior of the first exits instead is a policy of its own, [`crate::policy::Paper`], by the same decision.
 
 use tch::Tensor;
 
@@ -42,6 +43,12 @@ pub fn decide(scores: &[Tensor]) -> Result<Vec<Vec<usize>>> {
         .collect()
 }
 
+/// As [`decide`] for one sample and modality, in plain numbers, which are finite.
+pub(crate) fn highest(scores: &[f32]) -> usize {
+    let better = |best: usize, exit: usize| if scores[exit] > scores[best] { exit } else { best };
+    (0..scores.len()).fold(0, better)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -52,6 +59,7 @@ mod tests {
         let scores = split(&logits, &[2, 3]);
         assert_eq!(scores[1], Tensor::from_slice(&[-3f32, -1.0, -2.0, 0.0, 0.5, 0.9]).view([2, 3]));
         assert_eq!(decide(&scores).unwrap(), [[1, 0], [1, 2]]);
+        assert_eq!([highest(&[0.1, 0.7]), highest(&[2.0, 1.0]), highest(&[0.0, 0.5, 0.5])], [1, 0, 1]);
     }
 
     #[test]

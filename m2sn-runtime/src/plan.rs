@@ -66,6 +66,8 @@ pub struct Navigator {
     pub price: f64,
     /// The settings of the stage.
     pub stage: Stage,
+    /// What the paper's policy decides from.
+    pub from: Reads,
     /// λ of Eq. (4), for the paper's policy.
     pub latency: Latency,
     /// τ of Eq. (5) over the stage, for the paper's policy.
@@ -79,7 +81,7 @@ pub struct Navigator {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Policy {
-    /// The paper's navigator: once, from the raw inputs, for the λ that it was trained with.
+    /// The paper's navigator, [`crate::policy::Paper`]: once, for the λ that it was trained with.
     Paper,
     /// [`crate::policy::Value`]: once, after the first blocks, for any budget.
     Value,
@@ -96,6 +98,16 @@ impl Policy {
             Self::Sequential => "sequential",
         }
     }
+}
+
+/// What the paper's navigator reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reads {
+    /// The raw inputs, through embedding layers of its own, before any encoder runs.
+    Inputs,
+    /// What the network would answer at the first exits, once the first block of every modality has run.
+    Posterior,
 }
 
 /// λ of Eq. (4): how much a millisecond weighs against the task loss.

@@ -11,7 +11,7 @@ use crate::fusion::StandIn;
 use crate::latency::{self, Estimate, Fingerprint, Table};
 use crate::network::{Cost, Description, Exit, Input, Modality, Network, Route};
 use crate::plan::{
-    Anneal, Latency, Method, Navigator, Optimizer, Plan, Policy, Schedule, Shortcuts, Stage, Temperature,
+    Anneal, Latency, Method, Navigator, Optimizer, Plan, Policy, Reads, Schedule, Shortcuts, Stage, Temperature,
 };
 use crate::policy::Policies;
 use crate::shape::Vector;
@@ -29,9 +29,15 @@ pub(crate) type Tiny = TinyOf<false>;
 /// The one in which both may.
 pub(crate) type Lacking = TinyOf<true>;
 
+/// The one whose navigator reads the posterior of the first exits.
+pub(crate) type Reading = TinyOf<false, true>;
+
+/// The one of which both holds.
+pub(crate) type LackingReading = TinyOf<true, true>;
+
 /// Two modalities of three exits each; blocks and shortcuts are single linear layers.
 #[derive(Debug)]
-pub(crate) struct TinyOf<const LACKING: bool> {
+pub(crate) struct TinyOf<const LACKING: bool, const READING: bool = false> {
     blocks: Vec<Vec<nn::Linear>>,
     shortcuts: Vec<Vec<nn::Linear>>,
     task_heads: Vec<nn::Linear>,
@@ -42,7 +48,7 @@ pub(crate) struct TinyOf<const LACKING: bool> {
     variables: VarStore,
 }
 
-impl<const LACKING: bool> Network for TinyOf<LACKING> {
+impl<const LACKING: bool, const READING: bool> Network for TinyOf<LACKING, READING> {
     type Input = TinyInput;
     type Route = TinyRoute;
 
@@ -132,6 +138,7 @@ impl<const LACKING: bool> Network for TinyOf<LACKING> {
                 policy: Policy::Paper,
                 price: 0.05,
                 stage,
+                from: if READING { Reads::Posterior } else { Reads::Inputs },
                 latency: Latency::Ratio(0.3),
                 temperature: Temperature { from: 5.0, to: 0.2, anneal: Anneal::Exponential },
                 soften: false,

@@ -208,7 +208,7 @@ fn navigator_decides_among_the_exits() -> m2sn::Result<()> {
     let model = AvDigits::new(Device::Cpu)?;
     let input = random::<AvDigits>()?;
     let scores = model.navigator.forward(&input, false);
-    let answer = routing::predict_with(&model, &input, &Paper)?;
+    let answer = routing::predict_with(&model, &input, &Paper::of(&model)?)?;
     for (row, route) in answer.routes.iter().enumerate() {
         let row = scores.tensor().get(row as i64);
         let best = |start, exits| row.narrow(0, start, exits).argmax(0, false).int64_value(&[]) as usize;

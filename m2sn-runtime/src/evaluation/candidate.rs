@@ -84,7 +84,7 @@ impl<'a, N: Network> Candidate<'a, N> {
             }
             Way::LateFusion => Ok(routing::predict_by(self.network, input, routing::full::<N>())?.milliseconds),
             Way::Fixed(route) => Ok(routing::predict_by(self.network, input, route)?.milliseconds),
-            Way::Navigator => Ok(routing::predict_with(self.network, input, &Paper)?.milliseconds),
+            Way::Navigator => Ok(routing::predict_with(self.network, input, &Paper::of(self.network)?)?.milliseconds),
             Way::Within(policy, budget) => {
                 Ok(routing::predict_within(self.network, input, policy, budget)?.milliseconds)
             }

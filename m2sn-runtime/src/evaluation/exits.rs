@@ -10,16 +10,18 @@ use crate::data::Dataset;
 use crate::latency::{self, Table, cheapest};
 use crate::network::{Description, Input, Network, Route, check_inputs, route_features};
 use crate::parts::{Cached, stem};
-use crate::policy::{self, Budget, Costs, Grid, Policy, State, Value};
+use crate::plan::{self, Reads};
+use crate::policy::{self, Budget, Costs, Grid, Look, Paper, Policy, State, Value};
+use crate::routing::{self, Decisions};
 use crate::task::Task;
-use crate::{Error, Result, navigator, plan, routing};
+use crate::{Error, Result};
 
 /// The samples that go through the network at a time.
 const BATCH: i64 = 256;
 /// The most routes that a search tries one by one.
 const MOST_ROUTES: usize = 10_000;
 
-/// The features of every exit of a network for a data set, and the routes of its navigator.
+/// The features of every exit of a network for a data set, and the routes of the paper's navigator.
 ///
 /// Exits share their prefix, so one pass yields them all; what a route predicts is fusion and head over them.
 #[derive(Debug)]
@@ -31,9 +33,12 @@ pub struct Exits<'a, N: Network> {
     stems: Vec<Tensor>,
     /// By modality, which samples have it, `[samples]` of `bool`; `None` where all do.
     present: Vec<Option<Tensor>>,
-    /// By modality, the scores of the paper's navigator, `[samples, exits]`.
+    /// By modality, the scores of the paper's navigator from the inputs, `[samples, exits]`.
     scores: Vec<Tensor>,
+    /// The routes that the paper's navigator decides on.
     routes: Vec<N::Route>,
+    /// Where it has looked at each sample.
+    looks: Vec<Vec<(State, Look)>>,
     target: Tensor,
 }
 
@@ -92,23 +97,31 @@ impl<'a, N: Network> Exits<'a, N> {
             }
         }
         let whole = |pieces: &Vec<Vec<Tensor>>| pieces.iter().map(|pieces| Tensor::cat(pieces, 0)).collect();
-        let scores: Vec<Tensor> = whole(&scores);
-        let decided = navigator::decide(&scores)?;
-        let inputs = data.input().features();
-        let starts = routing::starts(modalities, &inputs)?;
-        let routes = starts.iter().enumerate().map(|(row, start)| {
-            let blocks: Vec<usize> = decided.iter().map(|exits| exits[row] + 1).collect();
-            routing::route::<N>(&start.towards(&State::of(&blocks)))
-        });
-        Ok(Self {
+        let present = data.input().features().into_iter();
+        let mut exits = Self {
             network,
             features: pieces.iter().map(whole).collect(),
             stems: whole(&stems),
-            routes: routes.collect::<Result<_>>()?,
-            scores,
-            present: inputs.into_iter().map(|input| input.present.map(|present| present.to_device(device))).collect(),
+            scores: whole(&scores),
+            present: present.map(|input| input.present.map(|present| present.to_device(device))).collect(),
+            routes: Vec::new(),
+            looks: Vec::new(),
             target: data.target().to_device(device),
-        })
+        };
+        let paper = Paper::reading(network, N::plan().navigator.from)?;
+        let Decisions { goals, looks } = exits.cached(|cached, inputs| routing::decisions(cached, inputs, &paper))?;
+        exits.routes = goals.iter().map(routing::route::<N>).collect::<Result<_>>()?;
+        exits.looks = looks;
+        Ok(exits)
+    }
+
+    /// Hands the network, as one whose encoders have run, and what stands for all samples to whoever routes them.
+    fn cached<T>(&self, run: impl FnOnce(&Cached<'_, N>, &[Feature]) -> Result<T>) -> Result<T> {
+        let Self { network, features, stems, scores, present, .. } = self;
+        let cached = Cached { network: *network, features, stems, scores, present };
+        let _no_grad = tch::no_grad_guard();
+        let rows = Tensor::arange(self.len() as i64, (Kind::Int64, tch::Device::Cpu));
+        run(&cached, &cached.inputs(&rows))
     }
 
     /// Where a policy would send these samples, and what that would take by its costs; nothing but its looks is computed.
@@ -116,11 +129,7 @@ impl<'a, N: Network> Exits<'a, N> {
     /// # Errors
     /// Those of the policy.
     pub fn decided(&self, policy: &dyn Policy, costs: &Costs) -> Result<Decided<N::Route>> {
-        let Self { network, features, stems, scores, present, .. } = self;
-        let cached = Cached { network: *network, features, stems, scores, present };
-        let _no_grad = tch::no_grad_guard();
-        let rows = Tensor::arange(self.len() as i64, (Kind::Int64, tch::Device::Cpu));
-        let outcome = routing::run(&cached, &cached.inputs(&rows), policy, None)?;
+        let outcome = self.cached(|cached, inputs| routing::run(cached, inputs, policy, None))?;
         let ways = outcome.looks.iter().zip(&outcome.states);
         Ok(Decided {
             milliseconds: ways.map(|(looks, end)| costs.journey(looks, end).expected).collect(),
@@ -145,7 +154,7 @@ impl<'a, N: Network> Exits<'a, N> {
     /// As [`routing::predict_within`].
     pub fn within(&self, policy: plan::Policy, budget: Budget) -> Result<Decided<N::Route>> {
         let policies = self.network.policies();
-        policies.check_trained(policy)?;
+        policies.check_trained(policy, N::plan().navigator.from)?;
         let costs = policies.costs()?;
         routing::within(policies, None, policy, &[budget], |policy| self.decided(policy, costs))
     }
@@ -164,7 +173,7 @@ impl<'a, N: Network> Exits<'a, N> {
         self.network
     }
 
-    /// The routes that the paper's navigator decides on, one a sample.
+    /// The routes that the paper's navigator decides on, one a sample; at random where it has not been trained.
     pub fn routes(&self) -> &[N::Route] {
         &self.routes
     }
@@ -176,12 +185,12 @@ impl<'a, N: Network> Exits<'a, N> {
 
     /// The number of samples.
     pub fn len(&self) -> usize {
-        self.routes.len()
+        self.target.size()[0] as usize
     }
 
     /// Whether there are no samples; a [`Dataset`] has some.
     pub fn is_empty(&self) -> bool {
-        self.routes.is_empty()
+        self.len() == 0
     }
 
     /// The logits of one modality alone at one of its exits, `[samples, outputs]`. Of samples that lack it they say nothing,
@@ -250,13 +259,20 @@ impl<'a, N: Network> Exits<'a, N> {
         Scores::of(N::description().task, logits, &self.target)
     }
 
-    /// The mean latency of the navigator and the routes that it decides on, by the table.
+    /// The mean latency of the navigator and the routes that it decides on, by the table; where it reads the posterior of the
+    /// first exits, with what it takes to come to that.
     ///
     /// # Errors
     /// [`Error::Invalid`] where the table is of another network.
     pub fn expected_milliseconds(&self, table: &Table) -> Result<f64> {
         check::<N>(table)?;
-        Ok(mean_latency(&self.routes, table) + table.navigator.median)
+        if N::plan().navigator.from == Reads::Inputs {
+            return Ok(mean_latency(&self.routes, table) + table.navigator.median);
+        }
+        let costs = Costs::new::<N>(table.clone())?;
+        let ways = self.looks.iter().zip(&self.routes);
+        let way = |(looks, route): (&Vec<_>, &N::Route)| costs.journey(looks, &State::of(&route.blocks())).expected;
+        Ok(ways.map(way).sum::<f64>() / self.len() as f64)
     }
 
     /// The best fixed shortcut: of all routes that are faster than late fusion and cost at most `bound` milliseconds

@@ -69,8 +69,9 @@ pub struct Worth {
 }
 
 impl Front {
-    /// Tries everything: late fusion, the fixed routes that are worth taking, the paper's navigator, and the learned
-    /// policies of the network that have been trained, at every balance; worth is that at `price`.
+    /// Tries everything: late fusion, the fixed routes that are worth taking, the paper's navigator, which is left out where
+    /// it is known not to have been trained, and the learned policies of the network that have been, at every balance; worth
+    /// is that at `price`.
     ///
     /// # Errors
     /// [`crate::Error::Invalid`] where it is not known what the network's parts cost on this machine, or where there are
@@ -100,8 +101,11 @@ impl Front {
             Curve { name: "late fusion".into(), points: vec![whole.clone()] },
             Curve { name: "fixed routes".into(), points: worth_taking(&fixed) },
         ];
-        let paper = test.point_by(&Paper, costs, "as trained".into())?;
-        curves.push(Curve { name: Policy::Paper.name().into(), points: vec![paper.clone()] });
+        let is_trained = policies.check_trained(Policy::Paper, N::plan().navigator.from).is_ok();
+        let paper = is_trained.then(|| test.point_by(&Paper::of(test.network())?, costs, "as trained".into()));
+        let paper = paper.transpose()?;
+        curves
+            .extend(paper.iter().map(|paper| Curve { name: Policy::Paper.name().into(), points: vec![paper.clone()] }));
         let mut at_price = Vec::new();
         for policy in [Policy::Value, Policy::Sequential] {
             let mut points = Vec::new();
@@ -127,7 +131,7 @@ impl Front {
         });
         let mut ways = vec![("late fusion", whole)];
         ways.extend(best.map(|(point, _)| ("best fixed route", point.clone())));
-        ways.push((Policy::Paper.name(), paper));
+        ways.extend(paper.map(|paper| (Policy::Paper.name(), paper)));
         ways.extend(at_price);
         let oracle = test.oracle_at(costs, price)?;
         Ok(Self {

@@ -3,6 +3,7 @@
 use super::Table;
 use crate::Result;
 use crate::network::Network;
+use crate::plan::Reads;
 
 /// What does not pay on the device of a table, a sentence each: exits that take no less time than a deeper exit of
 /// their modality, and a navigator that takes no less than any route saves.
@@ -35,11 +36,15 @@ pub fn unpaid<N: Network>(table: &Table) -> Result<Vec<String>> {
     }
     let late_fusion = table.late_fusion();
     let most = late_fusion - cheapest(table);
-    if table.navigator.median >= most {
+    let navigator = match N::plan().navigator.from {
+        Reads::Inputs => table.navigator,
+        Reads::Posterior => table.sequential,
+    };
+    if navigator.median >= most {
         warnings.push(format!(
             "the navigator takes {:.3} ms, and no route saves more than {most:.3} ms of the {late_fusion:.3} ms of late \
              fusion: nothing that it decides pays for it",
-            table.navigator.median
+            navigator.median
         ));
     }
     Ok(warnings)

@@ -214,12 +214,14 @@ pub enum Part {
         /// The modality.
         modality: usize,
     },
-    /// The paper's navigator: `navigator.…`.
+    /// The paper's navigator, which reads the inputs: `navigator.…`.
     Navigator,
     /// The value policy: `policies.value.…`.
     Value,
     /// The sequential policy: `policies.sequential.…`.
     Sequential,
+    /// By what the paper's navigator decides where it reads the posterior of the first exits: `policies.paper.…`.
+    Reader,
 }
 
 impl Part {
@@ -241,6 +243,7 @@ impl Part {
             Self::Navigator => vec!["navigator.".into()],
             Self::Value => vec!["policies.value.".into()],
             Self::Sequential => vec!["policies.sequential.".into()],
+            Self::Reader => vec!["policies.paper.".into()],
         }
     }
 }

@@ -4,13 +4,15 @@ use tch::nn::Path;
 
 use super::cost::MOST_STATES;
 use super::front::highest_price;
+use super::paper::Reader;
 use super::{Allowance, Balance, Budget, Costs, Grid, Sequential, Value};
 use crate::latency::Table;
 use crate::network::{Description, Network};
-use crate::plan;
+use crate::plan::{self, Reads};
 use crate::{Error, Result};
 
-/// The learned policies of a model, and the costs by which they decide here.
+/// The learned policies of a model, what the paper's navigator has learned where it reads the posterior, and the costs by
+/// which learned policies decide here.
 ///
 /// Their parameters are among the model's variables, `policies.…`. The last stage of a training teaches the one that its
 /// plan names.
@@ -18,8 +20,16 @@ use crate::{Error, Result};
 pub struct Policies {
     model: &'static str,
     /// None where there are too many routes to weigh against each other.
-    learned: Option<(Value, Sequential)>,
+    learned: Option<Learned>,
     costs: Option<Costs>,
+}
+
+/// What the policies of a model have learned.
+#[derive(Debug)]
+struct Learned {
+    value: Value,
+    sequential: Sequential,
+    reader: Reader,
 }
 
 impl Policies {
@@ -28,8 +38,12 @@ impl Policies {
         let states = Grid::of(description.modalities).len();
         let learned = (states <= MOST_STATES).then(|| {
             let path = root / "policies";
-            let value = Value::new(&(&path / "value"), description, states as i64);
-            (value, Sequential::new(&(&path / "sequential"), description, states as i64))
+            // Each draws its parameters after those of the ones before it: what comes last changes no other's.
+            Learned {
+                value: Value::new(&(&path / "value"), description, states as i64),
+                sequential: Sequential::new(&(&path / "sequential"), description, states as i64),
+                reader: Reader::new(&(&path / "paper"), description),
+            }
         });
         Self { model: description.name, learned, costs: None }
     }
@@ -39,7 +53,7 @@ impl Policies {
     /// # Errors
     /// [`Error::Invalid`] where the network has too many routes for a learned policy.
     pub fn value(&self) -> Result<&Value> {
-        self.learned.as_ref().map(|(value, _)| value).ok_or_else(|| self.too_many())
+        self.learned().map(|learned| &learned.value)
     }
 
     /// The policy that decides after every block.
@@ -47,7 +61,24 @@ impl Policies {
     /// # Errors
     /// As [`Policies::value`].
     pub fn sequential(&self) -> Result<&Sequential> {
-        self.learned.as_ref().map(|(_, sequential)| sequential).ok_or_else(|| self.too_many())
+        self.learned().map(|learned| &learned.sequential)
+    }
+
+    /// What the paper's navigator has learned where it reads the posterior of the first exits.
+    ///
+    /// # Errors
+    /// As [`Policies::value`].
+    pub(crate) fn reader(&self) -> Result<&Reader> {
+        self.learned().map(|learned| &learned.reader)
+    }
+
+    fn learned(&self) -> Result<&Learned> {
+        self.learned.as_ref().ok_or_else(|| {
+            Error::invalid(format!(
+                "`{}` has more than {MOST_STATES} routes, too many for a learned policy to weigh; take fewer shortcuts",
+                self.model
+            ))
+        })
     }
 
     /// What ways cost on this machine.
@@ -93,19 +124,23 @@ impl Policies {
         }
     }
 
-    /// Checks that a policy has been trained: one that has not would decide at random.
+    /// Checks that a policy has been trained: one that has not would decide at random. Of the paper's that is known only
+    /// where it `reads` the posterior.
     ///
     /// # Errors
     /// [`Error::Invalid`] where it has not; as [`Policies::value`].
-    pub(crate) fn check_trained(&self, policy: plan::Policy) -> Result<()> {
-        let is_trained = match policy {
-            plan::Policy::Paper => true,
-            plan::Policy::Value => self.value()?.front.is_set(),
-            plan::Policy::Sequential => self.sequential()?.front.is_set(),
+    pub(crate) fn check_trained(&self, policy: plan::Policy, reads: Reads) -> Result<()> {
+        let (is_trained, plan) = match (policy, reads) {
+            (plan::Policy::Paper, Reads::Inputs) => return Ok(()),
+            (plan::Policy::Paper, Reads::Posterior) => {
+                (self.reader()?.is_trained(), "with it in its plan, and `from: posterior`")
+            }
+            (plan::Policy::Value, _) => (self.value()?.front.is_set(), "with this policy in its plan"),
+            (plan::Policy::Sequential, _) => (self.sequential()?.front.is_set(), "with this policy in its plan"),
         };
         if !is_trained {
             return Err(Error::invalid(format!(
-                "`{}`: the {} policy has not been trained; run the navigator's stage with this policy in its plan",
+                "`{}`: the {} policy has not been trained; run the navigator's stage {plan}",
                 self.model,
                 policy.name()
             )));
@@ -143,12 +178,5 @@ impl Policies {
             plan::Policy::Value => self.value()?.quality.unit(),
             _ => self.sequential()?.quality.unit(),
         })
-    }
-
-    fn too_many(&self) -> Error {
-        Error::invalid(format!(
-            "`{}` has more than {MOST_STATES} routes, too many for a learned policy to weigh; take fewer shortcuts",
-            self.model
-        ))
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A policy sees of samples what it has asked to see ([`Look`], [`Seen`]) and answers with one [`Move`] a sample; the
 //! executor of [`crate::routing`] does the rest. Whoever decides everything at once, as the paper's navigator does,
-//! answers with [`Move::Finish`] in the first state and is not asked again.
+//! answers with [`Move::Finish`] and is not asked again.
 //!
 //! How good an answer would be is learned, and what it costs is measured: a policy that weighs the two is given them as
 //! two things, so that the same one decides by the milliseconds of whatever machine it is on.
@@ -11,7 +11,7 @@
 //! |---|---|---|
 //! | [`Fixed`] | once, before anything has run | nothing |
 //! | [`Given`] | once, before anything has run | a route for each sample |
-//! | [`Paper`] | once, before anything has run | the scores of the navigator (Section III-C) |
+//! | [`Paper`] | once, before anything has run, or after the first block of every modality | the scores of the navigator (Section III-C), from the inputs or from the answer so far |
 //! | [`Value`] | once, after the first block of every modality | the quality of every route, predicted from these blocks |
 //! | [`Sequential`] | after every block | the quality of every state ahead, predicted from the answer so far |
 
@@ -49,6 +49,7 @@ pub use value::{Value, Valuing};
 pub(crate) use cost::MOST_STATES;
 pub(crate) use front::{Front, upper_bound};
 pub(crate) use known::posterior;
+pub(crate) use paper::Reader;
 pub(crate) use quality::{Quality, achieved};
 pub(crate) use state::Grid;
 
@@ -98,6 +99,16 @@ pub trait Policy: Debug {
     /// As [`Policy::next`].
     fn weigh(&self, _state: &State, seen: &Seen) -> Result<Vec<Option<Weighing>>> {
         Ok(vec![None; seen.rows.len()])
+    }
+
+    /// The scores of each modality's exits by which the policy decides, `[batch, exits]` a modality, as
+    /// [`crate::routing::explain`] shows them; none where it decides by nothing of the kind. By default those of
+    /// [`Look::Scores`].
+    ///
+    /// # Errors
+    /// As [`Policy::next`].
+    fn scores(&self, _state: &State, seen: &Seen) -> Result<Vec<Tensor>> {
+        Ok(seen.scores.iter().map(Tensor::shallow_clone).collect())
     }
 }
 

@@ -81,11 +81,27 @@ pub(crate) fn run(
     clock: Option<&Clock<'_>>,
 ) -> Result<Outcome> {
     let mut walk = Walk::begin(parts, inputs, clock)?;
-    let mut asked: Vec<usize> = (0..walk.states.len()).collect();
-    while !asked.is_empty() {
-        asked = walk.step(policy, asked)?;
-    }
+    walk.ask(policy)?;
     Ok(walk.finish())
+}
+
+/// Where a policy sends samples.
+#[derive(Debug)]
+pub(crate) struct Decisions {
+    /// Where each sample is to leave.
+    pub(crate) goals: Vec<State>,
+    /// Where each sample was looked at.
+    pub(crate) looks: Vec<Vec<(State, Look)>>,
+}
+
+/// Asks a policy where it sends samples, and runs no more than it has to see for that.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn decide(parts: &impl Parts, inputs: &[Feature], policy: &dyn Policy) -> Result<Decisions> {
+    let mut walk = Walk::begin(parts, inputs, None)?;
+    walk.ask(policy)?;
+    Ok(Decisions { goals: walk.goals.into_iter().flatten().collect(), looks: walk.looks })
 }
 
 /// The feature of one modality at an exit that all samples share, `[batch, feature]`.
@@ -136,6 +152,15 @@ impl<'a, P: Parts> Walk<'a, P> {
             features: inputs.iter().map(|_| Shelf::new(samples)).collect(),
             logits: Shelf::new(samples),
         })
+    }
+
+    /// Asks about all samples until it is decided where each is to leave.
+    fn ask(&mut self, policy: &dyn Policy) -> Result<()> {
+        let mut asked: Vec<usize> = (0..self.states.len()).collect();
+        while !asked.is_empty() {
+            asked = self.step(policy, asked)?;
+        }
+        Ok(())
     }
 
     /// Asks about these samples and runs a block on those that are to go on; returns them.

@@ -9,7 +9,7 @@ use crate::data::{Dataset, Splits};
 use crate::evaluation::Exits;
 use crate::plan::{Plan, Policy as Named};
 use crate::policy::{Look, Move, Paper, Seen};
-use crate::tiny::{Lacking, Tiny, TinyInput, TinyRoute, samples};
+use crate::tiny::{Lacking, LackingReading, Tiny, TinyInput, TinyRoute, samples};
 use crate::training::{Progress, Trainer};
 
 /// Every third sample lacks the left modality, every third the right one; what the tensors hold there is not a number.
@@ -94,7 +94,7 @@ fn batches_are_answered_as_their_samples_alone() {
     let input = data.valid.input();
     type Predict<'a> = &'a dyn Fn(&TinyInput) -> Answer<TinyRoute>;
     let policies: [Predict<'_>; 4] = [
-        &|input| predict_with(&network, input, &Paper).unwrap(),
+        &|input| predict_with(&network, input, &Paper::of(&network).unwrap()).unwrap(),
         &|input| predict_by(&network, input, TinyRoute::at([2, 2])).unwrap(),
         &|input| predict_within(&network, input, Named::Value, Budget::Price(0.1)).unwrap(),
         &|input| predict_within(&network, input, Named::Sequential, Budget::Price(0.1)).unwrap(),
@@ -276,11 +276,38 @@ fn trials_on_cached_features_are_the_runs_of_the_network() {
         let live = predict_by(&network, data.valid.input(), route).unwrap();
         assert!(exits.by(route).allclose(&live.logits, 1e-5, 1e-5, false), "{route}");
     }
-    let paper = predict_with(&network, data.valid.input(), &Paper).unwrap();
+    let paper = predict_with(&network, data.valid.input(), &Paper::of(&network).unwrap()).unwrap();
     assert_eq!(
         (exits.routes(), decide(&network, data.valid.input()).unwrap()),
         (&paper.routes[..], paper.routes.clone())
     );
+}
+
+#[test]
+fn the_answer_of_what_there_is_can_be_read() {
+    let (mut network, data) = (LackingReading::new(crate::Device::Cpu).unwrap(), data());
+    let trainer = Trainer::new(LackingReading::plan());
+    let report = trainer.train(&mut network, &data, &mut Progress::silent()).unwrap();
+    let input = data.valid.input();
+    let all = predict(&network, input).unwrap();
+    // What it knows in training is what it is shown afterwards.
+    let best = report.stages[3].phases[0].best().unwrap();
+    let loss = Tiny::description().task.loss(&all.logits, data.valid.target()).double_value(&[]);
+    assert!((best.metrics["loss"] - loss).abs() < 1e-4, "{} for {loss}", best.metrics["loss"]);
+    for (sample, route) in all.routes.iter().enumerate() {
+        let alone = predict(&network, &row(input, sample as i64)).unwrap();
+        assert_eq!(alone.routes, [*route], "{sample}");
+        assert!(all.logits.narrow(0, sample as i64, 1).allclose(&alone.logits, 1e-5, 1e-5, false), "{sample}");
+        let takes_part: Vec<bool> = route.blocks().iter().map(|blocks| *blocks > 0).collect();
+        assert_eq!(takes_part, [sample % 3 != 0, sample % 3 != 1], "{route}");
+    }
+    let exits = Exits::of(&network, &data.valid).unwrap();
+    assert_eq!((exits.routes(), decide(&network, input).unwrap()), (&all.routes[..], all.routes.clone()));
+    assert!(exits.expected_milliseconds(network.policies().costs().unwrap().table()).unwrap() > 0.0);
+
+    let decided = exits.decided(&Paper::of(&network).unwrap(), network.policies().costs().unwrap()).unwrap();
+    assert_eq!(decided.routes, all.routes);
+    assert!(explain(&network, &row(input, 0), Decider::Paper, None).unwrap().route.starts_with("left: none"));
 }
 
 #[test]

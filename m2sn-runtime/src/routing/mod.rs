@@ -62,7 +62,7 @@ pub use explain::{
 pub use prediction::Prediction;
 pub use routes::{all, count, full};
 
-pub(crate) use executor::{Clock, encode, run, starts};
+pub(crate) use executor::{Clock, Decisions, decide as decisions, encode, run, starts};
 
 use executor::Outcome;
 
@@ -70,22 +70,22 @@ use crate::latency::{self, Stopwatch, Table};
 use crate::network::{Input, Network, Route, check_inputs};
 use crate::parts::Live;
 use crate::policy::{Allowance, Budget, Budgets, Costs, Fixed, Given, Paper, Policies, Policy, State, Terms};
-use crate::{Error, Result, navigator, plan};
+use crate::{Error, Result, plan};
 
 /// Predicts each sample as the policy of the spec decides, `navigator: { policy: … }`.
 ///
-/// The paper's navigator runs first, on the raw inputs, Eq. (3). Then each block runs once, on the samples whose exit
-/// lies at or beyond it, and the others leave through their shortcut. A learned policy decides at the price of the
-/// spec, see [`Budget::Price`].
+/// The paper's navigator decides first, Eq. (3), on the raw inputs or, with `from: posterior`, on what the network would
+/// answer at the first exits. Then each block runs once, on the samples whose exit lies at or beyond it, and the others
+/// leave through their shortcut. A learned policy decides at the price of the spec, see [`Budget::Price`].
 ///
 /// # Errors
-/// [`Error::Invalid`] for an empty batch, for inputs on another device than the model, and where what decides is not
-/// finite; [`Error::Shape`] where modalities differ in their number of samples; with a learned policy those of
+/// [`Error::Invalid`] for an empty batch, for inputs on another device than the model, where what decides is not finite,
+/// and where the navigator is to read the posterior and has not been trained to; [`Error::Shape`] where modalities differ in their number of samples; with a learned policy those of
 /// [`predict_within`].
 pub fn predict<N: Network>(network: &N, input: &N::Input) -> Result<Answer<N::Route>> {
     let plan::Navigator { policy, price, .. } = N::plan().navigator;
     match policy {
-        plan::Policy::Paper => predict_with(network, input, &Paper),
+        plan::Policy::Paper => predict_with(network, input, &Paper::of(network)?),
         _ => predict_within(network, input, policy, Budget::Price(price)),
     }
 }
@@ -108,7 +108,7 @@ pub fn predict_within<N: Network>(
     let inputs = input.features();
     let samples = check_inputs(network, &inputs)?;
     let policies = network.policies();
-    policies.check_trained(policy)?;
+    policies.check_trained(policy, N::plan().navigator.from)?;
     let budgets = budgets.into().of(samples)?;
     let clock = Clock::of(&budgets, samples, policies)?;
     let _no_grad = tch::no_grad_guard();
@@ -190,7 +190,7 @@ pub fn predict_with<N: Network>(network: &N, input: &N::Input, policy: &dyn Poli
     answer::<N>(outcome, watch.lap())
 }
 
-/// The routes that the navigator decides on, one a sample, without running them.
+/// The routes that the paper's navigator decides on, one a sample, without running more of them than it reads.
 ///
 /// # Errors
 /// As [`predict`].
@@ -198,10 +198,8 @@ pub fn decide<N: Network>(network: &N, input: &N::Input) -> Result<Vec<N::Route>
     let inputs = input.features();
     check_inputs(network, &inputs)?;
     let _no_grad = tch::no_grad_guard();
-    let exits = navigator::decide(&network.navigate(&inputs, false))?;
-    let starts = executor::starts(N::description().modalities, &inputs)?;
-    let to = |sample: usize| State::of(&exits.iter().map(|exits| exits[sample] + 1).collect::<Vec<_>>());
-    starts.iter().enumerate().map(|(sample, start)| route::<N>(&start.towards(&to(sample)))).collect()
+    let decisions = executor::decide(&Live(network), &inputs, &Paper::of(network)?)?;
+    decisions.goals.iter().map(route::<N>).collect()
 }
 
 fn answer<N: Network>(outcome: Outcome, milliseconds: f64) -> Result<Answer<N::Route>> {

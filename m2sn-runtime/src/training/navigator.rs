@@ -3,21 +3,25 @@
 //! Everything else is frozen, so the features of all exits are computed once. A relaxed decision mixes the exits of a
 //! modality by its weights ê, and the loss of Eq. (4) is that of the mixed features plus λ times the latency that
 //! the same weights lead one to expect: Σ_j ê_ij · Latency_ij in place of the arg max, which has no gradient.
+//!
+//! What the navigator reads decides where its scores come from, the inputs or the answer at the first exits, and nothing
+//! else.
 
 use tch::{Kind, Tensor};
 
 use super::cache::{Features, chunks};
 use super::context::{Context, accuracy, choose, loss};
-use super::fit::{Phase, Step, fit};
+use super::fit::{Phase, Step, fit, seed};
 use super::gumbel;
 use super::run::Run;
 use super::softening::temperatures;
+use super::stands::{STANDARD, Stands};
 use crate::Result;
 use crate::latency::Table;
 use crate::navigator::decide;
 use crate::network::{Network, Part};
-use crate::plan::Latency;
-use crate::policy::MOST_STATES;
+use crate::plan::{Latency, Reads};
+use crate::policy::{Grid, MOST_STATES, Reader};
 use crate::task::Task;
 
 /// Trains the navigator on the milliseconds of each modality's exits.
@@ -25,12 +29,12 @@ pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>, tab
     let (network, task) = (context.network, context.task());
     let modalities = N::description().modalities;
     let settings = &context.plan.navigator;
-    let phase = Phase {
-        name: "navigator".into(),
-        parts: vec![Part::Navigator],
-        stage: &settings.stage,
-        samples: context.train.len(),
+    let (part, reader) = match settings.from {
+        Reads::Inputs => (Part::Navigator, None),
+        Reads::Posterior => (Part::Reader, Some(network.policies().reader()?)),
     };
+    let phase =
+        Phase { name: "navigator".into(), parts: vec![part], stage: &settings.stage, samples: context.train.len() };
     let chunk = phase.stage.batch;
     let train = context.route_features(&context.train, chunk)?;
     let valid = context.route_features(&context.valid, chunk)?;
@@ -47,18 +51,33 @@ pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>, tab
     };
     run.set_lambda(lambda);
     tracing::info!(lambda, "navigator: λ per millisecond");
-    let softening = Softening::new(context, &train, &valid);
+    let temperatures = softened(context, &grid, &train, &valid);
+    let softening = Softening::new(&grid, temperatures.as_deref(), context.device);
+    let stand = |missing: Vec<Option<Tensor>>, rows: &Tensor| Stands::first(&grid, rows.size()[0], missing);
+    let reading = reader.map(|reader| Reading::new(reader, &grid, temperatures.as_deref(), context.device));
+    if let Some(Reading { reader, train: softness, .. }) = &reading {
+        tch::manual_seed(seed(run.seed, &format!("{}/standard", phase.name), 0));
+        let rows = Tensor::randint(phase.samples, [STANDARD], (Kind::Int64, tch::Device::Cpu));
+        let stands = stand(context.missing(&context.train, &rows), &rows);
+        reader.perceptron.standardise(&stands.posterior(context, &train, &rows, softness));
+    }
     let step_loss = |step: &Step| {
-        let mut inputs: Vec<_> = context.train.inputs.iter().map(|input| input.rows(&step.rows)).collect();
-        let missing = context.missing(&context.train, &step.rows);
-        for (input, missing) in inputs.iter_mut().zip(&missing) {
-            if let Some(missing) = missing {
-                *input = input.without(missing);
+        let stands = stand(context.missing(&context.train, &step.rows), &step.rows);
+        let scores = match &reading {
+            None => {
+                let inputs = context.train.inputs.iter().zip(&stands.missing).map(|(input, missing)| {
+                    let input = input.rows(&step.rows);
+                    if let Some(missing) = missing { input.without(missing) } else { input }
+                });
+                network.navigate(&inputs.collect::<Vec<_>>(), true)
             }
-        }
+            Some(Reading { reader, train: softness, .. }) => {
+                reader.scores(&stands.posterior(context, &train, &step.rows, softness))
+            }
+        };
+        let missing = stands.missing;
         let temperature = settings.temperature.at(step.share);
-        let decision: Vec<_> =
-            network.navigate(&inputs, true).iter().map(|scores| gumbel::softmax(scores, temperature)).collect();
+        let decision: Vec<_> = scores.iter().map(|scores| gumbel::softmax(scores, temperature)).collect();
         let features = train.iter().zip(&decision).zip(&missing).enumerate().map(|(m, ((all, weights), missing))| {
             let mixed = mix(&exits_of(m, all.rows(&step.rows).tensor), weights);
             context.without(m, mixed, missing.as_ref())
@@ -69,9 +88,19 @@ pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>, tab
     };
     let validate = || {
         context.valid.score(chunk, "score", |range, target| {
-            let inputs: Vec<_> = context.valid.inputs.iter().map(|input| input.range(range.clone())).collect();
+            let rows = Tensor::arange_start(range.start, range.end, (Kind::Int64, tch::Device::Cpu));
+            let stands = stand(context.lacking(&context.valid, &rows), &rows);
+            let scores = match &reading {
+                None => {
+                    let inputs = context.valid.inputs.iter().map(|input| input.range(range.clone()));
+                    network.navigate(&inputs.collect::<Vec<_>>(), false)
+                }
+                Some(Reading { reader, valid: softness, .. }) => {
+                    reader.scores(&stands.posterior(context, &valid, &rows, softness))
+                }
+            };
             // The rule of inference, which refuses scores that decide nothing.
-            let exits = decide(&network.navigate(&inputs, false))?.into_iter().map(|exits| {
+            let exits = decide(&scores)?.into_iter().map(|exits| {
                 let exits: Vec<i64> = exits.into_iter().map(|exit| exit as i64).collect();
                 Tensor::from_slice(&exits).to_device(context.device)
             });
@@ -88,9 +117,7 @@ pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>, tab
                 .enumerate()
                 .map(|(modality, exits)| exits.one_hot(context.exits(modality) as i64).to_kind(Kind::Float))
                 .collect();
-            let rows = Tensor::arange_start(range.start, range.end, (Kind::Int64, tch::Device::Cpu));
-            let lacking = context.lacking(&context.valid, &rows);
-            let taken = latency.of(&decision, &lacking).mean(Kind::Float).double_value(&[]);
+            let taken = latency.of(&decision, &stands.missing).mean(Kind::Float).double_value(&[]);
             let mut found = vec![
                 ("score".to_owned(), value + lambda * taken),
                 ("loss".to_owned(), value),
@@ -107,7 +134,46 @@ pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>, tab
             Ok(found)
         })
     };
-    fit(network, run, &phase, step_loss, validate)
+    fit(network, run, &phase, step_loss, validate)?;
+    if let Some(reader) = reader {
+        reader.set_trained();
+    }
+    Ok(())
+}
+
+/// A navigator that reads the posterior of the first exits.
+#[derive(Debug)]
+struct Reading<'a> {
+    reader: &'a Reader,
+    /// What the logits that it reads are divided by in each state, `[states]`: those of training samples.
+    train: Tensor,
+    /// Those of validation samples: ones.
+    valid: Tensor,
+}
+
+impl<'a> Reading<'a> {
+    fn new(reader: &'a Reader, grid: &Grid, temperatures: Option<&[f64]>, device: tch::Device) -> Self {
+        let valid = Tensor::ones([grid.len() as i64], (Kind::Float, device));
+        let train = match temperatures {
+            Some(temperatures) => Tensor::from_slice(temperatures).to_kind(Kind::Float).to_device(device),
+            None => valid.shallow_clone(),
+        };
+        Self { reader, train, valid }
+    }
+}
+
+/// By what the logits of training samples are divided in each state, where the plan asks for it.
+fn softened<N: Network>(
+    context: &Context<'_, N>,
+    grid: &Grid,
+    train: &[Features<'_>],
+    valid: &[Features<'_>],
+) -> Option<Vec<f64>> {
+    if !context.plan.navigator.soften || grid.len() > MOST_STATES {
+        return None;
+    }
+    let rows = Tensor::arange(context.valid.len(), (Kind::Int64, tch::Device::Cpu));
+    Some(temperatures(context, grid, train, valid, &rows))
 }
 
 /// By what the logits of relaxed decisions are divided, where the plan asks for it.
@@ -116,18 +182,13 @@ pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>, tab
 struct Softening(Option<Tensor>);
 
 impl Softening {
-    fn new<N: Network>(context: &Context<'_, N>, train: &[Features<'_>], valid: &[Features<'_>]) -> Self {
-        let grid = context.grid();
-        if !context.plan.navigator.soften || grid.len() > MOST_STATES {
-            return Self(None);
-        }
-        let rows = Tensor::arange(context.valid.len(), (Kind::Int64, tch::Device::Cpu));
-        let temperatures = temperatures(context, &grid, train, valid, &rows);
+    fn new(grid: &Grid, temperatures: Option<&[f64]>, device: tch::Device) -> Self {
+        let Some(temperatures) = temperatures else { return Self(None) };
         // A decision is one among exits: it passes no modality by.
         let takes_all = |route: &usize| grid.state(*route).blocks().iter().all(|blocks| *blocks > 0);
         let temperatures: Vec<f64> = (0..grid.len()).filter(takes_all).map(|route| temperatures[route]).collect();
         tracing::info!(?temperatures, "navigator: what the logits of each route are divided by");
-        Self(Some(Tensor::from_slice(&temperatures).to_kind(Kind::Float).to_device(context.device)))
+        Self(Some(Tensor::from_slice(&temperatures).to_kind(Kind::Float).to_device(device)))
     }
 
     /// Softens `[batch, outputs]` by the weights of the exits, `[batch, exits]` a modality.

@@ -19,9 +19,9 @@ use crate::checkpoint::tensors::Tensors;
 use crate::latency::{Estimate, Fingerprint};
 use crate::network::{Description, Exit, Modality, Route as _};
 use crate::plan;
-use crate::plan::{Latency, Method, Optimizer, Policy, Schedule};
-use crate::policy::{Budget, Policies};
-use crate::tiny::{Tiny, TinyInput, TinyRoute, samples};
+use crate::plan::{Latency, Method, Optimizer, Policy, Reads, Schedule};
+use crate::policy::{Budget, Policies, Sequential, Value};
+use crate::tiny::{Reading, Tiny, TinyInput, TinyRoute, samples};
 use crate::{Device, Error};
 
 type Values = BTreeMap<String, Tensor>;
@@ -163,6 +163,49 @@ fn every_stage_teaches_its_own_parts_and_leaves_the_others() {
             let scores: Vec<_> = report.phases[0].epochs.iter().map(|epoch| epoch.score).collect();
             assert!(scores.iter().fold(f64::MAX, |best, score| best.min(*score)) < scores[0], "{scores:?}");
         }
+    });
+}
+
+#[test]
+fn a_navigator_that_reads_the_posterior_learns_that_alone() {
+    alone("a_navigator_that_reads_the_posterior_learns_that_alone", || {
+        let (data, mut network) = (data(), Reading::seeded(Device::Cpu, 1).unwrap());
+        let trainer = trainer(Reading::plan());
+        let mut progress = Progress::silent();
+        trainer.pretrain(&mut network, &data, &mut progress).unwrap();
+        trainer.shortcuts(&mut network, &data, &mut progress).unwrap();
+        trainer.fusion(&mut network, &data, &mut progress).unwrap();
+        let fused = values(&network);
+        let report = trainer.navigator(&mut network, &data, &mut progress).unwrap();
+        assert_eq!(changed(&fused, &values(&network)), ["policies.paper"]);
+        let best = report.phases[0].best().unwrap();
+        assert!(best.score < report.phases[0].epochs[0].score, "{:?}", report.phases[0].epochs);
+
+        // What it was selected by is what it then does.
+        let answer = crate::routing::predict(&network, data.valid.input()).unwrap();
+        let loss = Reading::description().task.loss(&answer.logits, data.valid.target()).double_value(&[]);
+        assert!((best.metrics["loss"] - loss).abs() < 1e-4, "{} for {loss}", best.metrics["loss"]);
+    });
+}
+
+#[test]
+fn what_reads_the_posterior_is_drawn_after_all_else() {
+    alone("what_reads_the_posterior_is_drawn_after_all_else", || {
+        tch::manual_seed(5);
+        let all = VarStore::new(tch::Device::Cpu);
+        let _policies = Policies::new(&all.root(), Tiny::description());
+        tch::manual_seed(5);
+        let others = VarStore::new(tch::Device::Cpu);
+        let path = others.root() / "policies";
+        let states = 9;
+        let _value = Value::new(&(&path / "value"), Tiny::description(), states);
+        let _sequential = Sequential::new(&(&path / "sequential"), Tiny::description(), states);
+        let all = all.variables();
+        for (name, value) in others.variables() {
+            assert_eq!(all[&name], value, "{name}");
+        }
+        let names = all.keys().filter(|name| name.starts_with("policies.paper."));
+        assert_eq!(names.count(), all.len() - others.variables().len());
     });
 }
 
@@ -425,15 +468,24 @@ fn without_seconds(mut report: Report) -> Report {
 #[test]
 fn an_interrupted_training_ends_as_an_uninterrupted_one() {
     alone("an_interrupted_training_ends_as_an_uninterrupted_one", || {
+<<<<<<< HEAD
         for (method, pretrain, patience, every, policy) in [
             (Method::Integral, 3, None, 1, Policy::Paper),
             (Method::Integral, 3, Some(1), 3, Policy::Paper),
             (Method::Peripheral, 3, None, 2, Policy::Value),
             (Method::Joint, 3, None, 2, Policy::Sequential),
             (Method::Joint, 0, None, 1, Policy::Paper),
+=======
+        for (method, patience, every, policy, reads) in [
+            (Method::Integral, None, 1, Policy::Paper, Reads::Inputs),
+            (Method::Integral, Some(1), 3, Policy::Paper, Reads::Inputs),
+            (Method::Peripheral, Some(1), 2, Policy::Paper, Reads::Posterior),
+            (Method::Peripheral, None, 2, Policy::Value, Reads::Inputs),
+            (Method::Joint, None, 2, Policy::Sequential, Reads::Inputs),
+>>>>>>> 8e512f2 (Let the paper's navigator read the posterior of the first exits, by `from: posterior`)
         ] {
             let mut plan = Tiny::plan();
-            plan.navigator.policy = policy;
+            (plan.navigator.policy, plan.navigator.from) = (policy, reads);
             plan.navigator.soften = patience.is_some();
             plan.shortcuts.method = method;
             plan.shortcuts.stage.patience = patience;

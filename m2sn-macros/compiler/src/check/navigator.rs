@@ -159,7 +159,8 @@ const MAX_WEIGHT: f64 = 1000.0;
 /// No answer is worth more.
 const MAX_PRICE: f64 = 100.0;
 
-/// The most routes that a learned policy of the runtime weighs.
+/// The most routes that a learned policy of the runtime weighs; with more, a network has none, and nothing that reads the
+/// posterior.
 const MOST_ROUTES: u64 = 1024;
 
 const MIN_TEMPERATURE: f64 = 0.001;
@@ -192,7 +193,7 @@ pub(super) fn model(
     let cost = embeddings.iter().map(|layers| total(layers)).sum::<Cost>() + decision.cost;
     let names = spec.modalities.0.iter().map(|(name, _)| name.clone());
     let embed = Ordered(names.zip(specs).collect());
-    let spec::Navigator { policy, price, latency, temperature, soften, .. } = spec.navigator;
+    let spec::Navigator { policy, from, price, latency, temperature, soften, .. } = spec.navigator;
     // To take no part is one more way through a modality that may be missing, but not through all of them at once.
     let ways = modalities.iter().map(|modality| modality.exits.len() as u64 + u64::from(modality.may_be_missing()));
     let without_any = u64::from(modalities.iter().all(Modality::may_be_missing));
@@ -206,5 +207,14 @@ pub(super) fn model(
             .help(format!("take fewer shortcuts, for at most {MOST_ROUTES} routes, or `policy: paper`"));
         return None;
     }
-    Some((Navigator { policy, price, embeddings, decision, cost, latency, temperature, soften }, embed))
+    if from == spec::Reads::Posterior && routes > MOST_ROUTES {
+        errors
+            .error(
+                &Place::default().key("navigator").key("from"),
+                format!("{routes} routes are more than the posterior is read for"),
+            )
+            .help(format!("take fewer shortcuts, for at most {MOST_ROUTES} routes, or `from: inputs`"));
+        return None;
+    }
+    Some((Navigator { policy, from, price, embeddings, decision, cost, latency, temperature, soften }, embed))
 }

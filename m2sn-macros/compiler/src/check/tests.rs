@@ -298,16 +298,21 @@ fn modalities_are_as_many_as_the_runtime_fuses() {
 
 #[test]
 fn to_take_no_part_is_one_more_way() {
-    let spec = |right: &str| {
-        let left = deep(31, true).replace("left:", "left: &left");
-        format!("{left}  right: {right}\nnavigator: {{ policy: sequential }}\n")
-    };
-    let model = check(&spec("*left"), "ways.yaml", None).expect("a sound spec").model;
-    assert_eq!(model.modalities.iter().map(|modality| modality.exits.len()).product::<usize>(), 1024);
-    let faults = check(&spec("{ <<: *left, missing: 0 }"), "ways.yaml", None).map(drop).unwrap_err();
-    let errors = faults.iter().filter(|fault| fault.severity == Severity::Error);
-    let messages: Vec<_> = errors.map(|fault| fault.message.as_str()).collect();
-    assert_eq!(messages, ["1056 routes are more than a learned policy weighs against each other"]);
+    for (navigator, message) in [
+        ("policy: sequential", "1056 routes are more than a learned policy weighs against each other"),
+        ("from: posterior", "1056 routes are more than the posterior is read for"),
+    ] {
+        let spec = |right: &str| {
+            let left = deep(31, true).replace("left:", "left: &left");
+            format!("{left}  right: {right}\nnavigator: {{ {navigator} }}\n")
+        };
+        let model = check(&spec("*left"), "ways.yaml", None).expect("a sound spec").model;
+        assert_eq!(model.modalities.iter().map(|modality| modality.exits.len()).product::<usize>(), 1024);
+        let faults = check(&spec("{ <<: *left, missing: 0 }"), "ways.yaml", None).map(drop).unwrap_err();
+        let errors = faults.iter().filter(|fault| fault.severity == Severity::Error);
+        let messages: Vec<_> = errors.map(|fault| fault.message.as_str()).collect();
+        assert_eq!(messages, [message]);
+    }
 }
 
 fn small(tail: &str) -> String {

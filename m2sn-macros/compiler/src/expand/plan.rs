@@ -5,7 +5,7 @@ use quote::quote;
 
 use super::Context;
 use crate::model::Model;
-use crate::spec::{Anneal, Latency, Method, Optimizer, Policy, Schedule, Stage};
+use crate::spec::{Anneal, Latency, Method, Optimizer, Policy, Reads, Schedule, Stage};
 
 pub(super) fn expand(model: &Model, _: &Context) -> TokenStream {
     let training = &model.training;
@@ -40,6 +40,10 @@ pub(super) fn expand(model: &Model, _: &Context) -> TokenStream {
         Policy::Value => quote!(Value),
         Policy::Sequential => quote!(Sequential),
     };
+    let reads = match model.navigator.from {
+        Reads::Inputs => quote!(Inputs),
+        Reads::Posterior => quote!(Posterior),
+    };
     quote! {
         pub(super) fn plan() -> plan::Plan {
             plan::Plan {
@@ -51,6 +55,7 @@ pub(super) fn expand(model: &Model, _: &Context) -> TokenStream {
                     policy: plan::Policy::#policy,
                     price: #price,
                     stage: #navigator,
+                    from: plan::Reads::#reads,
                     latency: plan::Latency::#latency,
                     temperature: plan::Temperature { from: #from, to: #to, anneal: plan::Anneal::#anneal },
                     soften: #soften,

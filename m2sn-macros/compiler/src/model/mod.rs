@@ -81,6 +81,8 @@ pub(crate) struct Exit {
 #[derive(Debug)]
 pub(crate) struct Navigator {
     pub(crate) policy: spec::Policy,
+    /// What the paper's policy decides from.
+    pub(crate) from: spec::Reads,
     /// What quality the time of late fusion must bring, for a learned policy.
     pub(crate) price: f64,
     /// One list of layers a modality, each ending in [`Shape::Vector`].

@@ -130,6 +130,7 @@ pub(super) const EXAMPLES: &[(&str, Settings)] = &[
         "Navigator",
         &[
             ("policy", "sequential"),
+            ("from", "posterior"),
             ("price", "0.1"),
             ("embed", "{ sound: [{ linear: { size: 16 } }] }"),
             ("latency", "{ ratio: 0.3 }"),

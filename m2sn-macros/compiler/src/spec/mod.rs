@@ -21,7 +21,7 @@ pub(crate) use layer::{
     Residual, Transformer,
 };
 pub(crate) use modality::{Input, Modality, Named, Point};
-pub(crate) use navigator::{Anneal, Latency, Navigator, Policy, Temperature};
+pub(crate) use navigator::{Anneal, Latency, Navigator, Policy, Reads, Temperature};
 pub(crate) use ordered::Ordered;
 pub(crate) use training::{Method, Optimizer, Schedule, Stage, Training};
 

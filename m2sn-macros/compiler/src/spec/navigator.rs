@@ -13,15 +13,18 @@ pub(crate) struct Navigator {
     /// Who decides how far each sample goes; `paper` where left out.
     #[serde(default)]
     pub(crate) policy: Policy,
+    /// For the paper's policy: what it decides from; `inputs` where left out, as in the paper.
+    #[serde(default)]
+    pub(crate) from: Reads,
     /// For a learned policy that is given no budget: how much quality the time of late fusion must bring; 0.1 where left
     /// out. Quality is the probability of the right class, the F1 of labels, or the error of real values by its mean.
     #[serde(default = "Navigator::price")]
     pub(crate) price: f64,
-    /// The layers, without names, that embed each modality's input. Where the last one does not yield a vector,
-    /// `global_average_pool` follows. A modality that is left out gets a light embedding by the kind of its input:
-    /// an image is pooled to at most 8 x 8 and passes one residual block of 8 channels; tokens become vectors of 16
-    /// features and are averaged; a sequence passes a linear layer of 16 features and is averaged; a vector passes a
-    /// linear layer of 16 features.
+    /// The layers, without names, that embed each modality's input, for `from: inputs`. Where the last one does not
+    /// yield a vector, `global_average_pool` follows. A modality that is left out gets a light embedding by the kind of
+    /// its input: an image is pooled to at most 8 x 8 and passes one residual block of 8 channels; tokens become
+    /// vectors of 16 features and are averaged; a sequence passes a linear layer of 16 features and is averaged; a
+    /// vector passes a linear layer of 16 features.
     #[serde(default)]
     pub(crate) embed: Ordered<Vec<Layer>>,
     /// For the paper's policy: how much latency weighs against the task loss; `{ ratio: 0.3 }` where left out.
@@ -41,7 +44,7 @@ pub(crate) struct Navigator {
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) enum Policy {
-    /// The paper's navigator: once, from the raw inputs, for the λ that it was trained with.
+    /// The paper's navigator: once, for the λ that it was trained with.
     #[default]
     Paper,
     /// Once, after the first block of every modality, for any budget: predicts how good each route's answer would be.
@@ -49,6 +52,19 @@ pub(crate) enum Policy {
     /// After every block, for any budget: predicts from the answer so far how good the answers ahead would be. The most
     /// accurate for its time.
     Sequential,
+}
+
+/// What the paper's policy decides from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) enum Reads {
+    /// The raw inputs, by the layers of `embed`, before anything has run.
+    #[default]
+    Inputs,
+    /// What the network would answer at the first exits, after the first block of every modality, by one hidden layer of
+    /// 64 features. It tells better which samples need depth; best with `soften: true`.
+    Posterior,
 }
 
 /// λ of Eq. (4): how much latency weighs against the task loss.
@@ -97,6 +113,7 @@ impl Default for Navigator {
     fn default() -> Self {
         Self {
             policy: Policy::default(),
+            from: Reads::default(),
             price: Self::price(),
             embed: Ordered::default(),
             latency: Latency::default(),

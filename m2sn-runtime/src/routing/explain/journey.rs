@@ -23,7 +23,7 @@ pub(super) struct Journey {
     pub(super) end: State,
     /// Where it was looked at, and how.
     pub(super) looks: Vec<(State, Look)>,
-    /// The scores of the paper's navigator, `[1, exits]` a modality; empty where nobody wanted them.
+    /// The scores by which the policy decided, `[1, exits]` a modality; empty where it decides by none.
     pub(super) scores: Vec<Tensor>,
 }
 
@@ -45,7 +45,7 @@ impl Journey {
     pub(super) fn watch<N: Network>(network: &N, inputs: &[Feature], decider: Decider<'_>) -> Result<Self> {
         let follow = |policy: &dyn Policy, clock: Option<&Clock<'_>>| Self::follow(network, inputs, policy, clock);
         match decider {
-            Decider::Paper => follow(&Paper, None),
+            Decider::Paper => follow(&Paper::of(network)?, None),
             Decider::Other(policy) => follow(policy, None),
             Decider::Within(policy, budget) => {
                 let (budgets, policies) = ([budget], network.policies());
@@ -70,10 +70,11 @@ impl Journey {
         for Note { state, milliseconds, seen, next } in recorder.notes.into_inner() {
             // Weighed once more, now that nobody's time is taken by it.
             let weighing = policy.weigh(&state, &seen)?.into_iter().next().flatten();
-            journey.stops.push(Stop { state, milliseconds, weighing, next });
-            if !seen.scores.is_empty() {
-                journey.scores = seen.scores;
+            let scores = policy.scores(&state, &seen)?;
+            if !scores.is_empty() {
+                journey.scores = scores;
             }
+            journey.stops.push(Stop { state, milliseconds, weighing, next });
         }
         let leaves = if cut { Move::Cut } else { Move::Stop };
         match journey.stops.last_mut() {

@@ -113,7 +113,7 @@ pub fn explain<N: Network>(
         inputs.iter().enumerate().map(|(modality, input)| route_features(network, modality, input)).collect();
     let answers = Answers { network, features, target };
     let timed = match decider {
-        Decider::Paper => predict_with(network, input, &Paper)?,
+        Decider::Paper => predict_with(network, input, &Paper::of(network)?)?,
         Decider::Other(policy) => predict_with(network, input, policy)?,
         Decider::Within(policy, budget) => predict_within(network, input, policy, budget)?,
     };
