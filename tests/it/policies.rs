@@ -3,7 +3,7 @@
 use m2sn::evaluation::{Exits, Front};
 use m2sn::network::{Input, Network, Route as _};
 use m2sn::plan::{Plan, Policy};
-use m2sn::policy::Balance;
+use m2sn::policy::{Balance, Paper};
 use m2sn::prelude::*;
 use m2sn::task::Task;
 use m2sn::tch::{self, Kind, Tensor};
@@ -66,6 +66,33 @@ fn learns<N: Network>(policy: Policy) -> m2sn::Result<()> {
     let answer = routing::predict_within(&again, data.valid.input(), policy, Budget::Price(0.1))?;
     let expected = routing::predict_within(&model, data.valid.input(), policy, Budget::Price(0.1))?;
     assert_eq!(answer.routes, expected.routes);
+    Ok(())
+}
+
+#[m2sn_model("tests/it/reading.yaml")]
+struct Reading;
+
+#[test]
+fn the_navigator_of_a_spec_may_read_the_posterior() -> m2sn::Result<()> {
+    let data = Splits { train: dataset::<Reading>(48)?, valid: dataset::<Reading>(24)? };
+    let mut model = Reading::seeded(Device::Cpu, 3)?;
+    let message = model.predict(data.valid.input()).expect_err("nothing has been learned yet").to_string();
+    assert!(message.contains("the paper policy has not been trained"), "{message}");
+    Trainer::new(Reading::plan()).train(&mut model, &data, &mut Progress::silent())?;
+
+    let answer = model.predict(data.valid.input())?;
+    let exits = Exits::of(&model, &data.valid)?;
+    assert_eq!(exits.routes(), answer.routes);
+    let decided = exits.decided(&Paper::of(&model)?, model.policies().costs()?)?;
+    assert_eq!(decided.routes, answer.routes);
+    let front = Front::of("random samples", &exits, &exits, 0.1)?;
+    assert!(front.worth.iter().any(|worth| worth.name == Policy::Paper.name()), "{front}");
+
+    let folder = tempfile::tempdir().expect("a folder for temporary files");
+    checkpoint::save(&model, folder.path())?;
+    let mut again = Reading::new(Device::Cpu)?;
+    checkpoint::load(&mut again, folder.path())?;
+    assert_eq!(again.predict(data.valid.input())?.routes, answer.routes);
     Ok(())
 }
 
