@@ -51,8 +51,8 @@ pub enum Method {
     Integral,
     /// Encoders stay frozen, and shortcuts learn from their cached features.
     Peripheral,
-    /// All parts but the navigator learn together, from the pre-trained parameters on, by a loss at every exit, on the
-    /// full route and on a random one.
+    /// All parts but the navigator learn together, from the pre-trained parameters on or from the start, by a loss at
+    /// every exit, on the full route and on a random one.
     Joint,
 }
 

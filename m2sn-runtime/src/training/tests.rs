@@ -468,21 +468,13 @@ fn without_seconds(mut report: Report) -> Report {
 #[test]
 fn an_interrupted_training_ends_as_an_uninterrupted_one() {
     alone("an_interrupted_training_ends_as_an_uninterrupted_one", || {
-<<<<<<< HEAD
-        for (method, pretrain, patience, every, policy) in [
-            (Method::Integral, 3, None, 1, Policy::Paper),
-            (Method::Integral, 3, Some(1), 3, Policy::Paper),
-            (Method::Peripheral, 3, None, 2, Policy::Value),
-            (Method::Joint, 3, None, 2, Policy::Sequential),
-            (Method::Joint, 0, None, 1, Policy::Paper),
-=======
-        for (method, patience, every, policy, reads) in [
-            (Method::Integral, None, 1, Policy::Paper, Reads::Inputs),
-            (Method::Integral, Some(1), 3, Policy::Paper, Reads::Inputs),
-            (Method::Peripheral, Some(1), 2, Policy::Paper, Reads::Posterior),
-            (Method::Peripheral, None, 2, Policy::Value, Reads::Inputs),
-            (Method::Joint, None, 2, Policy::Sequential, Reads::Inputs),
->>>>>>> 8e512f2 (Let the paper's navigator read the posterior of the first exits, by `from: posterior`)
+        for (method, pretrain, patience, every, policy, reads) in [
+            (Method::Integral, 3, None, 1, Policy::Paper, Reads::Inputs),
+            (Method::Integral, 3, Some(1), 3, Policy::Paper, Reads::Inputs),
+            (Method::Peripheral, 3, Some(1), 2, Policy::Paper, Reads::Posterior),
+            (Method::Peripheral, 3, None, 2, Policy::Value, Reads::Inputs),
+            (Method::Joint, 3, None, 2, Policy::Sequential, Reads::Inputs),
+            (Method::Joint, 0, None, 1, Policy::Paper, Reads::Inputs),
         ] {
             let mut plan = Tiny::plan();
             (plan.navigator.policy, plan.navigator.from) = (policy, reads);
