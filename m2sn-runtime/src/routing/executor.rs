@@ -1,8 +1,9 @@
 //! Runs what a policy asks for, and nothing else.
 //!
-//! Samples that stand in the same state are asked about together. What they are to run then is gathered by block,
-//! whatever states they come from, and each block runs once on all of them. Samples whose way is decided wait until
-//! nobody is asked any more, and go the rest of it together: a block runs once on all that still need it.
+//! Samples that come to the same state together are asked about together. What they are to run then is gathered by block,
+//! whatever states they come from, and a block waits for whoever may still come to it from behind. Samples whose way is
+//! decided wait until nobody is asked any more, and go the rest of it together: a block runs once on all that still need
+//! it.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -126,6 +127,8 @@ struct Walk<'a, P> {
     goals: Vec<Option<State>>,
     cut: Vec<bool>,
     looks: Vec<Vec<(State, Look)>>,
+    /// Who is to go on, by modality and block.
+    waiting: BTreeMap<(usize, usize), Vec<usize>>,
     /// By modality, the output of the last block, or the input.
     outputs: Vec<Shelf>,
     /// By modality, the deepest feature by the exit at which a sample stands, where it has been computed.
@@ -148,6 +151,7 @@ impl<'a, P: Parts> Walk<'a, P> {
             goals: vec![None; samples],
             cut: vec![false; samples],
             looks: vec![Vec::new(); samples],
+            waiting: BTreeMap::new(),
             outputs: inputs.iter().map(|input| Shelf::full(input.clone())).collect(),
             features: inputs.iter().map(|_| Shelf::new(samples)).collect(),
             logits: Shelf::new(samples),
@@ -163,7 +167,7 @@ impl<'a, P: Parts> Walk<'a, P> {
         Ok(())
     }
 
-    /// Asks about these samples and runs a block on those that are to go on; returns them.
+    /// Asks about these samples, and runs a block on some of those that are to go on; returns on whom it ran.
     fn step(&mut self, policy: &dyn Policy, asked: Vec<usize>) -> Result<Vec<usize>> {
         // Samples that lack different modalities stand in different places.
         let mut groups: BTreeMap<(State, Vec<Presence>), Vec<usize>> = BTreeMap::new();
@@ -172,18 +176,13 @@ impl<'a, P: Parts> Walk<'a, P> {
             let presence = state.presence().into();
             groups.entry((state, presence)).or_default().push(row);
         }
+        let groups: Vec<(State, Look, Vec<usize>)> =
+            groups.into_iter().map(|((state, _), rows)| (state.clone(), policy.look(&state), rows)).collect();
         // Shortcuts, fusion and head run once for all who are looked at, wherever they stand.
-        let looked: Vec<usize> = groups
-            .iter()
-            .filter(|((state, _), _)| policy.look(state) == Look::Posterior && state.can_leave())
-            .flat_map(|(_, rows)| rows.iter().copied())
-            .collect();
-        self.answer(&looked);
+        let looked = groups.iter().filter(|(state, look, _)| *look == Look::Posterior && state.can_leave());
+        self.answer(&looked.flat_map(|(_, _, rows)| rows.iter().copied()).collect::<Vec<_>>());
 
-        let mut running: BTreeMap<(usize, usize), Vec<usize>> = BTreeMap::new();
-        let mut going = Vec::new();
-        for ((state, _), rows) in groups {
-            let look = policy.look(&state);
+        for (state, look, rows) in groups {
             if look != Look::Nothing {
                 rows.iter().for_each(|row| self.looks[*row].push((state.clone(), look)));
             }
@@ -202,17 +201,28 @@ impl<'a, P: Parts> Walk<'a, P> {
                     }
                     Move::Finish(goal) => self.goals[row] = Some(state.towards(&goal)),
                     Move::Run(modality) => {
-                        running.entry((modality, state.blocks()[modality])).or_default().push(row);
-                        going.push(row);
+                        self.waiting.entry((modality, state.blocks()[modality])).or_default().push(row);
                     }
                 }
             }
         }
-        for ((modality, block), rows) in running {
-            self.block(modality, block, &rows);
-        }
-        going.sort_unstable();
-        Ok(going)
+        Ok(self.advance())
+    }
+
+    /// Runs the block that the fewest of those who wait for another can still come to; returns on whom it ran.
+    ///
+    /// Whoever may come yet would have to run it once more, and small parts of a batch are less efficient.
+    fn advance(&mut self) -> Vec<usize> {
+        let comers = |(modality, block): (usize, usize)| {
+            let others = self.waiting.iter().filter(|(other, _)| **other != (modality, block));
+            let may_come = |row: &&usize| self.states[**row].blocks()[modality] <= block;
+            others.flat_map(|(_, rows)| rows).filter(may_come).count()
+        };
+        let Some(next) = self.waiting.keys().copied().min_by_key(|next| comers(*next)) else { return Vec::new() };
+        let mut rows = self.waiting.remove(&next).unwrap_or_default();
+        rows.sort_unstable();
+        self.block(next.0, next.1, &rows);
+        rows
     }
 
     /// Checks that a policy asks for what there is.

@@ -91,12 +91,49 @@ fn samples_in_the_same_state_are_asked_about_together() {
     let policy = Wandering::default();
     predict_with(&network, &input(45), &policy).unwrap();
     let looks = policy.looks.take();
-    let mut states: Vec<&State> = looks.iter().map(|(state, _)| state).collect();
     assert_eq!(looks[0], (State::of(&[0, 0]), (0..45).collect()));
-    states.sort();
-    let count = states.len();
-    states.dedup();
-    assert_eq!(states.len(), count, "no state is asked about twice: all samples of a state have the same depth");
+    let mut asked: Vec<(&State, usize)> =
+        looks.iter().flat_map(|(state, rows)| rows.iter().map(move |row| (state, *row))).collect();
+    asked.sort();
+    let count = asked.len();
+    asked.dedup();
+    assert_eq!(asked.len(), count, "nobody is asked twice in a state");
+    // Two groups set out, by the left or by the right block, and those who come to a state by the same block come together.
+    for state in looks.iter().map(|(state, _)| state) {
+        let times = looks.iter().filter(|(other, _)| other == state).count();
+        assert!(times <= 2, "{times} times after {state} blocks");
+    }
+}
+
+#[test]
+fn a_block_waits_for_those_who_may_still_come_to_it() {
+    /// The first sample wants the left block and then the right one, the second the other way round.
+    #[derive(Debug)]
+    struct Crossing;
+
+    impl Policy for Crossing {
+        fn look(&self, _: &State) -> Look {
+            Look::Nothing
+        }
+
+        fn next(&self, state: &State, seen: &Seen) -> Result<Vec<Move>> {
+            let of = |row: &usize| match (state.blocks(), row) {
+                ([0, 0], 0) => Move::Run(0),
+                ([_, 0], _) => Move::Run(1),
+                ([0, _], _) => Move::Run(0),
+                _ => Move::Stop,
+            };
+            Ok(seen.rows.iter().map(of).collect())
+        }
+    }
+
+    let network = Tiny::new(crate::Device::Cpu).unwrap();
+    let inputs = input(2).features();
+    let parts = Counting { parts: Live(&network), counts: RefCell::default() };
+    let _no_grad = tch::no_grad_guard();
+    run(&parts, &inputs, &Crossing, None).unwrap();
+    let Counts { blocks, calls, .. } = parts.counts.take();
+    assert_eq!((blocks, calls), (4, 3), "one of the two blocks runs once for both");
 }
 
 #[test]
@@ -106,7 +143,7 @@ fn what_a_look_has_computed_is_not_computed_again() {
     let parts = Counting { parts: Live(&network), counts: RefCell::default() };
     let _no_grad = tch::no_grad_guard();
     let outcome = run(&parts, &inputs, &Wandering::default(), None).unwrap();
-    let Counts { blocks, leaves, fused } = parts.counts.take();
+    let Counts { blocks, leaves, fused, .. } = parts.counts.take();
     assert_eq!(blocks, outcome.states.iter().map(State::depth).sum::<usize>());
     // A sample is looked at with one block of each modality and after every further one: one new exit each time, but
     // for the first look, and one answer each. Those that are told where to go are looked at up to there, and answered
@@ -167,6 +204,7 @@ struct Counting<'a> {
 
 #[derive(Debug, Default)]
 struct Counts {
+    calls: usize,
     blocks: usize,
     leaves: usize,
     fused: usize,
@@ -178,6 +216,7 @@ impl Parts for Counting<'_> {
     }
 
     fn block(&self, modality: usize, block: usize, input: &Feature) -> Feature {
+        self.counts.borrow_mut().calls += 1;
         self.counts.borrow_mut().blocks += input.len() as usize;
         self.parts.block(modality, block, input)
     }
