@@ -203,6 +203,16 @@ fn what_is_lacking_but_needed_is_an_error_with_its_row() {
     let splits = Splits { train: Dataset::new(one, data.target().shallow_clone(), whole_task()).unwrap(), valid: data };
     let error = Trainer::new(Tiny::plan()).train(&mut { whole }, &splits, &mut Progress::silent()).unwrap_err();
     assert!(error.to_string().starts_with("modality `right`: row 2 lacks it"), "{error}");
+    let deaf = |data: &Dataset<TinyInput>| {
+        let TinyInput { left, right } = data.input().clone();
+        let none = Tensor::zeros([data.len()], (Kind::Bool, tch::Device::Cpu));
+        let input = TinyInput { left, right: right.where_present(&none).unwrap() };
+        Dataset::new(input, data.target().shallow_clone(), whole_task()).unwrap()
+    };
+    let splits = samples(8, 4).unwrap();
+    let splits = Splits { train: deaf(&splits.train), valid: splits.valid };
+    let error = Trainer::new(Tiny::plan()).train(&mut network(), &splits, &mut Progress::silent()).unwrap_err();
+    assert!(error.to_string().starts_with("modality `right`: no training sample has it, expected one"), "{error}");
     let nowhere = predict_by(&network(), &input(3), TinyRoute::from_blocks(&[0, 0]).unwrap());
     assert!(message(nowhere).contains("Finish(0, 0), which is not possible"));
 }

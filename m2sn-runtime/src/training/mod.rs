@@ -42,12 +42,12 @@ use run::{Begin, Run};
 pub use progress::{Observer, Progress};
 pub use report::{Epoch, PhaseReport, Report, StageReport};
 
-use crate::Result;
 use crate::data::Splits;
 use crate::latency::{self, Table};
 use crate::network::{Input, Network, check_present};
 use crate::plan::{Plan, Policy};
 use crate::policy::Costs;
+use crate::{Error, Result};
 
 /// The bytes of cached features that are held in memory where nothing else is said.
 const MEMORY: u64 = 4 << 30;
@@ -194,10 +194,21 @@ impl Trainer {
         if let Some(table) = &self.latency {
             table.check_here(network)?;
         }
-        for data in [&splits.train, &splits.valid] {
-            let modalities = N::description().modalities.iter().zip(data.input().features());
-            modalities.into_iter().try_for_each(|(modality, input)| modality.check_tokens(&input.tensor))?;
-            check_present(N::description(), &data.input().features())?;
+        for (split, data) in [("training", &splits.train), ("validation", &splits.valid)] {
+            let inputs = data.input().features();
+            for (modality, input) in N::description().modalities.iter().zip(&inputs) {
+                modality.check_tokens(&input.tensor)?;
+                if let Some(present) = &input.present
+                    && !bool::try_from(present.any())?
+                {
+                    return Err(Error::invalid(format!(
+                        "modality `{}`: no {split} sample has it, expected one at least; `Dataset::part` draws both \
+                         splits from all samples",
+                        modality.name
+                    )));
+                }
+            }
+            check_present(N::description(), &inputs)?;
         }
         for warning in splits.warnings(N::description().task) {
             tracing::warn!("{warning}");
