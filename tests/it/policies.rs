@@ -1,6 +1,6 @@
 //! Learned policies of generated models, for every kind of task.
 
-use m2sn::evaluation::{Exits, Front};
+use m2sn::evaluation::{Exits, Front, Worth};
 use m2sn::network::{Input, Network, Route as _};
 use m2sn::plan::{Plan, Policy};
 use m2sn::policy::{Balance, Paper};
@@ -57,7 +57,9 @@ fn learns<N: Network>(policy: Policy) -> m2sn::Result<()> {
     let names: Vec<&str> = front.curves.iter().map(|curve| curve.name.as_str()).collect();
     assert_eq!(names, ["late fusion", "fixed routes", "paper", policy.name(), "oracle"]);
     let oracle = front.worth.last().expect("the oracle is worth something");
-    assert!(front.worth.iter().all(|worth| worth.regret >= 0.0 && worth.closed <= oracle.closed), "{front}");
+    // But for what sums in another order are rounded by.
+    let no_better = |worth: &Worth| worth.regret >= -1e-9 && worth.closed <= oracle.closed + 1e-9;
+    assert!(front.worth.iter().all(no_better), "{front}");
 
     // What was learned, and what it costs here, comes back with the checkpoint.
     checkpoint::save(&model, folder.path())?;

@@ -199,8 +199,10 @@ impl<'a, N: Network> Exits<'a, N> {
     /// # Errors
     /// [`Error::Invalid`] where the network has no such modality or exit.
     pub fn alone(&self, modality: usize, exit: usize) -> Result<Tensor> {
-        let described = N::description().modalities.get(modality);
-        let feature = described.and_then(|described| self.features[modality].get(exit + 1 - described.least_blocks()));
+        let feature = N::description().modalities.get(modality).and_then(|described| {
+            let place = exit.checked_add(1)? - described.least_blocks();
+            self.features[modality].get(place)
+        });
         let feature = feature.ok_or_else(|| {
             Error::invalid(format!(
                 "exits of `{}`: there is no exit {exit} of a modality {modality}",
@@ -626,7 +628,12 @@ mod tests {
         assert!(exits.best_fixed(&Table::default(), 50.0).is_err());
         assert!(exits.rival(&Table::default()).is_err());
         assert!(exits.oracle(&Table::default()).is_err());
-        assert!(exits.alone(2, 0).is_err() && exits.alone(0, 3).is_err() && exits.alone(1, 2).is_ok());
+        assert!(
+            exits.alone(2, 0).is_err()
+                && exits.alone(0, 3).is_err()
+                && exits.alone(0, usize::MAX).is_err()
+                && exits.alone(1, 2).is_ok()
+        );
     }
 
     #[test]
