@@ -329,7 +329,7 @@ fn a_modality_is_passed_by_where_it_is_not_worth_its_time() {
         *block = crate::latency::Estimate { median: 1e4, low: 1e4, high: 1e4, p99: 2e4 };
     }
     network.policies_mut().set_costs(Costs::new::<Lacking>(table).unwrap());
-    let budget = Budget::Price(1.0);
+    let budget = Budget::Lambda(1.0);
     let answer = predict_within(&network, &input(12), Named::Sequential, budget).unwrap();
     for (sample, route) in answer.routes.iter().enumerate() {
         let blocks = route.blocks();
