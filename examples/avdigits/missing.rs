@@ -84,13 +84,8 @@ pub(crate) fn lacking<N: Network>(
 fn without<N: Network>(test: &Dataset<N::Input>, missing: &[Tensor]) -> Result<Dataset<N::Input>> {
     let fields = test.input().features().into_iter().zip(missing).zip(N::description().modalities);
     let fields = fields.map(|((field, missing), modality)| {
-        let missing = missing.to_device(field.tensor.device());
-        let places: Vec<i64> = (0..field.tensor.dim()).map(|dim| if dim == 0 { -1 } else { 1 }).collect();
-        Feature {
-            tensor: field.tensor.masked_fill(&missing.view(&places[..]), 0.0),
-            present: modality.missing.map(|_| missing.logical_not()),
-            ..field
-        }
+        let field = field.without(missing);
+        Feature { present: field.present.filter(|_| modality.missing.is_some()), ..field }
     });
     let input = N::Input::from_features(fields.collect())?;
     Dataset::new(input, test.target().shallow_clone(), N::description().task)

@@ -286,7 +286,7 @@ impl Feature {
     }
 
     /// The same without the samples where `missing`, `[batch]` of `bool`, is true; what they held is blanked.
-    pub(crate) fn without(&self, missing: &Tensor) -> Self {
+    pub fn without(&self, missing: &Tensor) -> Self {
         let missing = missing.to_device(self.tensor.device());
         let places: Vec<i64> = (0..self.tensor.dim()).map(|dim| if dim == 0 { -1 } else { 1 }).collect();
         let present = match &self.present {

@@ -8,6 +8,7 @@ use tch::{Kind, Tensor};
 
 use crate::batch::Feature;
 use crate::network::{Description, Modality, Network, Part, leave, no_such_part};
+use crate::policy::State;
 
 /// The parts of a network.
 ///
@@ -26,6 +27,16 @@ pub(crate) trait Parts {
 
     /// Predicts the task from the feature of one modality alone, `[batch, outputs]`.
     fn task_head(&self, modality: usize, feature: &Tensor) -> Tensor;
+
+    /// What the head of each modality says of its feature alone in a state whose answer is `logits`; of one that takes no
+    /// part nothing, which is zeros.
+    fn alone(&self, state: &State, features: &[Tensor], logits: &Tensor) -> Vec<Tensor> {
+        let of = |(modality, feature)| match state.blocks()[modality] {
+            0 => logits.zeros_like(),
+            _ => self.task_head(modality, feature),
+        };
+        features.iter().enumerate().map(of).collect()
+    }
 
     /// What fusion takes in place of a modality that takes no part, `[batch, feature]`.
     fn stand_in(&self, modality: usize, samples: i64) -> Tensor;

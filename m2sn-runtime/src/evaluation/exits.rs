@@ -8,8 +8,8 @@ use super::{Calibration, Point, Scores, scores};
 use crate::batch::Feature;
 use crate::data::Dataset;
 use crate::latency::{self, Table, cheapest};
-use crate::network::{Description, Input, Network, Route, check_inputs, route_features};
-use crate::parts::{Cached, stem};
+use crate::network::{Description, Input, Network, Route, check_inputs, features_after, route_features};
+use crate::parts::{Cached, Live, Parts, stem};
 use crate::plan::{self, Reads};
 use crate::policy::{self, Budget, Costs, Grid, Look, Paper, Policy, State, Value};
 use crate::routing::{self, Decisions};
@@ -159,15 +159,6 @@ impl<'a, N: Network> Exits<'a, N> {
         routing::within(policies, None, policy, &[budget], |policy| self.decided(policy, costs))
     }
 
-    /// What stands for the inputs where only their presence matters.
-    fn marks(&self) -> Vec<Feature> {
-        let of = |present: &Option<Tensor>| Feature {
-            present: present.as_ref().map(Tensor::shallow_clone),
-            ..self.target.shallow_clone().into()
-        };
-        self.present.iter().map(of).collect()
-    }
-
     /// The network.
     pub fn network(&self) -> &'a N {
         self.network
@@ -214,13 +205,7 @@ impl<'a, N: Network> Exits<'a, N> {
 
     /// The logits of all samples by one route, `[samples, outputs]`.
     pub fn by(&self, route: N::Route) -> Tensor {
-        tch::no_grad(|| self.network.fuse(&self.after(&route.blocks()), false))
-    }
-
-    /// The feature of each modality after so many blocks, `[samples, feature]`.
-    fn after(&self, blocks: &[usize]) -> Vec<Tensor> {
-        let modalities = N::description().modalities.iter().zip(&self.features).zip(blocks);
-        modalities.map(|((m, features), blocks)| features[blocks - m.least_blocks()].shallow_clone()).collect()
+        tch::no_grad(|| self.network.fuse(&features_after::<N>(&self.features, &route.blocks()), false))
     }
 
     /// The logits of each sample by its own route, `[samples, outputs]`.
@@ -385,7 +370,7 @@ impl<'a, N: Network> Exits<'a, N> {
         let _no_grad = tch::no_grad_guard();
         let grid = Grid::of(N::description().modalities);
         let (mut predicted, mut achieved) = (Vec::new(), Vec::new());
-        let starts = routing::starts(N::description().modalities, &self.marks())?;
+        let starts = self.cached(|_, inputs| routing::starts(N::description().modalities, inputs))?;
         for number in 0..grid.len() {
             let state = grid.state(number);
             // Nobody comes to an answer from a modality that a sample lacks.
@@ -396,16 +381,12 @@ impl<'a, N: Network> Exits<'a, N> {
             }
             let index = Tensor::from_slice(&rows).to_device(self.target.device());
             let of = |tensors: &[Tensor]| tensors.iter().map(|all| all.index_select(0, &index)).collect::<Vec<_>>();
-            let features = of(&self.after(state.blocks()));
+            let features = of(&features_after::<N>(&self.features, state.blocks()));
             let logits = self.network.fuse(&features, false);
             let qualities = match which {
                 plan::Policy::Value => Value::qualities(&policies.value()?.quality.frozen()?, &of(&self.stems))?,
                 _ => {
-                    let alone = features.iter().enumerate().map(|(m, feature)| match state.blocks()[m] {
-                        0 => logits.zeros_like(),
-                        _ => self.network.task_head(m, feature),
-                    });
-                    let alone: Vec<Tensor> = alone.collect();
+                    let alone = Live(self.network).alone(&state, &features, &logits);
                     let sequential = policies.sequential()?;
                     sequential.qualities(&sequential.quality.frozen()?, &state, &logits, &alone)?
                 }

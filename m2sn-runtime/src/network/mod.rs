@@ -271,6 +271,12 @@ pub(crate) fn route_features<N: Network>(network: &N, modality: usize, input: &F
     std::iter::once(stand_in.expand([samples, width], false)).chain(filled).collect()
 }
 
+/// Of [`route_features`], all modalities', those after so many blocks of each, `[batch, feature]`.
+pub(crate) fn features_after<N: Network>(features: &[Vec<Tensor>], blocks: &[usize]) -> Vec<Tensor> {
+    let modalities = N::description().modalities.iter().zip(features).zip(blocks);
+    modalities.map(|((m, features), blocks)| features[blocks - m.least_blocks()].shallow_clone()).collect()
+}
+
 /// The features of one modality at every exit, `[batch, feature]` each, from one pass: exits share their prefix.
 pub(crate) fn exit_features<N: Network>(network: &N, modality: usize, input: &Feature, train: bool) -> Vec<Tensor> {
     let mut output = input.clone();

@@ -255,11 +255,8 @@ impl<'a, P: Parts> Walk<'a, P> {
             Look::Posterior if state.can_leave() => {
                 let features: Vec<Tensor> = modalities.map(|m| self.features[m].tensor(&rows)).collect();
                 let logits = self.logits.tensor(&rows);
-                let alone = features.iter().enumerate().map(|(m, feature)| match state.blocks()[m] {
-                    0 => logits.zeros_like(),
-                    _ => self.parts.task_head(m, feature),
-                });
-                seen.posterior = Some(Posterior { alone: alone.collect(), features, logits });
+                let alone = self.parts.alone(state, &features, &logits);
+                seen.posterior = Some(Posterior { alone, features, logits });
             }
             Look::Stems | Look::Posterior => {}
         }

@@ -80,8 +80,8 @@ use crate::{Error, Result, plan};
 ///
 /// # Errors
 /// [`Error::Invalid`] for an empty batch, for inputs on another device than the model, where what decides is not finite,
-/// and where the navigator is to read the posterior and has not been trained to; [`Error::Shape`] where modalities differ in their number of samples; with a learned policy those of
-/// [`predict_within`].
+/// and where the navigator is to read the posterior and has not been trained to; [`Error::Shape`] where modalities differ
+/// in their number of samples; with a learned policy those of [`predict_within`].
 pub fn predict<N: Network>(network: &N, input: &N::Input) -> Result<Answer<N::Route>> {
     let plan::Navigator { policy, price, .. } = N::plan().navigator;
     match policy {

@@ -73,15 +73,9 @@ impl<'a, N: Network> Context<'a, N> {
             .modalities()
             .map(|modality| Tensor::randint(self.exits(modality) as i64, [samples], options))
             .collect();
-        let dropped = self.dropped(samples);
-        for (places, modality) in routes.iter_mut().zip(N::description().modalities) {
-            if modality.missing.is_some() {
-                *places += 1;
-            }
-        }
-        for (places, dropped) in routes.iter_mut().zip(&dropped) {
+        for (places, dropped) in routes.iter_mut().zip(self.dropped(samples)) {
             if let Some(dropped) = dropped {
-                *places = places.masked_fill(dropped, 0);
+                *places = (&*places + 1).masked_fill(&dropped, 0);
             }
         }
         routes

@@ -11,7 +11,7 @@ use tch::{Kind, Tensor};
 use super::prediction::{self, Prediction};
 use super::{predict_with, predict_within, routes};
 use crate::latency;
-use crate::network::{Description, Input, Network, Route, check_inputs, route_features};
+use crate::network::{Description, Input, Network, Route, check_inputs, features_after, route_features};
 use crate::plan;
 use crate::policy::{Budget, Grid, Move, Paper, Policy, State, achieved};
 use crate::{Error, Result};
@@ -155,11 +155,8 @@ struct Answers<'a, N> {
 impl<N: Network> Answers<'_, N> {
     /// The answer after so many blocks, and its quality where there is a target.
     fn after(&self, blocks: &[usize]) -> Result<(Prediction, Option<f64>)> {
-        let Description { task, modalities, .. } = *N::description();
-        let each = modalities.iter().zip(&self.features).zip(blocks);
-        let picked: Vec<Tensor> =
-            each.map(|((m, features), blocks)| features[blocks - m.least_blocks()].shallow_clone()).collect();
-        let logits = self.network.fuse(&picked, false);
+        let task = N::description().task;
+        let logits = self.network.fuse(&features_after::<N>(&self.features, blocks), false);
         let prediction = Prediction::of(task, &logits)?.swap_remove(0);
         let quality = |target: &Tensor| achieved(task, &logits, &target.to_device(logits.device())).double_value(&[0]);
         Ok((prediction, self.target.map(quality)))
