@@ -4,10 +4,10 @@
 //! [`Cached`] is one whose blocks have run already, so that a policy can be tried on a whole data set,
 //! as often as one likes, for the price of what it looks at.
 
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use crate::batch::Feature;
-use crate::network::{Description, Modality, Network, Part, leave, no_such_part};
+use crate::network::{Description, Modality, Network, leave};
 use crate::policy::State;
 
 /// The parts of a network.
@@ -15,6 +15,9 @@ use crate::policy::State;
 /// Modalities, blocks and exits are counted from zero.
 pub(crate) trait Parts {
     fn description(&self) -> &'static Description;
+
+    /// Where inputs have to be.
+    fn device(&self) -> Device;
 
     /// Runs one block of one encoder.
     fn block(&self, modality: usize, block: usize, input: &Feature) -> Feature;
@@ -55,6 +58,10 @@ pub(crate) struct Live<'a, N>(pub(crate) &'a N);
 impl<N: Network> Parts for Live<'_, N> {
     fn description(&self) -> &'static Description {
         N::description()
+    }
+
+    fn device(&self) -> Device {
+        self.0.variables().device()
     }
 
     fn block(&self, modality: usize, block: usize, input: &Feature) -> Feature {
@@ -119,6 +126,10 @@ impl<N: Network> Parts for Cached<'_, N> {
         N::description()
     }
 
+    fn device(&self) -> Device {
+        self.network.variables().device()
+    }
+
     fn block(&self, _: usize, _: usize, input: &Feature) -> Feature {
         input.clone()
     }
@@ -153,7 +164,7 @@ impl<N: Network> Parts for Cached<'_, N> {
 fn stand_in<N: Network>(network: &N, modality: usize, samples: i64) -> Tensor {
     match network.stand_in(modality) {
         Some(feature) => feature.unsqueeze(0).expand([samples, -1], false),
-        None => no_such_part(Part::StandIn { modality }),
+        None => panic!("modality {modality} of this network may not be missing"),
     }
 }
 

@@ -6,7 +6,8 @@ use tch::Tensor;
 use tch::nn::Path;
 
 use crate::Batch;
-use crate::nn::{Affine, Layer, mean_over_steps};
+use crate::nn::program::{Operation, Program, Value};
+use crate::nn::{Activation, Affine, Layer, mean_over_steps};
 use crate::shape::{Shape, Vector};
 
 /// A shortcut: where the dimensions differ a dimension alignment, then the feature generator, a linear map.
@@ -79,6 +80,18 @@ impl<I: Shape, O: Shape> Layer<I, O> for Shortcut<I, O> {
     fn forward(&self, input: &Batch<I>, _train: bool) -> Batch<O> {
         Batch::trusted(self.run(input.tensor(), input.mask()).into())
     }
+
+    fn lower(&self, program: &mut Program, input: Value) -> Value {
+        let mut rows = self.pooling.lower(program, input);
+        for (index, affine) in self.align.iter().enumerate() {
+            let between = (index + 1 < self.align.len()).then_some(Activation::Relu);
+            rows = affine.lower(program, rows, between, None);
+        }
+        if let &[places, width] = program.dims(rows) {
+            rows = program.push(Operation::Flatten, rows, &[places * width]);
+        }
+        self.generator.lower(program, rows, None, None)
+    }
 }
 
 impl<I, O> Shortcut<I, O> {
@@ -138,6 +151,23 @@ impl Pooling {
             }
             Self::Steps => mean_over_steps(input, mask),
             Self::Nothing => input.shallow_clone(),
+        }
+    }
+
+    /// Writes down the pooling, of the places one after the other.
+    fn lower(&self, program: &mut Program, input: Value) -> Value {
+        let channels = program.dims(input)[0];
+        match self {
+            Self::Grid([rows, columns]) => {
+                let grid = Operation::AdaptiveAveragePool([*rows, *columns]);
+                let pooled = program.push(grid, input, &[channels, *rows, *columns]);
+                program.push(Operation::Rows, pooled, &[rows * columns, channels])
+            }
+            Self::Steps => {
+                let width = program.dims(input)[1];
+                program.push(Operation::Mean, input, &[width])
+            }
+            Self::Nothing => input,
         }
     }
 }

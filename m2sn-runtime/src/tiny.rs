@@ -9,7 +9,9 @@ use crate::batch::{Batch, Feature};
 use crate::data::{Dataset, Splits};
 use crate::fusion::StandIn;
 use crate::latency::{self, Estimate, Fingerprint, Table};
-use crate::network::{Cost, Description, Exit, Input, Modality, Network, Route};
+use crate::network::{Chain, Cost, Description, Exit, Input, Modality, Network, Route};
+use crate::nn::program::{Operation, Value};
+use crate::nn::{Activation, AnyLayer, Program};
 use crate::plan::{
     Anneal, Latency, Method, Navigator, Optimizer, Plan, Policy, Reads, Schedule, Shortcuts, Stage, Temperature,
 };
@@ -158,16 +160,17 @@ impl<const LACKING: bool, const READING: bool> Network for TinyOf<LACKING, READI
         &mut self.policies
     }
 
-    fn block(&self, modality: usize, block: usize, input: &Feature, train: bool) -> Feature {
-        self.blocks[modality][block].forward(&input.tensor).relu().dropout(0.1, train).into()
-    }
-
-    fn shortcut(&self, modality: usize, exit: usize, input: &Feature, _train: bool) -> Tensor {
-        self.shortcuts[modality][exit].forward(&input.tensor)
-    }
-
-    fn task_head(&self, modality: usize, feature: &Tensor) -> Tensor {
-        self.task_heads[modality].forward(feature)
+    fn layers(&self, chain: Chain) -> Vec<Box<dyn AnyLayer + '_>> {
+        let layer =
+            |linear, is_block| -> Vec<Box<dyn AnyLayer + '_>> { vec![Box::new(TinyLayer { linear, is_block })] };
+        match chain {
+            Chain::Block { modality, block } => layer(&self.blocks[modality][block], true),
+            Chain::Shortcut { modality, exit } => layer(&self.shortcuts[modality][exit], false),
+            Chain::TaskHead { modality } => layer(&self.task_heads[modality], false),
+            Chain::Head => layer(&self.head, false),
+            Chain::Embedding { .. } => Vec::new(),
+            Chain::Decision => layer(&self.navigator, false),
+        }
     }
 
     fn fuse(&self, features: &[Tensor], _train: bool) -> Tensor {
@@ -181,6 +184,26 @@ impl<const LACKING: bool, const READING: bool> Network for TinyOf<LACKING, READI
     fn navigate(&self, inputs: &[Feature], _train: bool) -> Vec<Tensor> {
         let inputs: Vec<_> = inputs.iter().map(|input| &input.tensor).collect();
         self.navigator.forward(&Tensor::cat(&inputs, 1)).split(3, 1)
+    }
+}
+
+/// A linear layer; that of a block goes on with a rectifier and dropout.
+struct TinyLayer<'a> {
+    linear: &'a nn::Linear,
+    is_block: bool,
+}
+
+impl AnyLayer for TinyLayer<'_> {
+    fn forward(&self, input: &Feature, train: bool) -> Feature {
+        let output = self.linear.forward(&input.tensor);
+        if self.is_block { output.relu().dropout(0.1, train).into() } else { output.into() }
+    }
+
+    fn lower(&self, program: &mut Program, input: Value) -> Value {
+        let nn::Linear { ws, bs } = self.linear;
+        let (weight, bias) = (ws.detach(), bs.as_ref().expect("there is one").detach());
+        let (width, activation) = (bias.size()[0], self.is_block.then_some(Activation::Relu));
+        program.push(Operation::Linear { weight, bias, activation }, input, &[width])
     }
 }
 

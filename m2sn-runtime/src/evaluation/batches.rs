@@ -47,14 +47,15 @@ pub fn batches<N: Network>(
         )));
     }
     let exits = Exits::of(network, data)?;
-    let policies = network.policies();
+    let standing = network.policies().standing(policy)?;
     let mut bar = Bar::new("batches", sizes.len() * ROUNDS);
     sizes
         .iter()
         .map(|size| {
             let settings = latency::Settings { batch: *size, ..latency::Settings::default() };
             let costs = Costs::new::<N>(latency::measure(network, &data.input().features(), &settings)?)?;
-            let decided = routing::within(policies, None, policy, &[budget], |policy| exits.decided(policy, &costs))?;
+            let decided =
+                routing::within(standing.as_ref(), &costs, &[budget], |policy| exits.decided(policy, &costs))?;
             let (mut own, mut late_fusion, mut ideal) = (Vec::new(), Vec::new(), Vec::new());
             for round in 0..ROUNDS as i64 {
                 let start = round * size % (data.len() - size + 1);

@@ -74,7 +74,7 @@ impl<'a, N: Network> Candidate<'a, N> {
         match self.way {
             Way::Alone { modality } => {
                 let inputs = input.features();
-                check_inputs(self.network, &inputs)?;
+                check_inputs(N::description(), self.network.variables().device(), &inputs)?;
                 let full = N::description().modalities[modality].exits.len() - 1;
                 let _no_grad = tch::no_grad_guard();
                 let mut watch = Stopwatch::start(self.network.variables().device());

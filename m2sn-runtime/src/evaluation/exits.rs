@@ -11,7 +11,7 @@ use crate::latency::{self, Table, cheapest};
 use crate::network::{Description, Input, Network, Route, check_inputs, features_after, route_features};
 use crate::parts::{Cached, Live, Parts, stem};
 use crate::plan::{self, Reads};
-use crate::policy::{self, Budget, Costs, Grid, Look, Paper, Policy, State, Value};
+use crate::policy::{self, Budget, Costs, Grid, Look, Paper, Policy, Sequential, State, Value};
 use crate::routing::{self, Decisions};
 use crate::task::Task;
 use crate::{Error, Result};
@@ -83,7 +83,7 @@ impl<'a, N: Network> Exits<'a, N> {
         for start in (0..data.len()).step_by(BATCH as usize) {
             let batch = data.narrow(start, BATCH.min(data.len() - start))?;
             let inputs: Vec<Feature> = batch.input().features().iter().map(|input| input.to_device(device)).collect();
-            check_inputs(network, &inputs)?;
+            check_inputs(N::description(), network.variables().device(), &inputs)?;
             for (scores, pieces) in network.navigate(&inputs, false).into_iter().zip(&mut scores) {
                 pieces.push(scores);
             }
@@ -156,7 +156,7 @@ impl<'a, N: Network> Exits<'a, N> {
         let policies = self.network.policies();
         policies.check_trained(policy, N::plan().navigator.from)?;
         let costs = policies.costs()?;
-        routing::within(policies, None, policy, &[budget], |policy| self.decided(policy, costs))
+        routing::within(policies.standing(policy)?.as_ref(), costs, &[budget], |policy| self.decided(policy, costs))
     }
 
     /// The network.
@@ -387,8 +387,8 @@ impl<'a, N: Network> Exits<'a, N> {
                 plan::Policy::Value => Value::qualities(&policies.value()?.quality.frozen()?, &of(&self.stems))?,
                 _ => {
                     let alone = Live(self.network).alone(&state, &features, &logits);
-                    let sequential = policies.sequential()?;
-                    sequential.qualities(&sequential.quality.frozen()?, &state, &logits, &alone)?
+                    let frozen = policies.sequential()?.quality.frozen()?;
+                    Sequential::qualities(N::description(), &frozen, &state, &logits, &alone)?
                 }
             };
             predicted.extend(qualities.iter().map(|row| row[number]));

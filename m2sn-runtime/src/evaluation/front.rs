@@ -85,7 +85,7 @@ impl Front {
         let quality = |exits: &Exits<'_, N>, route| exits.score(&exits.by(route)).map(|scores| scores.quality());
         let learned = |policy: Policy, price: f64| {
             let budget = [Budget::Price(price)];
-            routing::within(policies, None, policy, &budget, |policy| {
+            routing::within(policies.standing(policy)?.as_ref(), costs, &budget, |policy| {
                 test.point_by(policy, costs, format!("price {price:.4}"))
             })
         };

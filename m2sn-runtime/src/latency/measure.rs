@@ -8,7 +8,7 @@ use super::{Bar, Estimate, Fingerprint, Modality, Stopwatch, Table};
 use crate::batch::Feature;
 use crate::network::{Network, check_inputs};
 use crate::parts::stem;
-use crate::policy::{State, Value};
+use crate::policy::{Sequential, State, Value};
 use crate::{Error, Result};
 
 /// How long to measure.
@@ -46,7 +46,7 @@ impl Default for Settings {
 /// or the settings ask for nothing.
 pub fn measure<N: Network>(network: &N, inputs: &[Feature], settings: &Settings) -> Result<Table> {
     let Settings { batch, warm_up, least_rounds, most_rounds, limit } = *settings;
-    let samples = check_inputs(network, inputs)?;
+    let samples = check_inputs(N::description(), network.variables().device(), inputs)?;
     if batch < 1 || batch > samples {
         return Err(Error::invalid(format!(
             "latency: a batch of {batch} was asked for, expected 1 to {samples}, the number of samples given"
@@ -140,7 +140,10 @@ fn time<N: Network>(network: &N, inputs: &[Feature]) -> Round {
         watch.lap();
         let alone: Vec<Tensor> =
             deepest.iter().enumerate().map(|(modality, feature)| network.task_head(modality, feature)).collect();
-        let _qualities = policy.quality.frozen().and_then(|frozen| policy.qualities(&frozen, &state, &logits, &alone));
+        let _qualities = policy
+            .quality
+            .frozen()
+            .and_then(|frozen| Sequential::qualities(N::description(), &frozen, &state, &logits, &alone));
         sequential = watch.lap();
     }
     Round { blocks, shortcuts, head, navigator, value, sequential }

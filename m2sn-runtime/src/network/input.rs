@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use tch::{Kind, Tensor};
 
-use super::{Description, Network};
+use super::Description;
 use crate::batch::{Batch, Feature, describe};
 use crate::shape::{Shape, Vector};
 use crate::{Error, Result};
@@ -84,15 +84,13 @@ pub fn feature_of<I: Shape, E, const D: i64>(
     Some(Batch::trusted(Feature { present, ..run(input, exit).into_feature() }))
 }
 
-/// Checks that there is one field a modality, on the network's device and with the same samples; returns their number.
+/// Checks that there is one field a modality, on the device of the network and with the same samples; returns their number.
 ///
 /// Shapes are checked as well, although typed inputs always fit: erased ones come in from measuring.
 ///
 /// # Errors
 /// [`Error::Shape`] or [`Error::Invalid`] with the modality, what was expected and what was found.
-pub(crate) fn check_inputs<N: Network>(network: &N, inputs: &[Feature]) -> Result<i64> {
-    let description = N::description();
-    let device = network.variables().device();
+pub(crate) fn check_inputs(description: &Description, device: tch::Device, inputs: &[Feature]) -> Result<i64> {
     if inputs.len() != description.modalities.len() {
         return Err(Error::Shape {
             what: format!("inputs of `{}`", description.name),
@@ -197,6 +195,7 @@ fn place(device: tch::Device) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::network::Network;
     use crate::tiny::{Tiny, samples};
 
     #[test]
@@ -214,20 +213,25 @@ mod tests {
             Tensor::zeros([3, 5], float).to_sparse_sparse_dim(2),
         ];
         for tensor in wrong {
-            let message = check_inputs(&network, &[left.clone(), tensor.into()]).unwrap_err().to_string();
+            let message =
+                check_inputs(Tiny::description(), network.variables().device(), &[left.clone(), tensor.into()])
+                    .unwrap_err()
+                    .to_string();
             assert!(message.starts_with("modality `right`: expected [batch, 5] of Float, found "), "{message}");
         }
         for mask in [Tensor::new(), Tensor::zeros([3, 5], float), Tensor::zeros([2, 5], (Kind::Bool, tch::Device::Cpu))]
         {
             let masked = Feature { mask: Some(mask), ..right.clone() };
-            let message = check_inputs(&network, &[left.clone(), masked]).unwrap_err().to_string();
+            let message = check_inputs(Tiny::description(), network.variables().device(), &[left.clone(), masked])
+                .unwrap_err()
+                .to_string();
             assert!(
                 message.starts_with("modality `right`: expected a mask [3, 5] of Bool on cpu, found "),
                 "{message}"
             );
         }
-        let message = check_inputs(&network, &[left]).unwrap_err().to_string();
+        let message = check_inputs(Tiny::description(), network.variables().device(), &[left]).unwrap_err().to_string();
         assert_eq!(message, "inputs of `Tiny`: expected 2 modalities, found 1");
-        assert!(check_inputs(&network, &[]).is_err());
+        assert!(check_inputs(Tiny::description(), network.variables().device(), &[]).is_err());
     }
 }

@@ -14,6 +14,7 @@ use tch::Tensor;
 use tch::nn::VarStore;
 
 use crate::batch::Feature;
+use crate::nn::{self, AnyLayer};
 use crate::plan::Plan;
 use crate::policy::Policies;
 use crate::task::Task;
@@ -66,16 +67,25 @@ pub trait Network: Debug + Send + Sized {
     /// As [`Network::policies`], to be told other costs.
     fn policies_mut(&mut self) -> &mut Policies;
 
+    /// The layers of a chain, in their order.
+    fn layers(&self, chain: Chain) -> Vec<Box<dyn AnyLayer + '_>>;
+
     /// Runs one block of one encoder.
-    fn block(&self, modality: usize, block: usize, input: &Feature, train: bool) -> Feature;
+    fn block(&self, modality: usize, block: usize, input: &Feature, train: bool) -> Feature {
+        nn::run(&self.layers(Chain::Block { modality, block }), input, train)
+    }
 
     /// Runs the shortcut of an exit on the output of the block that ends there, `[batch, …]` → `[batch, feature]`.
     ///
     /// `exit` is not the last one: `full` has no shortcut.
-    fn shortcut(&self, modality: usize, exit: usize, input: &Feature, train: bool) -> Tensor;
+    fn shortcut(&self, modality: usize, exit: usize, input: &Feature, train: bool) -> Tensor {
+        nn::run(&self.layers(Chain::Shortcut { modality, exit }), input, train).tensor
+    }
 
     /// Predicts the task from the feature of one modality alone, `[batch, feature]` → `[batch, outputs]`.
-    fn task_head(&self, modality: usize, feature: &Tensor) -> Tensor;
+    fn task_head(&self, modality: usize, feature: &Tensor) -> Tensor {
+        nn::run(&self.layers(Chain::TaskHead { modality }), &feature.shallow_clone().into(), false).tensor
+    }
 
     /// Fuses one feature a modality and predicts the task, `[batch, feature]` each → `[batch, outputs]`.
     fn fuse(&self, features: &[Tensor], train: bool) -> Tensor;
@@ -183,6 +193,39 @@ pub struct Cost {
     pub parameters: u64,
     /// The number of multiply-adds for one sample.
     pub multiply_adds: u64,
+}
+
+/// Layers that run one after the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Chain {
+    /// One block of one encoder.
+    Block {
+        /// The modality.
+        modality: usize,
+        /// The block.
+        block: usize,
+    },
+    /// One shortcut.
+    Shortcut {
+        /// The modality.
+        modality: usize,
+        /// The exit.
+        exit: usize,
+    },
+    /// The head of one modality.
+    TaskHead {
+        /// The modality.
+        modality: usize,
+    },
+    /// The head over all modalities' features side by side.
+    Head,
+    /// The navigator's embedding of one modality.
+    Embedding {
+        /// The modality.
+        modality: usize,
+    },
+    /// The navigator's decision over all embeddings side by side.
+    Decision,
 }
 
 /// A part of a network that is trained or frozen as a whole.
@@ -314,12 +357,12 @@ pub fn one_each<T, const N: usize>(values: &[T]) -> &[T; N] {
     values.try_into().unwrap_or_else(|_| panic!("{N} modalities expected, {} found", values.len()))
 }
 
-/// Ends the program where a caller of [`Network`]'s methods asks for a part that the network does not have.
+/// Ends the program where a caller of [`Network`]'s methods asks for layers that the network does not have.
 ///
 /// # Panics
 /// Always.
-pub fn no_such_part(part: Part) -> ! {
-    panic!("this network has no {part:?}")
+pub fn no_such_chain(chain: Chain) -> ! {
+    panic!("this network has no {chain:?}")
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use tch::Tensor;
 use tch::nn::Path;
 
 use super::norm::Normalization;
+use super::program::{Operation, Program, Value};
 use super::{Activation, Layer, Norm, Window, init};
 use crate::Batch;
 use crate::shape::{Image, Shape};
@@ -70,6 +71,10 @@ impl<I: Shape, O: Shape> Layer<I, O> for Conv<I, O> {
         }
         input.map(output)
     }
+
+    fn lower(&self, program: &mut Program, input: Value) -> Value {
+        self.convolution.lower(program, input, self.norm.as_ref(), self.activation, None)
+    }
 }
 
 /// The bare convolution.
@@ -94,5 +99,43 @@ impl Convolution {
     pub(super) fn forward(&self, input: &Tensor) -> Tensor {
         let Window { stride, padding, .. } = self.window;
         input.conv2d(&self.weight, self.bias.as_ref(), stride, padding, [1, 1], 1)
+    }
+
+    /// Writes down the convolution, what it is normalised by, the addition of another value, and the activation.
+    pub(super) fn lower(
+        &self,
+        program: &mut Program,
+        input: Value,
+        norm: Option<&Normalization>,
+        activation: Option<Activation>,
+        add: Option<Value>,
+    ) -> Value {
+        let (weight, bias) = (self.weight.detach(), self.bias());
+        let folded = norm.and_then(|norm| norm.folded(&weight, &bias));
+        let stays = norm.filter(|_| folded.is_none());
+        debug_assert!(stays.is_none() || add.is_none(), "what is added comes after the normalisation");
+        let (weight, bias) = folded.unwrap_or((weight, bias));
+        let [height, width] = match program.dims(input) {
+            &[_, height, width] => self.window.places([height, width]),
+            dims => unreachable!("a convolution of {dims:?}"),
+        };
+        let dims = [bias.size()[0], height, width];
+        let last = if stays.is_none() { activation } else { None };
+        let operation = Operation::Convolution { weight, bias, window: self.window, activation: last };
+        let output = program.push_adding(operation, input, add, &dims);
+        match stays {
+            Some(norm) => {
+                let output = norm.lower(program, output);
+                program.activate(activation, output)
+            }
+            None => output,
+        }
+    }
+
+    fn bias(&self) -> Tensor {
+        match &self.bias {
+            Some(bias) => bias.detach(),
+            None => self.weight.detach().new_zeros([self.weight.size()[0]], (self.weight.kind(), self.weight.device())),
+        }
     }
 }

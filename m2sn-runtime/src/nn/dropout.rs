@@ -3,6 +3,7 @@
 use std::marker::PhantomData;
 
 use super::Layer;
+use super::program::{Program, Value};
 use crate::Batch;
 use crate::shape::Shape;
 
@@ -26,6 +27,10 @@ impl<S: Shape> Dropout<S, S> {
 impl<S: Shape> Layer<S, S> for Dropout<S, S> {
     fn forward(&self, input: &Batch<S>, train: bool) -> Batch<S> {
         if train { input.map(input.tensor().dropout(self.probability, true)) } else { input.clone() }
+    }
+
+    fn lower(&self, _program: &mut Program, input: Value) -> Value {
+        input
     }
 }
 

@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use tch::nn::Path;
 use tch::{Device, Kind, Tensor};
 
+use super::program::{Operation, Program, Value};
 use super::{Layer, init};
 use crate::Batch;
 use crate::batch::Feature;
@@ -22,11 +23,17 @@ use crate::shape::{Sequence, Tokens};
 /// both drawn from the standard normal distribution.
 #[derive(Debug)]
 pub struct Embedding<I, O> {
+    lookup: Lookup,
+    dropout: f64,
+    shapes: PhantomData<fn(I) -> O>,
+}
+
+/// What an [`Embedding`] is whatever its shapes.
+#[derive(Debug)]
+pub struct Lookup {
     table: Tensor,
     padding: Option<i64>,
     positions: Option<Tensor>,
-    dropout: f64,
-    shapes: PhantomData<fn(I) -> O>,
 }
 
 /// What the shapes do not tell of an [`Embedding`].
@@ -70,25 +77,44 @@ impl<const L: i64, const D: i64> Embedding<Tokens<L>, Sequence<L, D>> {
             Positions::Learned => Some(init::normal(&path, "positions", &[L, D])),
             Positions::Sinusoidal => Some(sinusoids(L, D, path.device())),
         };
-        Self { table, padding, positions, dropout, shapes: PhantomData }
+        Self { lookup: Lookup { table, padding, positions }, dropout, shapes: PhantomData }
     }
 }
 
 impl<const L: i64, const D: i64> Layer<Tokens<L>, Sequence<L, D>> for Embedding<Tokens<L>, Sequence<L, D>> {
     fn forward(&self, input: &Batch<Tokens<L>>, train: bool) -> Batch<Sequence<L, D>> {
-        let Feature { tensor: tokens, mask, .. } = input.feature();
-        let mask = mask.or_else(|| self.padding.map(|padding| tokens.ne(padding)));
-        Batch::trusted(Feature { tensor: self.embed(&tokens, train), mask, present: None })
+        let mut output = self.lookup.run(&input.feature());
+        if train {
+            output.tensor = output.tensor.dropout(self.dropout, true);
+        }
+        Batch::trusted(output)
+    }
+
+    fn lower(&self, program: &mut Program, input: Value) -> Value {
+        program.push(Operation::Embed(self.lookup.frozen()), input, &[L, D])
     }
 }
 
-impl<I, O> Embedding<I, O> {
-    fn embed(&self, tokens: &Tensor, train: bool) -> Tensor {
+impl Lookup {
+    /// The rows of token ids, and where they are padding.
+    pub(crate) fn run(&self, tokens: &Feature) -> Feature {
+        let Feature { tensor: tokens, mask, .. } = tokens;
+        let found = mask.as_ref().map(Tensor::shallow_clone);
+        let mask = found.or_else(|| self.padding.map(|padding| tokens.ne(padding)));
         let mut output = Tensor::embedding(&self.table, tokens, self.padding.unwrap_or(-1), false, false);
         if let Some(positions) = &self.positions {
             output += positions;
         }
-        if train { output.dropout(self.dropout, true) } else { output }
+        Feature { tensor: output, mask, present: None }
+    }
+
+    /// The same without gradients.
+    fn frozen(&self) -> Self {
+        Self {
+            table: self.table.detach(),
+            padding: self.padding,
+            positions: self.positions.as_ref().map(Tensor::detach),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::marker::PhantomData;
 
 use super::Layer;
+use super::program::{Operation, Program, Value};
 use crate::Batch;
 use crate::shape::{Image, Sequence, Shape, Vector};
 
@@ -39,6 +40,10 @@ impl<const C: i64, const H: i64, const W: i64, const N: i64> Layer<Image<C, H, W
     fn forward(&self, input: &Batch<Image<C, H, W>>, _train: bool) -> Batch<Vector<N>> {
         input.map(input.tensor().flatten(1, -1))
     }
+
+    fn lower(&self, program: &mut Program, input: Value) -> Value {
+        program.push(Operation::Flatten, input, &[N])
+    }
 }
 
 impl<const T: i64, const F: i64, const N: i64> Layer<Sequence<T, F>, Vector<N>> for Flatten<Sequence<T, F>, Vector<N>> {
@@ -49,6 +54,10 @@ impl<const T: i64, const F: i64, const N: i64> Layer<Sequence<T, F>, Vector<N>> 
             None => input.tensor().flatten(1, -1),
         };
         Batch::trusted(flat.into())
+    }
+
+    fn lower(&self, program: &mut Program, input: Value) -> Value {
+        program.push(Operation::Flatten, input, &[N])
     }
 }
 

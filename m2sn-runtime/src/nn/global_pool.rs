@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use tch::Tensor;
 
 use super::Layer;
+use super::program::{Operation, Program, Value};
 use crate::Batch;
 use crate::shape::{Image, Sequence, Shape, Vector};
 
@@ -32,11 +33,19 @@ impl<const C: i64, const H: i64, const W: i64> Layer<Image<C, H, W>, Vector<C>>
     fn forward(&self, input: &Batch<Image<C, H, W>>, _train: bool) -> Batch<Vector<C>> {
         input.map(input.tensor().mean_dim([2, 3].as_slice(), false, None))
     }
+
+    fn lower(&self, program: &mut Program, input: Value) -> Value {
+        program.push(Operation::Mean, input, &[C])
+    }
 }
 
 impl<const T: i64, const F: i64> Layer<Sequence<T, F>, Vector<F>> for GlobalAveragePool<Sequence<T, F>, Vector<F>> {
     fn forward(&self, input: &Batch<Sequence<T, F>>, _train: bool) -> Batch<Vector<F>> {
         Batch::trusted(mean_over_steps(input.tensor(), input.mask()).into())
+    }
+
+    fn lower(&self, program: &mut Program, input: Value) -> Value {
+        program.push(Operation::Mean, input, &[F])
     }
 }
 

@@ -6,6 +6,7 @@ use tch::nn::Path;
 use tch::{Device, Kind, Tensor};
 
 use super::linear::width;
+use super::program::{Operation, Program, Value};
 use super::{Layer, init};
 use crate::Batch;
 use crate::shape::{Sequence, Shape, Vector};
@@ -25,10 +26,18 @@ use crate::shape::{Sequence, Shape, Vector};
 /// `weight_ih_l0`, `weight_hh_l0`, `bias_ih_l0`, `bias_hh_l0`, then `…_reverse`, drawn uniformly from ±1/√hidden.
 #[derive(Debug)]
 pub struct Gru<I, O> {
+    cells: Cells,
+    shapes: PhantomData<fn(I) -> O>,
+}
+
+/// What a [`Gru`] is whatever its shapes.
+#[derive(Debug)]
+pub struct Cells {
     parameters: Vec<Tensor>,
     hidden: i64,
     settings: Settings,
-    shapes: PhantomData<fn(I) -> O>,
+    /// Whether the state after the last step is the output, and not the states of all.
+    last: bool,
 }
 
 /// What the shapes do not tell of a [`Gru`].
@@ -64,7 +73,8 @@ impl<I: Shape, O: Shape> Gru<I, O> {
                 draw("bias_hh", &[3 * hidden]);
             }
         }
-        Self { parameters, hidden, settings, shapes: PhantomData }
+        let last = O::DIMS.len() == 1;
+        Self { cells: Cells { parameters, hidden, settings, last }, shapes: PhantomData }
     }
 }
 
@@ -72,26 +82,33 @@ impl<const T: i64, const F: i64, const H: i64> Layer<Sequence<T, F>, Sequence<T,
     for Gru<Sequence<T, F>, Sequence<T, H>>
 {
     fn forward(&self, input: &Batch<Sequence<T, F>>, train: bool) -> Batch<Sequence<T, H>> {
-        let (states, _) = self.run(input.tensor(), input.mask(), train);
-        input.map(states)
+        input.map(self.cells.run(input.tensor(), input.mask(), train))
+    }
+
+    fn lower(&self, program: &mut Program, input: Value) -> Value {
+        program.push(Operation::Gru(self.cells.frozen()), input, &[T, H])
     }
 }
 
 impl<const T: i64, const F: i64, const H: i64> Layer<Sequence<T, F>, Vector<H>> for Gru<Sequence<T, F>, Vector<H>> {
     fn forward(&self, input: &Batch<Sequence<T, F>>, train: bool) -> Batch<Vector<H>> {
-        let (_, last) = self.run(input.tensor(), input.mask(), train);
-        Batch::trusted(last.into())
+        Batch::trusted(self.cells.run(input.tensor(), input.mask(), train).into())
+    }
+
+    fn lower(&self, program: &mut Program, input: Value) -> Value {
+        program.push(Operation::Gru(self.cells.frozen()), input, &[H])
     }
 }
 
-impl<I, O> Gru<I, O> {
+impl Cells {
     /// `[batch, T, F]` → the states of the last layer `[batch, T, H]`, and the last of them, `[batch, H]`.
-    fn run(&self, input: &Tensor, mask: Option<&Tensor>, train: bool) -> (Tensor, Tensor) {
+    /// The states of every step, or the last, as the output is.
+    pub(crate) fn run(&self, input: &Tensor, mask: Option<&Tensor>, train: bool) -> Tensor {
         let Settings { layers, bidirectional, dropout } = self.settings;
         let Some(mask) = mask else {
             let start = self.start(input);
             let (states, last) = input.gru(&start, &self.parameters, true, layers, dropout, train, bidirectional, true);
-            return (states, self.last_layer(&last));
+            return if self.last { self.last_layer(&last) } else { states };
         };
         // Real steps first, in their order, so that padding is passed over wherever it stands.
         let steps = mask.to_kind(Kind::Int64).argsort_stable(true, 1, true);
@@ -108,11 +125,19 @@ impl<I, O> Gru<I, O> {
         let start = self.start(input);
         let (data, last) =
             Tensor::gru_data(&data, &sizes, &start, &self.parameters, true, layers, dropout, train, bidirectional);
+        if self.last {
+            let last = self.last_layer(&last).index_select(0, &inverse);
+            return last.masked_fill(&mask.any_dim(1, true).logical_not(), 0.0);
+        }
         let (states, _) = Tensor::internal_pad_packed_sequence(&data, &sizes, true, 0.0, mask.size()[1]);
         let states = along(&steps.argsort(1, false), &states.index_select(0, &inverse));
-        let states = states.masked_fill(&mask.logical_not().unsqueeze(-1), 0.0);
-        let last = self.last_layer(&last).index_select(0, &inverse);
-        (states, last.masked_fill(&mask.any_dim(1, true).logical_not(), 0.0))
+        states.masked_fill(&mask.logical_not().unsqueeze(-1), 0.0)
+    }
+
+    /// The same without gradients.
+    fn frozen(&self) -> Self {
+        let Self { hidden, settings, last, .. } = *self;
+        Self { parameters: self.parameters.iter().map(Tensor::detach).collect(), hidden, settings, last }
     }
 
     fn start(&self, input: &Tensor) -> Tensor {

@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use tch::Tensor;
 use tch::nn::Path;
 
+use super::program::{Operation, Program, Value};
 use super::{Activation, Layer, init};
 use crate::Batch;
 use crate::shape::{Sequence, Shape, Vector};
@@ -40,6 +41,10 @@ impl<const N: i64, const M: i64> Layer<Vector<N>, Vector<M>> for Linear<Vector<N
     fn forward(&self, input: &Batch<Vector<N>>, _train: bool) -> Batch<Vector<M>> {
         input.map(self.run(input.tensor()))
     }
+
+    fn lower(&self, program: &mut Program, input: Value) -> Value {
+        self.affine.lower(program, input, self.activation, None)
+    }
 }
 
 impl<const T: i64, const F: i64, const G: i64> Layer<Sequence<T, F>, Sequence<T, G>>
@@ -47,6 +52,10 @@ impl<const T: i64, const F: i64, const G: i64> Layer<Sequence<T, F>, Sequence<T,
 {
     fn forward(&self, input: &Batch<Sequence<T, F>>, _train: bool) -> Batch<Sequence<T, G>> {
         input.map(self.run(input.tensor()))
+    }
+
+    fn lower(&self, program: &mut Program, input: Value) -> Value {
+        self.affine.lower(program, input, self.activation, None)
     }
 }
 
@@ -77,5 +86,20 @@ impl Affine {
 
     pub(crate) fn forward(&self, input: &Tensor) -> Tensor {
         input.linear(&self.weight, Some(&self.bias))
+    }
+
+    /// Writes down the map, the addition of another value, and the activation.
+    pub(crate) fn lower(
+        &self,
+        program: &mut Program,
+        input: Value,
+        activation: Option<Activation>,
+        add: Option<Value>,
+    ) -> Value {
+        let mut dims = program.dims(input).to_vec();
+        dims.pop();
+        dims.push(self.weight.size()[0]);
+        let operation = Operation::Linear { weight: self.weight.detach(), bias: self.bias.detach(), activation };
+        program.push_adding(operation, input, add, &dims)
     }
 }

@@ -6,6 +6,7 @@ use tch::Tensor;
 use tch::nn::Path;
 
 use super::linear::width as last;
+use super::program::{Program, Value};
 use super::{Activation, Affine, Layer};
 use crate::Batch;
 use crate::shape::{Sequence, Shape, Vector};
@@ -66,11 +67,21 @@ impl<I: Shape, O: Shape> Mlp<I, O> {
         }
         self.output.forward(&value)
     }
+
+    fn write(&self, program: &mut Program, input: Value) -> Value {
+        let activation = Some(self.activation);
+        let hidden = self.hidden.iter().fold(input, |value, affine| affine.lower(program, value, activation, None));
+        self.output.lower(program, hidden, None, None)
+    }
 }
 
 impl<const N: i64, const M: i64> Layer<Vector<N>, Vector<M>> for Mlp<Vector<N>, Vector<M>> {
     fn forward(&self, input: &Batch<Vector<N>>, train: bool) -> Batch<Vector<M>> {
         input.map(self.run(input.tensor(), train))
+    }
+
+    fn lower(&self, program: &mut Program, input: Value) -> Value {
+        self.write(program, input)
     }
 }
 
@@ -79,5 +90,9 @@ impl<const T: i64, const F: i64, const G: i64> Layer<Sequence<T, F>, Sequence<T,
 {
     fn forward(&self, input: &Batch<Sequence<T, F>>, train: bool) -> Batch<Sequence<T, G>> {
         input.map(self.run(input.tensor(), train))
+    }
+
+    fn lower(&self, program: &mut Program, input: Value) -> Value {
+        self.write(program, input)
     }
 }

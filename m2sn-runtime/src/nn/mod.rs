@@ -41,6 +41,7 @@ mod activation;
 pub mod conv;
 mod dropout;
 pub mod embedding;
+mod erased;
 mod flatten;
 mod global_pool;
 pub mod gru;
@@ -49,6 +50,7 @@ mod linear;
 pub mod mlp;
 mod norm;
 pub mod pool;
+pub mod program;
 pub mod residual;
 pub mod transformer;
 mod window;
@@ -67,6 +69,7 @@ pub use activation::Activation;
 pub use conv::Conv;
 pub use dropout::Dropout;
 pub use embedding::{Embedding, Positions};
+pub use erased::{AnyLayer, erase};
 pub use flatten::Flatten;
 pub use global_pool::GlobalAveragePool;
 pub use gru::Gru;
@@ -74,19 +77,30 @@ pub use linear::Linear;
 pub use mlp::Mlp;
 pub use norm::Norm;
 pub use pool::{AveragePool, MaxPool};
+pub use program::Program;
 pub use residual::Residual;
 pub use transformer::{Order, Transformer};
+pub use window::Window;
 
+pub(crate) use erased::{lower, run};
 pub(crate) use global_pool::mean_over_steps;
 pub(crate) use linear::Affine;
-pub(crate) use window::Window;
 
 /// A layer from samples of shape `I` to samples of shape `O`.
+#[diagnostic::on_unimplemented(message = "`{Self}` is no layer from `{I}` to `{O}`")]
 pub trait Layer<I: Shape, O: Shape>: Debug + Send {
     /// Applies the layer.
     ///
     /// `train` switches dropout on and lets batch normalisation use and update the statistics of the batch.
     fn forward(&self, input: &Batch<I>, train: bool) -> Batch<O>;
+
+    /// Writes down what [`Layer::forward`] computes of `input` when nothing is trained any more, for a predictor that
+    /// computes it in its own way; returns the output.
+    ///
+    /// By default the layer stays as it is, and a predictor runs it for one caller at a time.
+    fn lower(&self, program: &mut Program, input: program::Value) -> program::Value {
+        program.push_opaque(input, O::DIMS)
+    }
 }
 
 /// A layer of the user's own, named in a spec by `custom: { path: crate::layers::Gate, output: [64, 14, 14] }`.

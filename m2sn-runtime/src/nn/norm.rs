@@ -3,6 +3,8 @@
 use tch::Tensor;
 use tch::nn::{Init, Path};
 
+use super::program::{Operation, Program, Value};
+
 /// How a feature map is normalised, each channel then scaled and shifted by learned amounts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Norm {
@@ -18,7 +20,7 @@ pub enum Norm {
     },
 }
 
-const EPSILON: f64 = 1e-5;
+pub(crate) const EPSILON: f64 = 1e-5;
 const MOMENTUM: f64 = 0.1;
 
 /// A normalisation with its parameters `weight` and `bias`, drawn as ones and zeros.
@@ -65,6 +67,26 @@ impl Normalization {
             }
             Kind::Group { groups } => input.group_norm(*groups, weight, bias, EPSILON, true),
         }
+    }
+
+    /// Weight and bias of a convolution that computes what the given one does and this normalisation after it; `None` where
+    /// the normalisation depends on the sample.
+    pub(super) fn folded(&self, weight: &Tensor, bias: &Tensor) -> Option<(Tensor, Tensor)> {
+        let Kind::Batch { running_mean, running_var } = &self.kind else { return None };
+        // In double precision, so that nothing is lost but by the last rounding.
+        let double = |tensor: &Tensor| tensor.detach().to_kind(tch::Kind::Double);
+        let scale = double(&self.weight) / (double(running_var) + EPSILON).sqrt();
+        let shift = (double(bias) - double(running_mean)) * &scale + double(&self.bias);
+        let weight = double(weight) * scale.view([-1, 1, 1, 1]);
+        Some((weight.to_kind(tch::Kind::Float), shift.to_kind(tch::Kind::Float)))
+    }
+
+    /// Writes down a normalisation that could not be folded into the convolution before it.
+    pub(super) fn lower(&self, program: &mut Program, input: Value) -> Value {
+        let Kind::Group { groups } = self.kind else { unreachable!("a batch normalisation is folded") };
+        let (weight, bias) = (self.weight.detach(), self.bias.detach());
+        let dims = program.dims(input).to_vec();
+        program.push(Operation::GroupNorm { groups, weight, bias }, input, &dims)
     }
 }
 

@@ -4,6 +4,7 @@ use std::marker::PhantomData;
 
 use tch::{Device, Tensor};
 
+use super::program::{Operation, Program, Value};
 use super::{Layer, Window};
 use crate::Batch;
 use crate::shape::{Image, Shape};
@@ -61,12 +62,20 @@ impl<I: Shape, O: Shape> Layer<I, O> for MaxPool<I, O> {
             _ => pool(input.tensor()),
         })
     }
+
+    fn lower(&self, program: &mut Program, input: Value) -> Value {
+        program.push(Operation::MaxPool(self.window), input, O::DIMS)
+    }
 }
 
 impl<I: Shape, O: Shape> Layer<I, O> for AveragePool<I, O> {
     fn forward(&self, input: &Batch<I>, _train: bool) -> Batch<O> {
         let Window { kernel, stride, padding } = self.window;
         input.map(input.tensor().avg_pool2d(kernel, stride, padding, false, false, None))
+    }
+
+    fn lower(&self, program: &mut Program, input: Value) -> Value {
+        program.push(Operation::AveragePool(self.window), input, O::DIMS)
     }
 }
 

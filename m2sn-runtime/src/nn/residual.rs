@@ -7,6 +7,7 @@ use tch::nn::Path;
 
 use super::conv::Convolution;
 use super::norm::Normalization;
+use super::program::{Program, Value};
 use super::{Activation, Layer, Norm, Window};
 use crate::Batch;
 use crate::shape::{Image, Shape};
@@ -55,6 +56,10 @@ impl<I: Shape, O: Shape> Layer<I, O> for Residual<I, O> {
         let start = input.tensor().shallow_clone();
         input.map(self.blocks.iter().fold(start, |tensor, block| block.forward(&tensor, train)))
     }
+
+    fn lower(&self, program: &mut Program, input: Value) -> Value {
+        self.blocks.iter().fold(input, |value, block| block.lower(program, value))
+    }
 }
 
 #[derive(Debug)]
@@ -93,6 +98,16 @@ impl BasicBlock {
             None => output += input,
         }
         Activation::Relu.apply(output)
+    }
+
+    fn lower(&self, program: &mut Program, input: Value) -> Value {
+        let relu = Some(Activation::Relu);
+        let past = match &self.downsample {
+            Some((convolution, norm)) => convolution.lower(program, input, Some(norm), None, None),
+            None => input,
+        };
+        let hidden = self.conv1.lower(program, input, Some(&self.bn1), relu, None);
+        self.conv2.lower(program, hidden, Some(&self.bn2), relu, Some(past))
     }
 }
 

@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use tch::nn::{Init, Path};
 use tch::{Kind, Tensor};
 
+use super::program::{Operation, Program, Value};
 use super::{Activation, Affine, Layer, init};
 use crate::Batch;
 use crate::shape::Sequence;
@@ -71,6 +72,11 @@ impl<const T: i64, const F: i64> Layer<Sequence<T, F>, Sequence<T, F>> for Trans
     fn forward(&self, input: &Batch<Sequence<T, F>>, train: bool) -> Batch<Sequence<T, F>> {
         input.map(self.run(input.tensor(), input.mask(), train))
     }
+
+    fn lower(&self, program: &mut Program, input: Value) -> Value {
+        let rows = self.layers.iter().fold(input, |rows, layer| layer.lower(program, rows));
+        self.norm.as_ref().map_or(rows, |norm| norm.lower(program, rows))
+    }
 }
 
 impl<I, O> Transformer<I, O> {
@@ -93,7 +99,7 @@ impl<I, O> Transformer<I, O> {
 ///
 /// The penalty of a padding step is finite but far beyond any score, so that its weight is exactly zero next to a
 /// real step, while a sample of nothing but padding gets even weights instead of 0/0.
-fn attention_bias(mask: &Tensor, kind: Kind) -> Tensor {
+pub(crate) fn attention_bias(mask: &Tensor, kind: Kind) -> Tensor {
     const PENALTY: f64 = -1e9;
     (mask.logical_not().to_kind(kind) * PENALTY).unsqueeze(1).unsqueeze(1)
 }
@@ -137,6 +143,29 @@ impl EncoderLayer {
                 self.norm2.forward(&(self.feed(&rows, train) + &rows))
             }
         }
+    }
+
+    fn lower(&self, program: &mut Program, rows: Value) -> Value {
+        match self.order {
+            Order::PreNorm => {
+                let normed = self.norm1.lower(program, rows);
+                let rows = self.self_attn.lower(program, normed, rows);
+                let normed = self.norm2.lower(program, rows);
+                self.lower_feed(program, normed, rows)
+            }
+            Order::PostNorm => {
+                let attended = self.self_attn.lower(program, rows, rows);
+                let rows = self.norm1.lower(program, attended);
+                let fed = self.lower_feed(program, rows, rows);
+                self.norm2.lower(program, fed)
+            }
+        }
+    }
+
+    /// Writes down the feed-forward network of `rows`, added to `past`.
+    fn lower_feed(&self, program: &mut Program, rows: Value, past: Value) -> Value {
+        let hidden = self.linear1.lower(program, rows, Some(self.activation), None);
+        self.linear2.lower(program, hidden, None, Some(past))
     }
 
     fn attend(&self, rows: &Tensor, size: [i64; 2], bias: Option<&Tensor>, train: bool) -> Tensor {
@@ -186,7 +215,27 @@ impl Attention {
         let merged = attended.transpose(1, 2).reshape([batch * steps, -1]);
         merged.linear(&self.out_weight, Some(&self.out_bias))
     }
+
+    /// Writes down the attention of `rows`, added to `past`.
+    fn lower(&self, program: &mut Program, rows: Value, past: Value) -> Value {
+        let linear = |weight: &Tensor, bias: &Tensor| Operation::Linear {
+            weight: weight.detach(),
+            bias: bias.detach(),
+            activation: None,
+        };
+        let [steps, width] = match program.dims(rows) {
+            &[steps, width] => [steps, width],
+            dims => unreachable!("attention over {dims:?}"),
+        };
+        let projected = linear(&self.in_proj_weight, &self.in_proj_bias);
+        let projected = program.push(projected, rows, &[steps, 3 * width]);
+        let attended = program.push(Operation::Attend { heads: self.heads }, projected, &[steps, width]);
+        program.push_adding(linear(&self.out_weight, &self.out_bias), attended, Some(past), &[steps, width])
+    }
 }
+
+/// What is added to the variance of a layer normalisation.
+pub(crate) const EPSILON: f64 = 1e-5;
 
 #[derive(Debug)]
 struct LayerNorm {
@@ -205,8 +254,13 @@ impl LayerNorm {
     }
 
     fn forward(&self, rows: &Tensor) -> Tensor {
-        const EPSILON: f64 = 1e-5;
         rows.layer_norm([self.width], Some(&self.weight), Some(&self.bias), EPSILON, true)
+    }
+
+    fn lower(&self, program: &mut Program, rows: Value) -> Value {
+        let dims = program.dims(rows).to_vec();
+        let (weight, bias) = (self.weight.detach(), self.bias.detach());
+        program.push(Operation::LayerNorm { weight, bias }, rows, &dims)
     }
 }
 

@@ -2,10 +2,13 @@
 
 /// A window of `kernel` pixels that moves by `stride` over an image with `padding` pixels added on every side.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Window {
-    pub(crate) kernel: [i64; 2],
-    pub(crate) stride: [i64; 2],
-    pub(crate) padding: [i64; 2],
+pub struct Window {
+    /// Height and width.
+    pub kernel: [i64; 2],
+    /// Rows and columns from one place to the next.
+    pub stride: [i64; 2],
+    /// Rows above and below, columns on the left and on the right.
+    pub padding: [i64; 2],
 }
 
 impl Window {

@@ -62,9 +62,9 @@ impl Front {
         if !self.is_set() {
             return Ok(Vec::new());
         }
-        let rows = Vec::<Vec<f64>>::try_from(self.0.to_device(tch::Device::Cpu).to_kind(Kind::Double))?;
-        let of = |row: Vec<f64>| Balance { price: row[0], loss: row[1], bound: row[2], share: row[3] };
-        Ok(rows.into_iter().map(of).collect())
+        let values = Vec::<f64>::try_from(self.0.to_device(tch::Device::Cpu).to_kind(Kind::Double).view(-1))?;
+        let of = |row: &[f64]| Balance { price: row[0], loss: row[1], bound: row[2], share: row[3] };
+        Ok(values.chunks_exact(4).map(of).collect())
     }
 }
 

@@ -3,9 +3,8 @@
 use tch::nn::Path;
 
 use super::cost::MOST_STATES;
-use super::front::highest_price;
 use super::paper::Reader;
-use super::{Allowance, Balance, Budget, Costs, Grid, Sequential, Value};
+use super::{Balance, Costs, Front, Grid, Quality, Sequential, Standing, Value};
 use crate::latency::Table;
 use crate::network::{Description, Network};
 use crate::plan::{self, Reads};
@@ -18,7 +17,7 @@ use crate::{Error, Result};
 /// plan names.
 #[derive(Debug)]
 pub struct Policies {
-    model: &'static str,
+    description: &'static Description,
     /// None where there are too many routes to weigh against each other.
     learned: Option<Learned>,
     costs: Option<Costs>,
@@ -45,7 +44,7 @@ impl Policies {
                 reader: Reader::new(&(&path / "paper"), description),
             }
         });
-        Self { model: description.name, learned, costs: None }
+        Self { description, learned, costs: None }
     }
 
     /// The policy that decides once.
@@ -76,7 +75,7 @@ impl Policies {
         self.learned.as_ref().ok_or_else(|| {
             Error::invalid(format!(
                 "`{}` has more than {MOST_STATES} routes, too many for a learned policy to weigh; take fewer shortcuts",
-                self.model
+                self.description.name
             ))
         })
     }
@@ -90,7 +89,7 @@ impl Policies {
             Error::invalid(format!(
                 "`{}` does not know what its parts cost on this machine, and a learned policy weighs quality against \
                  milliseconds; measure them by `routing::measure`",
-                self.model
+                self.description.name
             ))
         })
     }
@@ -141,32 +140,28 @@ impl Policies {
         if !is_trained {
             return Err(Error::invalid(format!(
                 "`{}`: the {} policy has not been trained; run the navigator's stage {plan}",
-                self.model,
+                self.description.name,
                 policy.name()
             )));
         }
         Ok(())
     }
 
-    /// What a budget allows a sample; none where only late fusion will do.
+    /// A learned policy as it stands; none where the paper's is asked for, which weighs nothing.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where the budget cannot be one.
-    pub(crate) fn allowance(&self, costs: &Costs, policy: plan::Policy, budget: Budget) -> Result<Option<Allowance>> {
-        budget.check()?;
-        let late_fusion = costs.late_fusion();
-        let free = f64::INFINITY;
-        Ok(match budget {
-            Budget::Milliseconds(milliseconds) => Some(Allowance { lambda: 0.0, milliseconds }),
-            Budget::Lambda(lambda) => Some(Allowance { lambda, milliseconds: free }),
-            Budget::Price(price) => {
-                Some(Allowance { lambda: price * self.unit(policy)? / late_fusion, milliseconds: free })
+    /// As [`Policies::value`]; [`Error::Torch`] where parameters cannot be read.
+    pub fn standing(&self, policy: plan::Policy) -> Result<Option<Standing>> {
+        let standing = |quality: &Quality, front: &Front, is_sequential| -> Result<Option<Standing>> {
+            Ok(Some(Standing::new(self.description, quality.frozen()?, is_sequential, front.balances()?)))
+        };
+        match policy {
+            plan::Policy::Paper => Ok(None),
+            plan::Policy::Value => self.value().and_then(|value| standing(&value.quality, &value.front, false)),
+            plan::Policy::Sequential => {
+                self.sequential().and_then(|sequential| standing(&sequential.quality, &sequential.front, true))
             }
-            Budget::AccuracyWithin(points) => match highest_price(&self.balances(policy)?, points / 100.0) {
-                Some(price) => self.allowance(costs, policy, Budget::Price(price))?,
-                None => None,
-            },
-        })
+        }
     }
 
     /// In what quality is counted: 1 for accuracies and F1, the mean absolute error that was learned from for real values.

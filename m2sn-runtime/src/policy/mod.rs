@@ -25,6 +25,7 @@ mod paper;
 mod perceptron;
 mod quality;
 mod sequential;
+mod standing;
 mod state;
 mod terms;
 mod value;
@@ -41,10 +42,11 @@ pub use fixed::{Fixed, Given};
 pub use front::Balance;
 pub use learned::Policies;
 pub use paper::Paper;
-pub use sequential::{Sequencing, Sequential};
+pub use sequential::Sequential;
+pub use standing::Standing;
 pub use state::{Presence, State};
 pub use terms::Terms;
-pub use value::{Value, Valuing};
+pub use value::Value;
 
 pub(crate) use cost::MOST_STATES;
 pub(crate) use front::{Front, upper_bound};
@@ -52,6 +54,9 @@ pub(crate) use known::posterior;
 pub(crate) use paper::Reader;
 pub(crate) use quality::{Quality, achieved};
 pub(crate) use state::Grid;
+
+use sequential::Sequencing;
+use value::Valuing;
 
 /// Decides where samples go.
 ///

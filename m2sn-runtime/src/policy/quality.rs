@@ -71,6 +71,11 @@ pub(crate) struct Frozen {
 }
 
 impl Frozen {
+    /// As [`Quality::unit`].
+    pub(super) fn unit(&self) -> f64 {
+        self.unit
+    }
+
     /// The quality in every state for each sample, in the task's own terms.
     ///
     /// # Errors

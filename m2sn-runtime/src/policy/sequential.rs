@@ -11,7 +11,7 @@ use tch::nn::Path;
 use super::front::Front;
 use super::quality::{Frozen, Quality};
 use super::terms::Terms;
-use super::{Look, Move, Policy, Seen, State, Weighing, known};
+use super::{Look, Move, Policy, Posterior, Seen, State, Weighing, known};
 use crate::network::Description;
 use crate::{Error, Result};
 
@@ -20,41 +20,38 @@ use crate::{Error, Result};
 pub struct Sequential {
     pub(crate) quality: Quality,
     pub(crate) front: Front,
-    description: &'static Description,
 }
 
 impl Sequential {
-    pub(crate) fn new(path: &Path<'_>, description: &'static Description, states: i64) -> Self {
+    pub(crate) fn new(path: &Path<'_>, description: &Description, states: i64) -> Self {
         let quality = Quality::new(path, description.task, known::posterior_width(description), states);
-        Self { quality, front: Front::new(path), description }
+        Self { quality, front: Front::new(path) }
     }
 
     /// The quality of the answer in every state, from what the network would answer in this one.
     pub(crate) fn qualities(
-        &self,
+        description: &Description,
         frozen: &Frozen,
         state: &State,
         logits: &Tensor,
         alone: &[Tensor],
     ) -> Result<Vec<Vec<f64>>> {
-        frozen.predict_each(&known::posterior_rows(self.description, state, logits, alone)?)
-    }
-
-    /// The policy as it stands, on these terms.
-    ///
-    /// # Errors
-    /// [`Error::Torch`] where its parameters cannot be read.
-    pub fn on<'a>(&'a self, terms: Terms<'a>) -> Result<Sequencing<'a>> {
-        Ok(Sequencing { sequential: self, frozen: self.quality.frozen()?, terms })
+        frozen.predict_each(&known::posterior_rows(description, state, logits, alone)?)
     }
 }
 
 /// The sequential policy on given terms.
 #[derive(Debug)]
-pub struct Sequencing<'a> {
-    sequential: &'a Sequential,
-    frozen: Frozen,
+pub(super) struct Sequencing<'a> {
+    description: &'static Description,
+    frozen: &'a Frozen,
     terms: Terms<'a>,
+}
+
+impl<'a> Sequencing<'a> {
+    pub(super) fn new(description: &'static Description, frozen: &'a Frozen, terms: Terms<'a>) -> Self {
+        Self { description, frozen, terms }
+    }
 }
 
 impl Policy for Sequencing<'_> {
@@ -87,7 +84,8 @@ impl Policy for Sequencing<'_> {
         let Some(posterior) = &seen.posterior else {
             return Err(Error::invalid("sequential policy: nothing was seen of the samples"));
         };
-        let qualities = self.sequential.qualities(&self.frozen, state, &posterior.logits, &posterior.alone)?;
+        let Posterior { logits, alone, .. } = posterior;
+        let qualities = Sequential::qualities(self.description, self.frozen, state, logits, alone)?;
         let spent = self.terms.spent(seen, || {
             let first = costs.first(state);
             costs.route(&first) + costs.watched(&first, state)

@@ -30,21 +30,19 @@ impl Value {
     pub(crate) fn qualities(frozen: &Frozen, stems: &[Tensor]) -> Result<Vec<Vec<f64>>> {
         frozen.predict_each(&known::stems_rows(stems)?)
     }
-
-    /// The policy as it stands, on these terms.
-    ///
-    /// # Errors
-    /// [`crate::Error::Torch`] where its parameters cannot be read.
-    pub fn on<'a>(&self, terms: Terms<'a>) -> Result<Valuing<'a>> {
-        Ok(Valuing { frozen: self.quality.frozen()?, terms })
-    }
 }
 
 /// The value policy on given terms.
 #[derive(Debug)]
-pub struct Valuing<'a> {
-    frozen: Frozen,
+pub(super) struct Valuing<'a> {
+    frozen: &'a Frozen,
     terms: Terms<'a>,
+}
+
+impl<'a> Valuing<'a> {
+    pub(super) fn new(frozen: &'a Frozen, terms: Terms<'a>) -> Self {
+        Self { frozen, terms }
+    }
 }
 
 impl Policy for Valuing<'_> {
@@ -69,7 +67,7 @@ impl Policy for Valuing<'_> {
             return Ok(vec![None; seen.rows.len()]);
         }
         let (costs, grid) = (self.terms.costs, self.terms.costs.grid());
-        let qualities = Value::qualities(&self.frozen, &seen.stems)?;
+        let qualities = Value::qualities(self.frozen, &seen.stems)?;
         let spent = self.terms.spent(seen, || costs.blocks(&State::start(state.presence()), state));
         let price = |number: usize| {
             let goal = grid.state(number);

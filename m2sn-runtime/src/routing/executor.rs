@@ -14,7 +14,7 @@ use super::shelf::Shelf;
 use crate::batch::Feature;
 use crate::network::{Modality, Network, leave};
 use crate::parts::{Parts, stem_width};
-use crate::policy::{Budget, Costs, Grid, Look, Move, Policies, Policy, Posterior, Presence, Seen, State};
+use crate::policy::{Budget, Costs, Grid, Look, Move, Policy, Posterior, Presence, Seen, State};
 use crate::{Error, Result};
 
 /// What has become of a batch.
@@ -45,15 +45,10 @@ impl<'a> Clock<'a> {
     }
 
     /// Starts now, where budgets want one: for a single sample that has so many milliseconds.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] where it is not known what the network's parts cost on this machine.
-    pub(crate) fn of(budgets: &[Budget], samples: i64, policies: &'a Policies) -> Result<Option<Self>> {
+    pub(crate) fn of(budgets: &[Budget], samples: i64, costs: &'a Costs) -> Option<Self> {
         match *budgets {
-            [Budget::Milliseconds(milliseconds)] if samples == 1 => {
-                Ok(Some(Self::start(milliseconds, policies.costs()?)))
-            }
-            _ => Ok(None),
+            [Budget::Milliseconds(milliseconds)] if samples == 1 => Some(Self::start(milliseconds, costs)),
+            _ => None,
         }
     }
 

@@ -124,6 +124,10 @@ impl crate::parts::Parts for Counting<'_> {
         Lacking::description()
     }
 
+    fn device(&self) -> tch::Device {
+        self.network.variables().device()
+    }
+
     fn block(&self, modality: usize, block: usize, input: &Feature) -> Feature {
         let mut runs = self.runs.get();
         runs[modality] += input.len();

@@ -68,8 +68,8 @@ use executor::Outcome;
 
 use crate::latency::{self, Stopwatch, Table};
 use crate::network::{Input, Network, Route, check_inputs};
-use crate::parts::Live;
-use crate::policy::{Allowance, Budget, Budgets, Costs, Fixed, Given, Paper, Policies, Policy, State, Terms};
+use crate::parts::{Live, Parts};
+use crate::policy::{Budget, Budgets, Costs, Fixed, Given, Paper, Policy, Standing, State, Terms};
 use crate::{Error, Result, plan};
 
 /// Predicts each sample as the policy of the spec decides, `navigator: { policy: … }`.
@@ -103,40 +103,30 @@ pub fn predict_within<N: Network>(
     policy: plan::Policy,
     budgets: impl Into<Budgets>,
 ) -> Result<Answer<N::Route>> {
-    let device = network.variables().device();
-    let mut watch = Stopwatch::start(device);
-    let inputs = input.features();
-    let samples = check_inputs(network, &inputs)?;
     let policies = network.policies();
     policies.check_trained(policy, N::plan().navigator.from)?;
-    let budgets = budgets.into().of(samples)?;
-    let clock = Clock::of(&budgets, samples, policies)?;
-    let _no_grad = tch::no_grad_guard();
-    let outcome =
-        within(policies, None, policy, &budgets, |policy| run(&Live(network), &inputs, policy, clock.as_ref()))?;
-    answer::<N>(outcome, watch.lap())
+    answer_within::<N>(&Live(network), input, policies.standing(policy)?.as_ref(), policies.costs()?, budgets.into())
 }
 
-/// Hands a learned policy, on the terms of these budgets, to whoever runs it; `costs` stand in for those of the network.
+/// Hands a learned policy, on the terms of these budgets and costs, to whoever runs it.
+///
+/// # Errors
+/// [`Error::Invalid`] where the policy is the paper's, which is none, or a budget cannot be one.
 pub(crate) fn within<T>(
-    policies: &Policies,
-    costs: Option<&Costs>,
-    policy: plan::Policy,
+    standing: Option<&Standing>,
+    costs: &Costs,
     budgets: &[Budget],
     run: impl FnOnce(&dyn Policy) -> Result<T>,
 ) -> Result<T> {
-    let costs = costs.map_or_else(|| policies.costs(), Ok)?;
-    let allowances = budgets.iter().map(|budget| policies.allowance(costs, policy, *budget));
-    let allowances = allowances.collect::<Result<Vec<Option<Allowance>>>>()?;
-    let terms = Terms { costs, allowances: &allowances };
-    match policy {
-        plan::Policy::Value => run(&policies.value()?.on(terms)?),
-        plan::Policy::Sequential => run(&policies.sequential()?.on(terms)?),
-        plan::Policy::Paper => Err(Error::invalid(
+    let Some(standing) = standing else {
+        return Err(Error::invalid(
             "the paper's navigator knows no budget but the λ that it was trained with; name a learned policy in the \
              spec, `navigator: { policy: sequential }`, or ask for one",
-        )),
-    }
+        ));
+    };
+    let allowances = budgets.iter().map(|budget| standing.allowance(costs, *budget));
+    let allowances = allowances.collect::<Result<Vec<_>>>()?;
+    run(&*standing.on(Terms { costs, allowances: &allowances }))
 }
 
 /// Measures what the parts of a model cost on its device, and has its policies decide by that.
@@ -165,7 +155,7 @@ pub fn predict_by<N: Network>(network: &N, input: &N::Input, route: N::Route) ->
 /// # Errors
 /// As [`predict`]; [`Error::Shape`] where there is not one route a sample.
 pub fn predict_as<N: Network>(network: &N, input: &N::Input, routes: &[N::Route]) -> Result<Answer<N::Route>> {
-    let samples = check_inputs(network, &input.features())?;
+    let samples = check_inputs(N::description(), network.variables().device(), &input.features())?;
     if routes.len() as i64 != samples {
         return Err(Error::Shape {
             what: "routes".into(),
@@ -182,12 +172,7 @@ pub fn predict_as<N: Network>(network: &N, input: &N::Input, routes: &[N::Route]
 /// As [`predict`]; those of the policy, and [`Error::Invalid`] where it asks for a block or an exit that the network
 /// does not have.
 pub fn predict_with<N: Network>(network: &N, input: &N::Input, policy: &dyn Policy) -> Result<Answer<N::Route>> {
-    let inputs = input.features();
-    check_inputs(network, &inputs)?;
-    let _no_grad = tch::no_grad_guard();
-    let mut watch = Stopwatch::start(network.variables().device());
-    let outcome = run(&Live(network), &inputs, policy, None)?;
-    answer::<N>(outcome, watch.lap())
+    answer_by::<N>(&Live(network), input, policy)
 }
 
 /// The routes that the paper's navigator decides on, one a sample, without running more of them than it reads.
@@ -196,10 +181,48 @@ pub fn predict_with<N: Network>(network: &N, input: &N::Input, policy: &dyn Poli
 /// As [`predict`].
 pub fn decide<N: Network>(network: &N, input: &N::Input) -> Result<Vec<N::Route>> {
     let inputs = input.features();
-    check_inputs(network, &inputs)?;
+    check_inputs(N::description(), network.variables().device(), &inputs)?;
     let _no_grad = tch::no_grad_guard();
     let decisions = executor::decide(&Live(network), &inputs, &Paper::of(network)?)?;
     decisions.goals.iter().map(route::<N>).collect()
+}
+
+/// Answers each sample by the route on which a policy sends it, whatever runs the blocks.
+///
+/// # Errors
+/// As [`predict_with`].
+pub(crate) fn answer_by<N: Network>(
+    parts: &impl Parts,
+    input: &N::Input,
+    policy: &dyn Policy,
+) -> Result<Answer<N::Route>> {
+    let inputs = input.features();
+    check_inputs(parts.description(), parts.device(), &inputs)?;
+    let _no_grad = tch::no_grad_guard();
+    let mut watch = Stopwatch::start(parts.device());
+    let outcome = run(parts, &inputs, policy, None)?;
+    answer::<N>(outcome, watch.lap())
+}
+
+/// Answers each sample as a learned policy decides within budgets, whatever runs the blocks.
+///
+/// # Errors
+/// As [`predict_within`].
+pub(crate) fn answer_within<N: Network>(
+    parts: &impl Parts,
+    input: &N::Input,
+    standing: Option<&Standing>,
+    costs: &Costs,
+    budgets: Budgets,
+) -> Result<Answer<N::Route>> {
+    let mut watch = Stopwatch::start(parts.device());
+    let inputs = input.features();
+    let samples = check_inputs(parts.description(), parts.device(), &inputs)?;
+    let budgets = budgets.of(samples)?;
+    let clock = Clock::of(&budgets, samples, costs);
+    let _no_grad = tch::no_grad_guard();
+    let outcome = within(standing, costs, &budgets, |policy| run(parts, &inputs, policy, clock.as_ref()))?;
+    answer::<N>(outcome, watch.lap())
 }
 
 fn answer<N: Network>(outcome: Outcome, milliseconds: f64) -> Result<Answer<N::Route>> {

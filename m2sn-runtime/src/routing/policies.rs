@@ -215,6 +215,10 @@ impl Parts for Counting<'_> {
         self.parts.description()
     }
 
+    fn device(&self) -> tch::Device {
+        self.parts.device()
+    }
+
     fn block(&self, modality: usize, block: usize, input: &Feature) -> Feature {
         self.counts.borrow_mut().calls += 1;
         self.counts.borrow_mut().blocks += input.len() as usize;

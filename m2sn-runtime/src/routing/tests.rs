@@ -9,7 +9,8 @@ use tch::{Kind, Tensor};
 
 use super::*;
 use crate::batch::Feature;
-use crate::network::Description;
+use crate::network::{Chain, Description};
+use crate::nn::AnyLayer;
 use crate::plan::Plan;
 use crate::policy::Policies;
 use crate::tiny::{Tiny, TinyInput, TinyRoute, samples};
@@ -93,8 +94,8 @@ impl Network for Counting {
         self.tiny.shortcut(modality, exit, input, train)
     }
 
-    fn task_head(&self, modality: usize, feature: &Tensor) -> Tensor {
-        self.tiny.task_head(modality, feature)
+    fn layers(&self, chain: Chain) -> Vec<Box<dyn AnyLayer + '_>> {
+        self.tiny.layers(chain)
     }
 
     fn fuse(&self, features: &[Tensor], train: bool) -> Tensor {

@@ -215,10 +215,11 @@ fn balances<N: Network>(
     let full: Vec<Tensor> = features.iter().filter_map(|exits| exits.last().map(Tensor::shallow_clone)).collect();
     let late_fusion = achieved(&network.fuse(&full, false))?;
     let unit = network.policies().unit(which)?;
+    let standing = network.policies().standing(which)?;
     Front::prices()
         .map(|price| {
             let budget = Budget::Lambda(price * unit / costs.late_fusion());
-            let outcome = routing::within(network.policies(), Some(costs), which, &[budget], |policy| {
+            let outcome = routing::within(standing.as_ref(), costs, &[budget], |policy| {
                 routing::run(&cached, &inputs, policy, None)
             })?;
             let losses: Vec<f64> =

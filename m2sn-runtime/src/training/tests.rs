@@ -17,7 +17,8 @@ use crate::batch::Feature;
 use crate::checkpoint;
 use crate::checkpoint::tensors::Tensors;
 use crate::latency::{Estimate, Fingerprint};
-use crate::network::{Description, Exit, Modality, Route as _};
+use crate::network::{Chain, Description, Exit, Modality, Route as _};
+use crate::nn::AnyLayer;
 use crate::plan;
 use crate::plan::{Latency, Method, Optimizer, Policy, Reads, Schedule};
 use crate::policy::{Budget, Policies, Sequential, Value};
@@ -703,12 +704,8 @@ impl Network for Pooled {
         }
     }
 
-    fn shortcut(&self, modality: usize, exit: usize, input: &Feature, train: bool) -> Tensor {
-        self.0.shortcut(modality, exit, input, train)
-    }
-
-    fn task_head(&self, modality: usize, feature: &Tensor) -> Tensor {
-        self.0.task_head(modality, feature)
+    fn layers(&self, chain: Chain) -> Vec<Box<dyn AnyLayer + '_>> {
+        self.0.layers(chain)
     }
 
     fn fuse(&self, features: &[Tensor], train: bool) -> Tensor {

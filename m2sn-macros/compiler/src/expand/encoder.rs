@@ -3,7 +3,7 @@
 use proc_macro2::{Literal, TokenStream};
 use quote::quote;
 
-use super::{Context, batch, binding, construct, dims, docs, feature, forward, have_variables, optional};
+use super::{Context, batch, binding, construct, dims, docs, erased, feature, forward, have_variables, optional};
 use crate::layer::{Alignment, Shortcut};
 use crate::model::{Exit, Modality, Model, Name};
 use crate::shape::Shape;
@@ -39,7 +39,7 @@ pub(super) fn expand(model: &Model, context: &Context) -> TokenStream {
     } else {
         "Runs each encoder up to its exit of `route`, and the exit's shortcut."
     });
-    let erased = erased(model, context);
+    let chains = chains(model, context);
     let each = model.modalities.iter().map(|modality| encoder(modality, context));
     quote! {
         /// The encoders.
@@ -64,55 +64,40 @@ pub(super) fn expand(model: &Model, context: &Context) -> TokenStream {
                 Features { #(#names: #run),* }
             }
 
-            #erased
+            #chains
         }
 
         #(#each)*
     }
 }
 
-/// Blocks, shortcuts and heads by their number, as the runtime's `Network` has them.
-fn erased(model: &Model, context: &Context) -> TokenStream {
-    let (mut blocks, mut shortcuts, mut heads) = (Vec::new(), Vec::new(), Vec::new());
+/// The layers of blocks, shortcuts and heads by their number, as the runtime's `Network` has them.
+fn chains(model: &Model, context: &Context) -> TokenStream {
+    let mut arms = Vec::new();
     for (m, modality) in model.modalities.iter().enumerate() {
         let (m, name) = (Literal::usize_unsuffixed(m), context.snake(&modality.name));
         for (e, exit) in modality.exits.iter().enumerate() {
-            let (e, method) = (Literal::usize_unsuffixed(e), context.snake(&exit.name));
-            blocks.push(quote! {
-                (#m, #e) => self.#name.blocks.#method(&Batch::trusted(input.clone()), train).into_feature(),
-            });
-            if exit.shortcut.is_some() {
-                shortcuts.push(quote! {
-                    (#m, #e) => {
-                        self.#name.shortcuts.#method.forward(&Batch::trusted(input.clone()), train).into_feature().tensor
-                    }
-                });
-            }
+            let e = Literal::usize_unsuffixed(e);
+            let layers = erased(
+                modality.layers.get(exit.layers.clone()).unwrap_or_default(),
+                &quote!(self.#name.blocks),
+                context,
+            );
+            arms.push(quote!(Chain::Block { modality: #m, block: #e } => #layers,));
         }
-        heads.push(quote! {
-            #m => self.#name.task_head.forward(&Batch::trusted(feature), false).into_feature().tensor,
-        });
+        for (e, exit) in modality.exits.iter().enumerate().filter(|(_, exit)| exit.shortcut.is_some()) {
+            let (e, field) = (Literal::usize_unsuffixed(e), context.snake(&exit.name));
+            arms.push(
+                quote!(Chain::Shortcut { modality: #m, exit: #e } => Vec::from([nn::erase(&self.#name.shortcuts.#field)]),),
+            );
+        }
+        arms.push(quote!(Chain::TaskHead { modality: #m } => Vec::from([nn::erase(&self.#name.task_head)]),));
     }
     quote! {
-        pub(super) fn block(&self, modality: usize, block: usize, input: &Feature, train: bool) -> Feature {
-            match (modality, block) {
-                #(#blocks)*
-                _ => network::no_such_part(Part::Block { modality, block }),
-            }
-        }
-
-        pub(super) fn shortcut(&self, modality: usize, exit: usize, input: &Feature, train: bool) -> Tensor {
-            match (modality, exit) {
-                #(#shortcuts)*
-                _ => network::no_such_part(Part::Shortcut { modality, exit }),
-            }
-        }
-
-        pub(super) fn task_head(&self, modality: usize, feature: &Tensor) -> Tensor {
-            let feature = Feature::from(feature.shallow_clone());
-            match modality {
-                #(#heads)*
-                _ => network::no_such_part(Part::TaskHead { modality }),
+        pub(super) fn layers(&self, chain: Chain) -> Vec<Box<dyn AnyLayer + '_>> {
+            match chain {
+                #(#arms)*
+                _ => network::no_such_chain(chain),
             }
         }
     }

@@ -62,6 +62,10 @@ pub(super) fn expand(model: &Model, context: &Context) -> TokenStream {
             }
 
             #method
+
+            pub(super) fn layers(&self) -> Vec<Box<dyn AnyLayer + '_>> {
+                Vec::from([nn::erase(&self.layer)])
+            }
         }
 
         #item

@@ -9,14 +9,15 @@ use super::Context;
 
 /// The runtime's modules and what generated code may name in them.
 const NAMES: [(&str, &[&str]); 9] = [
-    ("", &["Batch", "Result", "fusion", "navigator", "network", "plan"]),
+    ("", &["Batch", "Result", "fusion", "navigator", "network", "nn", "plan"]),
     ("batch", &["Feature"]),
     ("fusion", &["StandIn"]),
-    ("network", &["Cost", "Description", "Exit", "Modality", "Part"]),
+    ("network", &["Chain", "Cost", "Description", "Exit", "Modality"]),
     (
         "nn",
         &[
             "Activation",
+            "AnyLayer",
             "AveragePool",
             "Conv",
             "Custom",

@@ -139,6 +139,23 @@ fn forward(layers: &[Layer], context: &Context) -> TokenStream {
     }
 }
 
+/// Layers that are fields of `of`, without the shapes in their types.
+fn erased(layers: &[Layer], of: &TokenStream, context: &Context) -> TokenStream {
+    let layers = layers.iter().map(|layer| {
+        let field = context.snake(&layer.name);
+        // A layer of the user's own may be one between other shapes as well.
+        let shapes = layer.is_custom().then(|| (layer.input.ty(), layer.output.ty()));
+        let shapes = shapes.map(|(input, output)| quote!(::<#input, #output>));
+        quote!(nn::erase #shapes(&#of.#field))
+    });
+    list(layers)
+}
+
+/// A `Vec` of these values.
+fn list(values: impl ExactSizeIterator<Item = TokenStream>) -> TokenStream {
+    if values.len() == 0 { quote!(Vec::new()) } else { quote!(Vec::from([#(#values),*])) }
+}
+
 /// The local variable of a layer, an exit or a modality; what generated code itself calls by the same name keeps it.
 ///
 /// No other name beside `train` is `train_`: both are `Train` in PascalCase, and `check` refuses that.

@@ -3,7 +3,7 @@
 use proc_macro2::{Literal, TokenStream};
 use quote::quote;
 
-use super::{Context, batch, binding, construct, dims, docs, forward, have_variables, tuple};
+use super::{Context, batch, binding, construct, dims, docs, erased, forward, have_variables, tuple};
 use crate::model::{Layer, Modality, Model};
 use crate::shape::Shape;
 
@@ -34,6 +34,10 @@ pub(super) fn expand(model: &Model, context: &Context) -> TokenStream {
     let typed = model.modalities.iter().zip(&bindings).map(|(modality, binding)| {
         let batch = quote!(Batch::trusted(#binding.clone()));
         if modality.may_be_missing() { quote!(Some(#batch)) } else { batch }
+    });
+    let chains = embeddings.iter().zip(&names).enumerate().map(|(m, ((_, layers), name))| {
+        let (m, layers) = (Literal::usize_unsuffixed(m), erased(layers, &quote!(self.embed.#name), context));
+        quote!(Chain::Embedding { modality: #m } => #layers,)
     });
     let counts: Vec<_> =
         model.modalities.iter().map(|modality| Literal::usize_unsuffixed(modality.exits.len())).collect();
@@ -72,6 +76,14 @@ pub(super) fn expand(model: &Model, context: &Context) -> TokenStream {
                 let [#(#bindings),*] = network::one_each(inputs);
                 let input = Input { #(#names: #typed),* };
                 navigator::split(self.forward(&input, train).tensor(), &[#(#counts),*])
+            }
+
+            pub(super) fn layers(&self, chain: Chain) -> Vec<Box<dyn AnyLayer + '_>> {
+                match chain {
+                    #(#chains)*
+                    Chain::Decision => Vec::from([nn::erase(&self.decision)]),
+                    _ => network::no_such_chain(chain),
+                }
             }
         }
 

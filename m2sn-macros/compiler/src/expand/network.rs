@@ -52,28 +52,13 @@ pub(super) fn expand(model: &Model, context: &Context) -> TokenStream {
                 &mut self.policies
             }
 
-            fn block(
-                &self,
-                modality: usize,
-                block: usize,
-                input: &#krate::batch::Feature,
-                train: bool,
-            ) -> #krate::batch::Feature {
-                self.encoders.block(modality, block, input, train)
-            }
-
-            fn shortcut(
-                &self,
-                modality: usize,
-                exit: usize,
-                input: &#krate::batch::Feature,
-                train: bool,
-            ) -> #krate::tch::Tensor {
-                self.encoders.shortcut(modality, exit, input, train)
-            }
-
-            fn task_head(&self, modality: usize, feature: &#krate::tch::Tensor) -> #krate::tch::Tensor {
-                self.encoders.task_head(modality, feature)
+            fn layers(&self, chain: #krate::network::Chain) -> Vec<Box<dyn #krate::nn::AnyLayer + '_>> {
+                use #krate::network::Chain;
+                match chain {
+                    Chain::Head => self.head.layers(),
+                    Chain::Embedding { .. } | Chain::Decision => self.navigator.layers(chain),
+                    _ => self.encoders.layers(chain),
+                }
             }
 
             fn fuse(&self, features: &[#krate::tch::Tensor], train: bool) -> #krate::tch::Tensor {

@@ -103,9 +103,7 @@ pub(crate) fn stub(sketch: &Sketch, context: &Context) -> TokenStream {
             fn variables(&self) -> &#krate::tch::nn::VarStore { #never }
             fn policies(&self) -> &#krate::policy::Policies { #never }
             fn policies_mut(&mut self) -> &mut #krate::policy::Policies { #never }
-            fn block(&self, _: usize, _: usize, _: &#krate::batch::Feature, _: bool) -> #krate::batch::Feature { #never }
-            fn shortcut(&self, _: usize, _: usize, _: &#krate::batch::Feature, _: bool) -> #krate::tch::Tensor { #never }
-            fn task_head(&self, _: usize, _: &#krate::tch::Tensor) -> #krate::tch::Tensor { #never }
+            fn layers(&self, _: #krate::network::Chain) -> Vec<Box<dyn #krate::nn::AnyLayer + '_>> { #never }
             fn fuse(&self, _: &[#krate::tch::Tensor], _: bool) -> #krate::tch::Tensor { #never }
             fn navigate(&self, _: &[#krate::batch::Feature], _: bool) -> Vec<#krate::tch::Tensor> { #never }
         }

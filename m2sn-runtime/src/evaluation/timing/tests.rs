@@ -7,7 +7,8 @@ use super::super::Way;
 use super::*;
 use crate::Device;
 use crate::batch::Feature;
-use crate::network::Description;
+use crate::network::{Chain, Description};
+use crate::nn::AnyLayer;
 use crate::plan::Plan;
 use crate::policy::Policies;
 use crate::tiny::{Tiny, TinyInput, TinyRoute, samples};
@@ -205,12 +206,8 @@ impl Network for Heavy {
         self.tiny.block(modality, block, input, train)
     }
 
-    fn shortcut(&self, modality: usize, exit: usize, input: &Feature, train: bool) -> Tensor {
-        self.tiny.shortcut(modality, exit, input, train)
-    }
-
-    fn task_head(&self, modality: usize, feature: &Tensor) -> Tensor {
-        self.tiny.task_head(modality, feature)
+    fn layers(&self, chain: Chain) -> Vec<Box<dyn AnyLayer + '_>> {
+        self.tiny.layers(chain)
     }
 
     fn fuse(&self, features: &[Tensor], train: bool) -> Tensor {

@@ -49,8 +49,9 @@ impl Journey {
             Decider::Other(policy) => follow(policy, None),
             Decider::Within(policy, budget) => {
                 let (budgets, policies) = ([budget], network.policies());
-                let clock = Clock::of(&budgets, 1, policies)?;
-                within(policies, None, policy, &budgets, |policy| follow(policy, clock.as_ref()))
+                let (standing, costs) = (policies.standing(policy)?, policies.costs()?);
+                let clock = Clock::of(&budgets, 1, costs);
+                within(standing.as_ref(), costs, &budgets, |policy| follow(policy, clock.as_ref()))
             }
         }
     }

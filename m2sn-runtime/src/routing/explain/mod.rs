@@ -99,7 +99,7 @@ pub fn explain<N: Network>(
     target: Option<&Tensor>,
 ) -> Result<Explanation> {
     let inputs = input.features();
-    let samples = check_inputs(network, &inputs)?;
+    let samples = check_inputs(N::description(), network.variables().device(), &inputs)?;
     if samples != 1 {
         return Err(Error::invalid(format!("explain: expected one sample, found {samples}; narrow the batch to one")));
     }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::latency::{Fingerprint, Table};
 use crate::parts::stem;
-use crate::policy::{Budgets, Fixed, Value};
+use crate::policy::{Budgets, Fixed, Sequential, Value};
 use crate::routing::{Answer, all, predict, predict_by};
 use crate::tiny::{Tiny, TinyInput, TinyRoute, samples, table};
 use crate::training::{Progress, Trainer};
@@ -56,9 +56,10 @@ fn qualities(network: &Tiny, policy: plan::Policy, input: &TinyInput, at: TinyRo
     let features: Vec<Tensor> = (0..2).map(|m| features[m][at.exits()[m]].shallow_clone()).collect();
     let alone: Vec<Tensor> = (0..2).map(|m| network.task_head(m, &features[m])).collect();
     let state = State::of(&at.blocks());
-    let sequential = policies.sequential().unwrap();
-    let frozen = sequential.quality.frozen().unwrap();
-    sequential.qualities(&frozen, &state, &network.fuse(&features, false), &alone).unwrap().swap_remove(0)
+    let frozen = policies.sequential().unwrap().quality.frozen().unwrap();
+    Sequential::qualities(Tiny::description(), &frozen, &state, &network.fuse(&features, false), &alone)
+        .unwrap()
+        .swap_remove(0)
 }
 
 #[test]

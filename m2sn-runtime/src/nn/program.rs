@@ -1,0 +1,170 @@
+//! What layers compute once they are frozen, as data: operations in a straight line over numbered values.
+//!
+//! A layer writes itself down by [`Layer::lower`](super::Layer::lower): what only training needs is gone, and what can be
+//! said in fewer operations is, so that a batch normalisation is a matter of its convolution's weights. Whoever runs a
+//! program knows the dimensions of every value beforehand.
+
+use tch::Tensor;
+
+use super::{Activation, Window, embedding, gru};
+
+/// Operations that turn the samples of one value into those of others.
+#[derive(Debug)]
+pub struct Program {
+    /// The dimensions of one sample of each value; the first is the input.
+    dims: Vec<Vec<i64>>,
+    steps: Vec<Step>,
+    output: Value,
+    /// The layer that is being written down.
+    layer: usize,
+}
+
+/// A value of a program, by its number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Value(usize);
+
+/// One operation, which makes the value after those of the steps before it.
+#[derive(Debug)]
+pub struct Step {
+    /// What is computed.
+    pub operation: Operation,
+    /// Of which value.
+    pub input: Value,
+    /// A value of the output's dimensions that a convolution or a linear map adds, before its activation.
+    pub add: Option<Value>,
+}
+
+/// What is computed of a value, over `f32` where nothing else is said.
+#[derive(Debug)]
+pub enum Operation {
+    /// A convolution with zeros around the image, `[C, H, W]` → `[D, G, V]`.
+    Convolution {
+        /// `[D, C, kernel…]`.
+        weight: Tensor,
+        /// `[D]`.
+        bias: Tensor,
+        /// Kernel, stride and padding.
+        window: Window,
+        /// Applied last.
+        activation: Option<Activation>,
+    },
+    /// A linear map of the last dimension, `[…, N]` → `[…, M]`.
+    Linear {
+        /// `[M, N]`.
+        weight: Tensor,
+        /// `[M]`.
+        bias: Tensor,
+        /// Applied last.
+        activation: Option<Activation>,
+    },
+    /// An activation of its own.
+    Activate(Activation),
+    /// The highest value of each window of an image.
+    MaxPool(Window),
+    /// The mean of each window of an image, padding left out.
+    AveragePool(Window),
+    /// The means of windows that part an image evenly into so many rows and columns.
+    AdaptiveAveragePool([i64; 2]),
+    /// The mean over the places of an image, or over the real steps of a sequence.
+    Mean,
+    /// The places of an image one after the other, `[C, H, W]` → `[H · W, C]`.
+    Rows,
+    /// All values side by side, zeros where steps are padding.
+    Flatten,
+    /// Normalisation of groups of an image's channels.
+    GroupNorm {
+        /// The number of groups.
+        groups: i64,
+        /// `[C]`.
+        weight: Tensor,
+        /// `[C]`.
+        bias: Tensor,
+    },
+    /// Normalisation of the last dimension.
+    LayerNorm {
+        /// `[F]`.
+        weight: Tensor,
+        /// `[F]`.
+        bias: Tensor,
+    },
+    /// Attention of each real step to all, with queries, keys and values side by side, `[T, 3 F]` → `[T, F]`.
+    Attend {
+        /// The number of heads.
+        heads: i64,
+    },
+    /// The embedding of token ids.
+    Embed(embedding::Lookup),
+    /// A recurrent layer: the states of every step, or the last.
+    Gru(gru::Cells),
+    /// A layer that is run as it is: the `layer`-th of those that the program was made of.
+    Opaque {
+        /// Counted from zero.
+        layer: usize,
+    },
+}
+
+impl Program {
+    /// A program of no operation, of samples of these dimensions.
+    pub(super) fn new(dims: &[i64]) -> Self {
+        Self { dims: vec![dims.to_vec()], steps: Vec::new(), output: Value(0), layer: 0 }
+    }
+
+    /// The input.
+    pub fn input(&self) -> Value {
+        Value(0)
+    }
+
+    /// The output.
+    pub fn output(&self) -> Value {
+        self.output
+    }
+
+    /// The steps in their order.
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    /// The dimensions of one sample of a value.
+    pub fn dims(&self, value: Value) -> &[i64] {
+        &self.dims[value.0]
+    }
+
+    /// Adds an operation on a value, whose output has these dimensions.
+    pub fn push(&mut self, operation: Operation, input: Value, dims: &[i64]) -> Value {
+        self.push_adding(operation, input, None, dims)
+    }
+
+    /// As [`Program::push`], for a convolution or a linear map that adds another value to its output.
+    pub fn push_adding(&mut self, operation: Operation, input: Value, add: Option<Value>, dims: &[i64]) -> Value {
+        self.steps.push(Step { operation, input, add });
+        self.dims.push(dims.to_vec());
+        Value(self.steps.len())
+    }
+
+    /// Adds the layer that is being written down as it is.
+    pub fn push_opaque(&mut self, input: Value, dims: &[i64]) -> Value {
+        self.push(Operation::Opaque { layer: self.layer }, input, dims)
+    }
+
+    /// Adds an activation where there is one.
+    pub fn activate(&mut self, activation: Option<Activation>, input: Value) -> Value {
+        let Some(activation) = activation else { return input };
+        let dims = self.dims(input).to_vec();
+        self.push(Operation::Activate(activation), input, &dims)
+    }
+
+    pub(super) fn begin_layer(&mut self, layer: usize) {
+        self.layer = layer;
+    }
+
+    pub(super) fn end(&mut self, output: Value) {
+        self.output = output;
+    }
+}
+
+impl Value {
+    /// Its number: 0 is the input, and each step makes the next.
+    pub fn number(self) -> usize {
+        self.0
+    }
+}
