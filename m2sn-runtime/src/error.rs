@@ -49,6 +49,14 @@ pub enum Error {
         /// The last epoch that was finished, counted from 1.
         epoch: usize,
     },
+    /// LibTorch does not have an operator, or the operator failed.
+    #[error("LibTorch's operator `{name}`: {message}")]
+    Operator {
+        /// The operator, such as `mkldnn::_linear_pointwise`.
+        name: String,
+        /// What LibTorch says.
+        message: String,
+    },
     /// LibTorch refused an operation.
     #[error("LibTorch: {0}")]
     Torch(#[from] tch::TchError),

@@ -2,6 +2,7 @@
 //!
 //! Users depend on the package `m2sn`, which re-exports this one.
 
+mod dispatcher;
 mod error;
 mod file;
 mod random;
@@ -33,6 +34,7 @@ pub mod training;
 
 pub mod checkpoint;
 
+mod predictor;
 pub mod routing;
 
 pub mod evaluation;

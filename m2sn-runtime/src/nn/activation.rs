@@ -22,7 +22,7 @@ impl Activation {
     ///
     /// In place where the gradient can be had from the result alone, which saves an allocation;
     /// GELU and SiLU need their argument for the gradient.
-    pub(super) fn apply(self, mut tensor: Tensor) -> Tensor {
+    pub(crate) fn apply(self, mut tensor: Tensor) -> Tensor {
         match self {
             Self::Relu => tensor.relu_(),
             Self::Gelu => tensor.gelu("none"),

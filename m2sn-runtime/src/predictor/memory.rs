@@ -1,0 +1,1 @@
+//! What the allocator does with memory that is freed.

@@ -1,0 +1,362 @@
+//! Convolutions on packed weights.
+
+use tch::{Kind, Tensor};
+
+use super::operators::{Operators, fused};
+use super::shared::{Shared, in_kind};
+use super::{Precision, fallback};
+use crate::Result;
+use crate::dispatcher::Argument;
+use crate::nn::{Activation, Window};
+
+const DILATION: [i64; 2] = [1, 1];
+const GROUPS: i64 = 1;
+
+/// A convolution with all that follows it: `activation(weight ⋆ x + bias + add)`.
+///
+/// Batch normalisation is to be folded into weight and bias beforehand.
+#[derive(Debug)]
+pub(crate) struct PackedConvolution {
+    way: Way,
+    bias: Shared,
+    window: Window,
+    activation: Option<Activation>,
+    kind: Kind,
+}
+
+/// How it is computed.
+#[derive(Debug)]
+enum Way {
+    Packed { operators: &'static Operators, weight: Shared },
+    Plain { weight: Shared },
+}
+
+impl PackedConvolution {
+    /// Packs a weight `[D, C, kernel height, kernel width]`, with its bias `[D]`.
+    ///
+    /// The layout is chosen for samples of the size `input`, which is `[C, H, W]`; others are computed as well, if
+    /// slower.
+    ///
+    /// # Errors
+    /// Where LibTorch cannot read the weights. That it cannot pack them is none: the plain operators then do.
+    pub(crate) fn new(
+        weight: &Tensor,
+        bias: &Tensor,
+        input: [i64; 3],
+        window: Window,
+        activation: Option<Activation>,
+        precision: Precision,
+    ) -> Result<Self> {
+        let kind = precision.of_convolutions();
+        let packed = fallback::unless_it_fails(weight, || {
+            let operators = Operators::get()?;
+            let weight = pack(operators, weight, input, window, kind)?;
+            Ok((Way::Packed { operators, weight }, Shared::copy(bias, kind)?, kind))
+        });
+        let (way, bias, kind) = match packed {
+            Some(packed) => packed,
+            None => {
+                let weight = Shared::copy(weight, Kind::Float)?;
+                (Way::Plain { weight }, Shared::copy(bias, Kind::Float)?, Kind::Float)
+            }
+        };
+        Ok(Self { way, bias, window, activation, kind })
+    }
+
+    /// The kind of the outputs: that of the precision, or f32 where the weights could not be packed.
+    pub(crate) fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// `[batch, C, H, W]` → `[batch, D, G, V]`, where `add` has the size of the output.
+    ///
+    /// The output of packed weights lies in memory channels last, whatever the input does, and inputs that do need no
+    /// conversion; the same holds for the pooling of LibTorch, which is fastest so. A tensor like that can be reshaped
+    /// to rows, but not viewed as such.
+    ///
+    /// # Errors
+    /// Where input or `add` do not fit.
+    pub(crate) fn forward(&self, input: &Tensor, add: Option<&Tensor>) -> Result<Tensor> {
+        let input = in_kind(input, self.kind)?;
+        let add = add.map(|add| in_kind(add, self.kind)).transpose()?;
+        match &self.way {
+            Way::Packed { operators, weight } => self.packed(operators, &input, weight, add.as_ref()),
+            Way::Plain { weight } => self.plain(&input, weight, add.as_ref()),
+        }
+    }
+
+    fn packed(&self, operators: &Operators, input: &Tensor, weight: &Tensor, add: Option<&Tensor>) -> Result<Tensor> {
+        let Window { padding, stride, .. } = &self.window;
+        let Some(add) = add else {
+            let (attribute, algorithm) = fused(self.activation);
+            return operators.convolution.call(&[
+                Argument::Tensor(input),
+                Argument::Tensor(weight),
+                Argument::Tensor(&self.bias),
+                Argument::Ints(padding),
+                Argument::Ints(stride),
+                Argument::Ints(&DILATION),
+                Argument::Int(GROUPS),
+                Argument::String(attribute),
+                Argument::Scalars(&[]),
+                algorithm.map_or(Argument::None, Argument::String),
+            ]);
+        };
+        // After an addition, oneDNN is asked for nothing but ReLU.
+        let relu = self.activation == Some(Activation::Relu);
+        let output = operators.convolution_add.call(&[
+            Argument::Tensor(input),
+            Argument::Tensor(add),
+            Argument::Tensor(weight),
+            Argument::Tensor(&self.bias),
+            Argument::Ints(padding),
+            Argument::Ints(stride),
+            Argument::Ints(&DILATION),
+            Argument::Int(GROUPS),
+            Argument::String("add"),
+            Argument::None,
+            if relu { Argument::String("relu") } else { Argument::None },
+            Argument::Scalars(&[]),
+            Argument::None,
+        ])?;
+        Ok(match self.activation {
+            Some(activation) if !relu => activation.apply(output),
+            _ => output,
+        })
+    }
+
+    fn plain(&self, input: &Tensor, weight: &Tensor, add: Option<&Tensor>) -> Result<Tensor> {
+        let Window { padding, stride, .. } = self.window;
+        let mut output = input.f_conv2d(weight, Some(&*self.bias), stride, padding, DILATION, GROUPS)?;
+        if let Some(add) = add {
+            output = output.f_add_(add)?;
+        }
+        Ok(match self.activation {
+            Some(activation) => activation.apply(output),
+            None => output,
+        })
+    }
+}
+
+fn pack(operators: &Operators, weight: &Tensor, input: [i64; 3], window: Window, kind: Kind) -> Result<Shared> {
+    let [channels, height, width] = input;
+    // The layout hardly depends on the number of samples.
+    let input = [1, channels, height, width];
+    let weight = channels_last(&weight.detach().f_totype(kind)?)?;
+    let packed = operators.pack_convolution.call(&[
+        Argument::Tensor(&weight),
+        Argument::Ints(&window.padding),
+        Argument::Ints(&window.stride),
+        Argument::Ints(&DILATION),
+        Argument::Int(GROUPS),
+        Argument::Ints(&input),
+    ])?;
+    Ok(Shared::new(packed))
+}
+
+/// The same tensor, in memory channels last: so the operators take the weight to be meant for inputs like that.
+fn channels_last(tensor: &Tensor) -> Result<Tensor> {
+    Ok(tensor.f_permute([0, 2, 3, 1])?.f_contiguous()?.f_permute([0, 3, 1, 2])?)
+}
+
+#[cfg(test)]
+mod tests {
+    use tch::{Device, no_grad};
+
+    use super::super::tests::{ACTIVATIONS, assert_near, random};
+    use super::*;
+
+    const CASES: [(i64, i64, [i64; 2], Window); 8] = [
+        (3, 8, [8, 8], Window { kernel: [1, 1], stride: [1, 1], padding: [0, 0] }),
+        (16, 24, [9, 7], Window { kernel: [1, 1], stride: [2, 2], padding: [0, 0] }),
+        (1, 6, [28, 28], Window { kernel: [5, 5], stride: [1, 1], padding: [2, 2] }),
+        (3, 17, [13, 11], Window { kernel: [3, 3], stride: [1, 1], padding: [1, 1] }),
+        (32, 64, [14, 14], Window { kernel: [3, 3], stride: [2, 2], padding: [1, 1] }),
+        (3, 64, [45, 38], Window { kernel: [7, 7], stride: [2, 2], padding: [3, 3] }),
+        (2, 3, [1, 1], Window { kernel: [1, 1], stride: [1, 1], padding: [0, 0] }),
+        (4, 5, [6, 10], Window { kernel: [3, 2], stride: [2, 1], padding: [0, 1] }),
+    ];
+
+    struct Case {
+        weight: Tensor,
+        bias: Tensor,
+        input: [i64; 3],
+        output: [i64; 3],
+        window: Window,
+    }
+
+    fn cases() -> impl Iterator<Item = Case> {
+        CASES.into_iter().map(|(inputs, outputs, [height, width], window)| {
+            let [kernel_height, kernel_width] = window.kernel;
+            let [rows, columns] = window.places([height, width]);
+            let fan_in = (inputs * kernel_height * kernel_width) as f64;
+            Case {
+                weight: random(&[outputs, inputs, kernel_height, kernel_width]) / fan_in.sqrt(),
+                bias: random(&[outputs]),
+                input: [inputs, height, width],
+                output: [outputs, rows, columns],
+                window,
+            }
+        })
+    }
+
+    impl PackedConvolution {
+        fn is_packed(&self) -> bool {
+            matches!(self.way, Way::Packed { .. })
+        }
+    }
+
+    impl Case {
+        fn pack(&self, activation: Option<Activation>, precision: Precision) -> PackedConvolution {
+            PackedConvolution::new(&self.weight, &self.bias, self.input, self.window, activation, precision)
+                .expect("a layer")
+        }
+
+        fn plain(&self, input: &Tensor, add: Option<&Tensor>, activation: Option<Activation>) -> Tensor {
+            let Window { stride, padding, .. } = self.window;
+            let mut output = input.conv2d(&self.weight, Some(&self.bias), stride, padding, [1, 1], 1);
+            if let Some(add) = add {
+                output += add;
+            }
+            activation.map_or(output.shallow_clone(), |activation| activation.apply(output))
+        }
+
+        fn random(&self, batch: i64) -> (Tensor, Tensor) {
+            let sized = |[channels, height, width]: [i64; 3]| random(&[batch, channels, height, width]);
+            (sized(self.input), sized(self.output))
+        }
+    }
+
+    #[test]
+    fn computes_what_the_plain_operators_do() {
+        for case in cases() {
+            for activation in ACTIVATIONS {
+                let layer = case.pack(activation, Precision::F32);
+                assert!(layer.is_packed() || cfg!(not(target_arch = "x86_64")), "packed weights");
+                for batch in [1, 7] {
+                    let (input, add) = case.random(batch);
+                    for add in [None, Some(&add)] {
+                        let output = layer.forward(&input, add).expect("an output");
+                        assert_eq!(output.kind(), Kind::Float);
+                        assert_near(&output, &case.plain(&input, add, activation), 1e-5);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn bfloat16_is_near_and_takes_inputs_of_either_kind() {
+        for case in cases() {
+            for activation in [None, Some(Activation::Relu), Some(Activation::Gelu)] {
+                for precision in [Precision::Bf16, Precision::Mixed] {
+                    let layer = case.pack(activation, precision);
+                    let (input, add) = case.random(3);
+                    let rounded = input.totype(Kind::BFloat16);
+                    for add in [None, Some(&add)] {
+                        let output = layer.forward(&input, add).expect("an output");
+                        assert_eq!(output.kind(), layer.kind());
+                        assert_near(&output, &case.plain(&input, add, activation), 0.03);
+                        assert_near(&layer.forward(&rounded, add).expect("an output"), &output, 0.03);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn inputs_and_outputs_lie_channels_last_or_not() {
+        for case in cases() {
+            let layer = case.pack(Some(Activation::Relu), Precision::F32);
+            let (input, add) = case.random(2);
+            let expected = case.plain(&input, Some(&add), Some(Activation::Relu));
+            let [last, add_last] = [&input, &add].map(|tensor| channels_last(tensor).expect("a copy"));
+            for input in [&input, &last] {
+                for add in [&add, &add_last] {
+                    let output = layer.forward(input, Some(add)).expect("an output");
+                    assert_near(&output, &expected, 1e-5);
+                    if layer.is_packed() {
+                        assert!(output.permute([0, 2, 3, 1]).is_contiguous());
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn other_sizes_than_packed_for_are_computed_too() {
+        let case = &cases().nth(3).expect("a case");
+        let layer = case.pack(None, Precision::F32);
+        let input = random(&[2, 3, 30, 21]);
+        assert_near(&layer.forward(&input, None).expect("an output"), &case.plain(&input, None, None), 1e-5);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_an_error() {
+        let case = &cases().nth(3).expect("a case");
+        for precision in [Precision::F32, Precision::Bf16] {
+            let layer = case.pack(Some(Activation::Relu), precision);
+            let (input, add) = case.random(2);
+            layer.forward(&random(&[2, 4, 13, 11]), None).expect_err("one channel too many");
+            layer.forward(&random(&[3, 13, 11]), None).expect_err("no batch");
+            layer.forward(&input, Some(&add.narrow(0, 0, 1))).expect_err("one sample too few");
+            layer.forward(&input, Some(&add.narrow(1, 0, 4))).expect_err("some channels too few");
+        }
+    }
+
+    #[test]
+    fn many_threads_use_one_layer() {
+        let case = &cases().nth(4).expect("a case");
+        for precision in [Precision::F32, Precision::Bf16] {
+            let layer = &case.pack(Some(Activation::Relu), precision);
+            let (input, add) = case.random(2);
+            let expected = layer.forward(&input, Some(&add)).expect("an output");
+            std::thread::scope(|scope| {
+                for _ in 0..2 {
+                    let [input, add, expected] = [&input, &add, &expected].map(Tensor::copy);
+                    scope.spawn(move || {
+                        for _ in 0..50 {
+                            assert_eq!(layer.forward(&input, Some(&add)).expect("an output"), expected);
+                        }
+                    });
+                }
+            });
+        }
+    }
+
+    #[test]
+    fn does_without_packed_weights() {
+        for case in cases() {
+            for activation in ACTIVATIONS {
+                let layer = PackedConvolution {
+                    way: Way::Plain { weight: Shared::copy(&case.weight, Kind::Float).expect("a copy") },
+                    bias: Shared::copy(&case.bias, Kind::Float).expect("a copy"),
+                    window: case.window,
+                    activation,
+                    kind: Kind::Float,
+                };
+                let (input, add) = case.random(2);
+                for add in [None, Some(&add)] {
+                    let output = layer.forward(&input.totype(Kind::Double), add).expect("an output");
+                    assert_near(&output, &case.plain(&input, add, activation), 1e-6);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn parameters_are_copied_without_their_gradients() {
+        let weight = Tensor::ones([1, 1, 1, 1], (Kind::Float, Device::Cpu)).set_requires_grad(true);
+        let bias = Tensor::zeros([1], (Kind::Float, Device::Cpu)).set_requires_grad(true);
+        let window = Window { kernel: [1, 1], stride: [1, 1], padding: [0, 0] };
+        let layer = PackedConvolution::new(&weight, &bias, [1, 2, 2], window, None, Precision::F32).expect("a layer");
+        no_grad(|| {
+            let _ = weight.shallow_clone().fill_(3.0);
+            let _ = bias.shallow_clone().fill_(3.0);
+        });
+        let ones = Tensor::ones([1, 1, 2, 2], (Kind::Float, Device::Cpu));
+        let output = layer.forward(&ones, None).expect("an output");
+        assert_eq!(output, ones);
+        assert!(!output.requires_grad());
+    }
+}

@@ -1,0 +1,41 @@
+//! Tensors that many threads read.
+
+use std::ops::Deref;
+
+use tch::{Kind, Tensor};
+
+use crate::Result;
+
+/// A tensor that is only read from when it was made, and so may be read by many threads at once.
+#[derive(Debug)]
+pub(super) struct Shared(Tensor);
+
+// SAFETY: nobody else holds the tensor, and nothing changes it: it is lent as `&Tensor`, and no layer here writes to
+// what it holds. LibTorch lets any number of threads read a tensor; its reference counts are atomic.
+#[expect(unsafe_code, reason = "`tch` declares no tensor `Sync`, since methods can change them through `&self`")]
+unsafe impl Sync for Shared {}
+
+impl Shared {
+    /// A tensor that was made for this alone.
+    pub(super) fn new(tensor: Tensor) -> Self {
+        Self(tensor)
+    }
+
+    /// A copy of a parameter in this kind, without its gradient.
+    pub(super) fn copy(parameter: &Tensor, kind: Kind) -> Result<Self> {
+        Ok(Self(parameter.detach().f_contiguous()?.f_to_dtype(kind, false, true)?))
+    }
+}
+
+impl Deref for Shared {
+    type Target = Tensor;
+
+    fn deref(&self) -> &Tensor {
+        &self.0
+    }
+}
+
+/// The tensor in this kind: itself where it is of that kind.
+pub(super) fn in_kind(tensor: &Tensor, kind: Kind) -> Result<Tensor> {
+    if tensor.kind() == kind { Ok(tensor.shallow_clone()) } else { Ok(tensor.f_totype(kind)?) }
+}
