@@ -24,7 +24,6 @@ pub(crate) enum Argument<'a> {
     None,
     Bool(bool),
     Int(i64),
-    Double(f64),
     String(&'a str),
     Ints(&'a [i64]),
     /// A list of optional scalars, all of them there.
@@ -201,7 +200,6 @@ mod shim {
     struct Raw {
         tag: Tag,
         number: i64,
-        real: f64,
         data: *const c_void,
         length: usize,
     }
@@ -211,7 +209,6 @@ mod shim {
         None,
         Bool,
         Int,
-        Double,
         String,
         Ints,
         Scalars,
@@ -221,12 +218,11 @@ mod shim {
 
     impl From<&Argument<'_>> for Raw {
         fn from(argument: &Argument<'_>) -> Self {
-            let raw = |tag| Self { tag, number: 0, real: 0.0, data: ptr::null(), length: 0 };
+            let raw = |tag| Self { tag, number: 0, data: ptr::null(), length: 0 };
             match argument {
                 Argument::None => raw(Tag::None),
                 Argument::Bool(value) => Self { number: (*value).into(), ..raw(Tag::Bool) },
                 Argument::Int(value) => Self { number: *value, ..raw(Tag::Int) },
-                Argument::Double(value) => Self { real: *value, ..raw(Tag::Double) },
                 Argument::String(text) => Self { data: text.as_ptr().cast(), length: text.len(), ..raw(Tag::String) },
                 Argument::Ints(list) => Self { data: list.as_ptr().cast(), length: list.len(), ..raw(Tag::Ints) },
                 Argument::Scalars(list) => Self { data: list.as_ptr().cast(), length: list.len(), ..raw(Tag::Scalars) },
@@ -278,8 +274,8 @@ mod tests {
     fn an_operator_computes_what_its_method_does() {
         let [left, right] = [random(&[3, 4]), random(&[3, 4])];
         let add = Operator::find("aten::add", "Tensor").expect("an operator");
-        let sum = add.call(&[Argument::Tensor(&left), Argument::Tensor(&right), Argument::Double(2.0)]);
-        assert_eq!(sum.expect("a sum"), &left + &right * 2.0);
+        let sum = add.call(&[Argument::Tensor(&left), Argument::Tensor(&right), Argument::Int(2)]);
+        assert_eq!(sum.expect("a sum"), &left + &right * 2);
     }
 
     #[test]
@@ -298,6 +294,22 @@ mod tests {
             Argument::Int(1),
         ]);
         assert_eq!(output.expect("an output"), input.conv2d::<Tensor>(&weight, None, [2, 1], [1, 0], [1, 1], 1));
+    }
+
+    #[test]
+    fn lists_of_scalars_arrive() {
+        let [input, weight] = [random(&[4, 6]), random(&[5, 6])];
+        let Ok(linear) = Operator::find("mkldnn::_linear_pointwise", "") else { return };
+        let output = linear.call(&[
+            Argument::Tensor(&input),
+            Argument::Tensor(&weight),
+            Argument::None,
+            Argument::String("hardtanh"),
+            Argument::Scalars(&[-0.5, 0.25]),
+            Argument::None,
+        ]);
+        let expected = input.linear::<Tensor>(&weight, None).clamp(-0.5, 0.25);
+        assert!(output.expect("an output").allclose(&expected, 1e-5, 1e-6, false));
     }
 
     #[test]

@@ -18,13 +18,12 @@
 
 namespace {
 
-enum class Tag : int32_t { None, Bool, Int, Double, String, Ints, Scalars, Tensor, Object };
+enum class Tag : int32_t { None, Bool, Int, String, Ints, Scalars, Tensor, Object };
 
-// One argument: `number` and `real` hold what is a number, `data` and `length` what is not.
+// One argument: `number` holds what is one, `data` and `length` what is not.
 struct Argument {
   Tag tag;
   int64_t number;
-  double real;
   const void* data;
   size_t length;
 };
@@ -37,8 +36,6 @@ c10::IValue value(const Argument& argument) {
       return argument.number != 0;
     case Tag::Int:
       return argument.number;
-    case Tag::Double:
-      return argument.real;
     case Tag::String:
       return std::string(static_cast<const char*>(argument.data), argument.length);
     case Tag::Ints: {

@@ -3,7 +3,7 @@
 use tch::{Kind, Tensor};
 
 use super::operators::{Operators, fused};
-use super::shared::{Shared, in_kind};
+use super::shared::{Shared, addend, in_kind};
 use super::{Precision, fallback};
 use crate::Result;
 use crate::dispatcher::Argument;
@@ -78,18 +78,24 @@ impl PackedConvolution {
     /// Where input or `add` do not fit.
     pub(crate) fn forward(&self, input: &Tensor, add: Option<&Tensor>) -> Result<Tensor> {
         let input = in_kind(input, self.kind)?;
-        let add = add.map(|add| in_kind(add, self.kind)).transpose()?;
+        let add = add.map(|add| addend(add, &self.output_size(&input.size()), self.kind)).transpose()?;
         match &self.way {
             Way::Packed { operators, weight } => self.packed(operators, &input, weight, add.as_ref()),
             Way::Plain { weight } => self.plain(&input, weight, add.as_ref()),
         }
     }
 
+    /// The size of the output for an input of this size; of anything else than images, nothing that any tensor has.
+    fn output_size(&self, input: &[i64]) -> Vec<i64> {
+        let [batch, _, height, width] = input[..] else { return vec![-1] };
+        let [rows, columns] = self.window.places([height, width]);
+        vec![batch, self.bias.size()[0], rows, columns]
+    }
+
     fn packed(&self, operators: &Operators, input: &Tensor, weight: &Tensor, add: Option<&Tensor>) -> Result<Tensor> {
         let Window { padding, stride, .. } = &self.window;
-        let Some(add) = add else {
-            let (attribute, algorithm) = fused(self.activation);
-            return operators.convolution.call(&[
+        let convolve = |attribute, algorithm: Option<_>| {
+            operators.convolution.call(&[
                 Argument::Tensor(input),
                 Argument::Tensor(weight),
                 Argument::Tensor(&self.bias),
@@ -100,34 +106,44 @@ impl PackedConvolution {
                 Argument::String(attribute),
                 Argument::Scalars(&[]),
                 algorithm.map_or(Argument::None, Argument::String),
-            ]);
+            ])
         };
-        // After an addition, oneDNN is asked for nothing but ReLU.
-        let relu = self.activation == Some(Activation::Relu);
-        let output = operators.convolution_add.call(&[
-            Argument::Tensor(input),
-            Argument::Tensor(add),
-            Argument::Tensor(weight),
-            Argument::Tensor(&self.bias),
-            Argument::Ints(padding),
-            Argument::Ints(stride),
-            Argument::Ints(&DILATION),
-            Argument::Int(GROUPS),
-            Argument::String("add"),
-            Argument::None,
-            if relu { Argument::String("relu") } else { Argument::None },
-            Argument::Scalars(&[]),
-            Argument::None,
-        ])?;
-        Ok(match self.activation {
-            Some(activation) if !relu => activation.apply(output),
-            _ => output,
-        })
+        let convolve_and_add = |add, attribute: Option<_>| {
+            operators.convolution_add.call(&[
+                Argument::Tensor(input),
+                Argument::Tensor(add),
+                Argument::Tensor(weight),
+                Argument::Tensor(&self.bias),
+                Argument::Ints(padding),
+                Argument::Ints(stride),
+                Argument::Ints(&DILATION),
+                Argument::Int(GROUPS),
+                Argument::String("add"),
+                Argument::None,
+                attribute.map_or(Argument::None, Argument::String),
+                Argument::Scalars(&[]),
+                Argument::None,
+            ])
+        };
+        match (add, self.activation) {
+            (None, activation) => {
+                let (attribute, algorithm) = fused(activation);
+                convolve(attribute, algorithm)
+            }
+            (Some(add), _) if lies_both_ways(add) => self.finish(convolve("none", None)?, Some(add)),
+            // After an addition, oneDNN is asked for nothing but ReLU.
+            (Some(add), Some(Activation::Relu)) => convolve_and_add(add, Some("relu")),
+            (Some(add), _) => self.finish(convolve_and_add(add, None)?, None),
+        }
     }
 
     fn plain(&self, input: &Tensor, weight: &Tensor, add: Option<&Tensor>) -> Result<Tensor> {
         let Window { padding, stride, .. } = self.window;
-        let mut output = input.f_conv2d(weight, Some(&*self.bias), stride, padding, DILATION, GROUPS)?;
+        self.finish(input.f_conv2d(weight, Some(&*self.bias), stride, padding, DILATION, GROUPS)?, add)
+    }
+
+    /// What is not fused, of a tensor that nobody else holds.
+    fn finish(&self, mut output: Tensor, add: Option<&Tensor>) -> Result<Tensor> {
         if let Some(add) = add {
             output = output.f_add_(add)?;
         }
@@ -136,6 +152,14 @@ impl PackedConvolution {
             None => output,
         })
     }
+}
+
+/// Whether images of one channel or one pixel are in a tensor.
+///
+/// Their channels come first and last at once, and the operator that adds cannot tell in which order it has to write.
+fn lies_both_ways(images: &Tensor) -> bool {
+    let size = images.size();
+    size[1] == 1 || size[2..].iter().all(|&length| length == 1)
 }
 
 fn pack(operators: &Operators, weight: &Tensor, input: [i64; 3], window: Window, kind: Kind) -> Result<Shared> {
@@ -166,7 +190,7 @@ mod tests {
     use super::super::tests::{ACTIVATIONS, assert_near, random};
     use super::*;
 
-    const CASES: [(i64, i64, [i64; 2], Window); 8] = [
+    const CASES: [(i64, i64, [i64; 2], Window); 9] = [
         (3, 8, [8, 8], Window { kernel: [1, 1], stride: [1, 1], padding: [0, 0] }),
         (16, 24, [9, 7], Window { kernel: [1, 1], stride: [2, 2], padding: [0, 0] }),
         (1, 6, [28, 28], Window { kernel: [5, 5], stride: [1, 1], padding: [2, 2] }),
@@ -174,6 +198,7 @@ mod tests {
         (32, 64, [14, 14], Window { kernel: [3, 3], stride: [2, 2], padding: [1, 1] }),
         (3, 64, [45, 38], Window { kernel: [7, 7], stride: [2, 2], padding: [3, 3] }),
         (2, 3, [1, 1], Window { kernel: [1, 1], stride: [1, 1], padding: [0, 0] }),
+        (3, 1, [5, 4], Window { kernel: [3, 3], stride: [1, 1], padding: [1, 1] }),
         (4, 5, [6, 10], Window { kernel: [3, 2], stride: [2, 1], padding: [0, 1] }),
     ];
 

@@ -3,7 +3,7 @@
 use tch::{Kind, Tensor};
 
 use super::operators::{Operators, Quantized, fused};
-use super::shared::{Shared, in_kind};
+use super::shared::{Shared, addend, in_kind};
 use super::{Precision, fallback, quantization};
 use crate::Result;
 use crate::dispatcher::{Argument, Object};
@@ -13,6 +13,7 @@ use crate::nn::Activation;
 #[derive(Debug)]
 pub(crate) struct PackedLinear {
     way: Way,
+    outputs: i64,
     activation: Option<Activation>,
     kind: Kind,
 }
@@ -49,7 +50,7 @@ impl PackedLinear {
             Way::Packed { bias, .. } | Way::Plain { bias, .. } => bias.kind(),
             Way::Quantized { .. } => Kind::Float,
         };
-        Ok(Self { way, activation, kind })
+        Ok(Self { way, outputs: bias.numel() as i64, activation, kind })
     }
 
     /// The kind of the outputs: that of the precision, or f32 where the weights could not be packed.
@@ -63,12 +64,20 @@ impl PackedLinear {
     /// Where input or `add` do not fit.
     pub(crate) fn forward(&self, input: &Tensor, add: Option<&Tensor>) -> Result<Tensor> {
         let input = in_kind(input, self.kind)?;
-        let add = add.map(|add| in_kind(add, self.kind)).transpose()?;
+        let add = add.map(|add| addend(add, &self.output_size(input.size()), self.kind)).transpose()?;
         match &self.way {
             Way::Packed { operators, weight, bias } => self.packed(operators, &input, weight, bias, add.as_ref()),
             Way::Quantized { operators, weights } => self.quantized(operators, &input, weights, add.as_ref()),
             Way::Plain { weight, bias } => self.finish(input.f_linear(weight, Some(&**bias))?, add.as_ref()),
         }
+    }
+
+    /// The size of the output for an input of this size.
+    fn output_size(&self, mut input: Vec<i64>) -> Vec<i64> {
+        if let Some(last) = input.last_mut() {
+            *last = self.outputs;
+        }
+        input
     }
 
     fn packed(
@@ -271,7 +280,8 @@ mod tests {
             for activation in ACTIVATIONS {
                 let weight = Shared::copy(&case.weight, Kind::Float).expect("a copy");
                 let bias = Shared::copy(&case.bias, Kind::Float).expect("a copy");
-                let layer = PackedLinear { way: Way::Plain { weight, bias }, activation, kind: Kind::Float };
+                let outputs = bias.size1().expect("a vector");
+                let layer = PackedLinear { way: Way::Plain { weight, bias }, outputs, activation, kind: Kind::Float };
                 for add in [None, Some(&case.add)] {
                     let output = layer.forward(&case.input, add).expect("an output");
                     assert_near(&output, &case.plain(add, activation), 1e-6);

@@ -4,7 +4,7 @@ use std::ops::Deref;
 
 use tch::{Kind, Tensor};
 
-use crate::Result;
+use crate::{Error, Result};
 
 /// A tensor that is only read from when it was made, and so may be read by many threads at once.
 #[derive(Debug)]
@@ -38,4 +38,19 @@ impl Deref for Shared {
 /// The tensor in this kind: itself where it is of that kind.
 pub(super) fn in_kind(tensor: &Tensor, kind: Kind) -> Result<Tensor> {
     if tensor.kind() == kind { Ok(tensor.shallow_clone()) } else { Ok(tensor.f_totype(kind)?) }
+}
+
+/// What is added to an output of this size, in its kind.
+///
+/// oneDNN's operators do not all look whether it fits before they read it.
+pub(super) fn addend(tensor: &Tensor, output: &[i64], kind: Kind) -> Result<Tensor> {
+    let found = tensor.size();
+    if found != output {
+        return Err(Error::Shape {
+            what: "addition to the output of a layer".into(),
+            expected: format!("{output:?}"),
+            found: format!("{found:?}"),
+        });
+    }
+    in_kind(tensor, kind)
 }
