@@ -1,0 +1,277 @@
+//! How a program is made of operations: what they are checked for, what runs, and what lies where.
+
+use super::activation::Activation;
+use super::lanes::Level;
+use super::layout::{self, Dims, Layout};
+use super::memory::Planner;
+use super::plan::{Cell, Home, Kernel, Plan, Step};
+use super::pooling::{Pool, Reduction};
+use super::product::Product;
+use super::weights::Weights;
+use super::window::{self, Window};
+use super::{Form, Operation, Value};
+
+/// Floats of a group of samples that processors keep close at hand: half of a small second-level cache.
+const CLOSE: usize = 64 * 1024;
+/// More samples than that share no more of the weights' way through the caches.
+const LARGEST_GROUP: usize = 32;
+
+/// A program in the making.
+pub(super) struct Builder {
+    level: Level,
+    input_len: usize,
+    values: Vec<Stored>,
+    steps: Vec<Draft>,
+}
+
+/// A value, where its numbers lie, and the step that writes them: none for the input.
+#[derive(Clone, Copy)]
+struct Stored {
+    dims: Dims,
+    layout: Layout,
+    writer: Option<usize>,
+}
+
+/// A step before it is known where its values live.
+struct Draft {
+    kernel: Kernel,
+    input: Stored,
+    add: Option<Stored>,
+    layout: Layout,
+}
+
+impl Builder {
+    /// A program that yields its input.
+    pub(super) fn new(level: Level, dims: Dims, form: Form) -> Self {
+        let mut builder = Self { level, input_len: layout::len(dims, form), values: vec![], steps: vec![] };
+        let layout = Layout::new(dims);
+        let mut input = Stored { dims, layout, writer: None };
+        if let (Form::Plain, Dims::Image(_)) = (form, dims) {
+            let planes = Stored { layout: Layout { first: 0, sample: builder.input_len, ..layout }, ..input };
+            input = builder.step(Kernel::Gather, planes, None, dims);
+        }
+        builder.values.push(input);
+        builder
+    }
+
+    /// Adds an operation.
+    ///
+    /// # Errors
+    /// Why it cannot be.
+    pub(super) fn push(&mut self, operation: Operation) -> Result<(), String> {
+        let value = match operation {
+            Operation::Convolution { input, weight, bias, kernel, stride, padding, activation, add } => {
+                let input = self.value(input)?;
+                let [channels, height, width] = image(input)?;
+                let [rows, columns] = Window::both([height, width], kernel, stride, padding)?;
+                let dims = Dims::new(&[bias.len(), rows.count, columns.count])?;
+                let taps = sizes(&[kernel[0], kernel[1]])?;
+                check_weight(&weight, &[bias.len(), channels, taps])?;
+                let add = self.added(add, dims)?;
+
+                let weights = Weights::new(self.level, [channels, taps], &bias, |output, input, tap| {
+                    weight[(output * channels + input) * taps + tap]
+                });
+                let at = |row: Option<usize>, column: Option<usize>| match (row, column) {
+                    (Some(row), Some(column)) => input.layout.place(row * width + column),
+                    _ => 0,
+                };
+                let mut places = Vec::with_capacity(sizes(&[dims.places(), taps])?);
+                for (row, column) in pairs(rows.count, columns.count) {
+                    let of = |(i, j)| at(rows.tap(row, i), columns.tap(column, j)) as u32;
+                    places.extend(pairs(kernel[0], kernel[1]).map(of));
+                }
+                self.product(weights, places, activation, input, add, dims)
+            }
+            Operation::Linear { input, weight, bias, activation, add } => {
+                let input = self.value(input)?;
+                let channels = input.dims.channels();
+                let dims = input.dims.with_channels(bias.len())?;
+                check_weight(&weight, &[bias.len(), channels])?;
+                let add = self.added(add, dims)?;
+                let weights = Weights::new(self.level, [channels, 1], &bias, |output, input, _| {
+                    weight[output * channels + input]
+                });
+                let places = (0..dims.places()).map(|place| input.layout.place(place) as u32).collect();
+                self.product(weights, places, activation, input, add, dims)
+            }
+            Operation::MaxPool { input, kernel, stride, padding } => {
+                self.pool(Reduction::Max, input, kernel, stride, padding)?
+            }
+            Operation::AveragePool { input, kernel, stride, padding } => {
+                self.pool(Reduction::Mean, input, kernel, stride, padding)?
+            }
+            Operation::AdaptiveAveragePool { input, grid } => {
+                let input = self.value(input)?;
+                let [channels, height, width] = image(input)?;
+                let dims = Dims::new(&[channels, grid[0], grid[1]])?;
+                let windows = [window::grid(height, grid[0]), window::grid(width, grid[1])];
+                self.step(Kernel::Pool(Pool::new(Reduction::Mean, windows, width)), input, None, dims)
+            }
+            Operation::Mean { input } => {
+                let input = self.value(input)?;
+                let places = input.dims.places();
+                if let Dims::Vector(_) = input.dims {
+                    return Err("a vector has no places to take the mean over".into());
+                }
+                let dims = Dims::new(&[input.dims.channels()])?;
+                let windows = [window::grid(1, 1), window::grid(places, 1)];
+                self.step(Kernel::Pool(Pool::new(Reduction::Mean, windows, places)), input, None, dims)
+            }
+            Operation::Rows { input } => {
+                let input = self.value(input)?;
+                let [channels, height, width] = image(input)?;
+                Stored { dims: Dims::new(&[height * width, channels])?, ..input }
+            }
+            Operation::Flatten { input } => {
+                let input = self.value(input)?;
+                let (places, channels) = (input.dims.places(), input.dims.channels());
+                let dims = Dims::new(&[places * channels])?;
+                match input.dims {
+                    Dims::Image(_) if places > 1 && channels > 1 => self.step(Kernel::Part, input, None, dims),
+                    _ => {
+                        let layout = Layout { places: 1, channels: places * channels, ..input.layout };
+                        Stored { dims, layout, ..input }
+                    }
+                }
+            }
+            Operation::Activate { input, activation } => {
+                let input = self.value(input)?;
+                self.step(Kernel::Activate(activation), input, None, input.dims)
+            }
+        };
+        self.values.push(value);
+        Ok(())
+    }
+
+    /// The program, its last value as the output.
+    pub(super) fn finish(mut self, form: Form) -> Plan {
+        let last = self.values[self.values.len() - 1];
+        let output_len = layout::len(last.dims, form);
+        match (form, last.dims) {
+            (Form::Plain, Dims::Image(_)) => {
+                self.step(Kernel::Part, last, None, Dims::Vector([output_len]));
+            }
+            _ if last.writer.is_some_and(|writer| writer + 1 == self.steps.len()) && self.is_fresh(last) => {}
+            _ => {
+                self.step(Kernel::Copy, last, None, last.dims);
+            }
+        }
+
+        let count = self.steps.len();
+        let mut read_until: Vec<usize> = (0..count).collect();
+        for (number, step) in self.steps.iter().enumerate() {
+            for writer in [Some(step.input), step.add].into_iter().flatten().filter_map(|read| read.writer) {
+                read_until[writer] = number;
+            }
+        }
+        let mut planner = Planner::default();
+        let homes: Vec<Home> = (0..count)
+            .map(|number| {
+                if number + 1 == count {
+                    return Home::Output;
+                }
+                Home::Between(planner.place(self.steps[number].layout.sample, number, read_until[number]))
+            })
+            .collect();
+        let cell = |stored: Stored| Cell {
+            home: stored.writer.map_or(Home::Input, |writer| homes[writer]),
+            layout: stored.layout,
+        };
+        let steps = self.steps.into_iter().zip(&homes).map(|(draft, home)| Step {
+            kernel: draft.kernel,
+            input: cell(draft.input),
+            add: draft.add.map(cell),
+            output: Cell { home: *home, layout: draft.layout },
+        });
+        let between = planner.len();
+        Plan {
+            level: self.level,
+            steps: steps.collect(),
+            input_len: self.input_len,
+            output_len,
+            output: last.dims,
+            between,
+            group: (CLOSE / (self.input_len + between + output_len)).clamp(1, LARGEST_GROUP),
+        }
+    }
+
+    /// Whether a value lies as its step has written it, not as another view of that.
+    fn is_fresh(&self, value: Stored) -> bool {
+        value.layout == Layout::new(value.dims)
+    }
+
+    fn value(&self, value: Value) -> Result<Stored, String> {
+        self.values.get(value.0).copied().ok_or_else(|| format!("value {} does not exist yet", value.0))
+    }
+
+    /// The value that is added to one of such dimensions.
+    fn added(&self, add: Option<Value>, dims: Dims) -> Result<Option<Stored>, String> {
+        let Some(add) = add else { return Ok(None) };
+        let value = self.value(add)?;
+        if value.dims == dims {
+            return Ok(Some(value));
+        }
+        Err(format!("value {} of {:?} cannot be added to {:?}", add.0, value.dims.as_slice(), dims.as_slice()))
+    }
+
+    fn product(
+        &mut self,
+        weights: Weights,
+        places: Vec<u32>,
+        activation: Option<Activation>,
+        input: Stored,
+        add: Option<Stored>,
+        dims: Dims,
+    ) -> Stored {
+        let is_relu = activation == Some(Activation::Relu);
+        let activation = activation.filter(|_| !is_relu);
+        self.step(Kernel::Product(Product::new(weights, places, is_relu), activation), input, add, dims)
+    }
+
+    fn pool(
+        &mut self,
+        reduction: Reduction,
+        input: Value,
+        kernel: [usize; 2],
+        stride: [usize; 2],
+        padding: [usize; 2],
+    ) -> Result<Stored, String> {
+        let input = self.value(input)?;
+        let [channels, height, width] = image(input)?;
+        let [rows, columns] = Window::both([height, width], kernel, stride, padding)?;
+        let dims = Dims::new(&[channels, rows.count, columns.count])?;
+        let pool = Pool::new(reduction, [rows.ranges()?, columns.ranges()?], width);
+        Ok(self.step(Kernel::Pool(pool), input, None, dims))
+    }
+
+    /// What a new step yields.
+    fn step(&mut self, kernel: Kernel, input: Stored, add: Option<Stored>, dims: Dims) -> Stored {
+        let layout = Layout::new(dims);
+        self.steps.push(Draft { kernel, input, add, layout });
+        Stored { dims, layout, writer: Some(self.steps.len() - 1) }
+    }
+}
+
+fn image(value: Stored) -> Result<[usize; 3], String> {
+    match value.dims {
+        Dims::Image(dims) => Ok(dims),
+        other => Err(format!("needs an image, and its input is {:?}", other.as_slice())),
+    }
+}
+
+fn check_weight(weight: &[f32], dims: &[usize]) -> Result<(), String> {
+    if weight.len() == sizes(dims)? {
+        return Ok(());
+    }
+    Err(format!("the {} weights are not {dims:?}", weight.len()))
+}
+
+fn sizes(dims: &[usize]) -> Result<usize, String> {
+    let product = dims.iter().try_fold(1_usize, |product, dim| product.checked_mul(*dim));
+    product.ok_or_else(|| format!("{dims:?} is too large"))
+}
+
+fn pairs(rows: usize, columns: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..rows).flat_map(move |row| (0..columns).map(move |column| (row, column)))
+}

@@ -1,0 +1,162 @@
+//! How a value's numbers lie in memory, and the ways between its forms.
+
+use super::Form;
+
+/// The dimensions of one sample.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Dims {
+    /// Channels, rows and columns.
+    Image([usize; 3]),
+    /// Steps and features.
+    Sequence([usize; 2]),
+    Vector([usize; 1]),
+}
+
+impl Dims {
+    /// # Errors
+    /// What is wrong with them.
+    pub(super) fn new(dims: &[usize]) -> Result<Self, String> {
+        let new = match *dims {
+            [channels, rows, columns] => Self::Image([channels, rows, columns]),
+            [steps, features] => Self::Sequence([steps, features]),
+            [width] => Self::Vector([width]),
+            _ => return Err(format!("{dims:?} are the dimensions of no image, sequence or vector")),
+        };
+        // Offsets in a sample, its place of zeros included, are kept in 32 bits.
+        let floats = dims.iter().try_fold(2_usize, |product, dim| product.checked_mul(*dim));
+        match floats {
+            Some(1..=0x7fff_ffff) => Ok(new),
+            Some(0) => Err(format!("{dims:?} hold nothing")),
+            _ => Err(format!("{dims:?} are too large")),
+        }
+    }
+
+    pub(super) fn as_slice(&self) -> &[usize] {
+        match self {
+            Self::Image(dims) => dims,
+            Self::Sequence(dims) => dims,
+            Self::Vector(dims) => dims,
+        }
+    }
+
+    /// How many places have all channels each.
+    pub(super) fn places(self) -> usize {
+        match self {
+            Self::Image([_, rows, columns]) => rows * columns,
+            Self::Sequence([steps, _]) => steps,
+            Self::Vector(_) => 1,
+        }
+    }
+
+    pub(super) fn channels(self) -> usize {
+        match self {
+            Self::Image([channels, ..]) => channels,
+            Self::Sequence([_, features]) => features,
+            Self::Vector([width]) => width,
+        }
+    }
+
+    /// The same dims with so many channels.
+    pub(super) fn with_channels(self, channels: usize) -> Result<Self, String> {
+        match self {
+            Self::Image([_, rows, columns]) => Self::new(&[channels, rows, columns]),
+            Self::Sequence([steps, _]) => Self::new(&[steps, channels]),
+            Self::Vector(_) => Self::new(&[channels]),
+        }
+    }
+}
+
+/// Where the numbers of samples lie in a slice: the channels of a place side by side, place after place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Layout {
+    pub(super) places: usize,
+    pub(super) channels: usize,
+    /// Where a sample's first place begins; there are zeros before.
+    pub(super) first: usize,
+    /// How far samples are apart.
+    pub(super) sample: usize,
+}
+
+impl Layout {
+    pub(super) fn new(dims: Dims) -> Self {
+        let (places, channels) = (dims.places(), dims.channels());
+        let first = if let Dims::Image(_) = dims { channels } else { 0 };
+        Self { places, channels, first, sample: first + places * channels }
+    }
+
+    /// Where a place begins, of all places of all samples.
+    pub(super) fn place(self, place: usize) -> usize {
+        place / self.places * self.sample + self.first + place % self.places * self.channels
+    }
+}
+
+/// Values of samples that are read.
+#[derive(Clone, Copy)]
+pub(super) struct Source<'a> {
+    pub(super) data: &'a [f32],
+    pub(super) layout: Layout,
+}
+
+impl<'a> Source<'a> {
+    /// The places of each sample, one after the other.
+    pub(super) fn samples(self) -> impl Iterator<Item = &'a [f32]> {
+        self.data.chunks_exact(self.layout.sample).map(move |sample| &sample[self.layout.first..])
+    }
+}
+
+/// Values of samples that are written.
+pub(super) struct Target<'a> {
+    pub(super) data: &'a mut [f32],
+    pub(super) layout: Layout,
+}
+
+impl Target<'_> {
+    /// The same, to be written once more.
+    pub(super) fn again(&mut self) -> Target<'_> {
+        Target { data: self.data, layout: self.layout }
+    }
+
+    /// The places of each sample, one after the other.
+    pub(super) fn samples(&mut self) -> impl Iterator<Item = &mut [f32]> {
+        let Layout { first, sample, .. } = self.layout;
+        self.data.chunks_exact_mut(sample).map(move |sample| &mut sample[first..])
+    }
+
+    /// Writes the zeros before the first place of each sample.
+    pub(super) fn clear_zeros(&mut self) {
+        let Layout { first, sample, .. } = self.layout;
+        self.data.chunks_exact_mut(sample).for_each(|sample| sample[..first].fill(0.0));
+    }
+}
+
+/// Floats of one sample.
+pub(super) fn len(dims: Dims, form: Form) -> usize {
+    match form {
+        Form::Plain => dims.places() * dims.channels(),
+        Form::Places => Layout::new(dims).sample,
+    }
+}
+
+/// Brings channels side by side that lie plane by plane.
+pub(super) fn gather(planes: &[f32], places: &mut [f32], channels: usize) {
+    transpose(planes, places, channels);
+}
+
+/// Brings channels plane by plane that lie side by side.
+pub(super) fn part(places: &[f32], planes: &mut [f32], channels: usize) {
+    transpose(places, planes, places.len() / channels);
+}
+
+/// From `[rows, columns]` to `[columns, rows]`.
+fn transpose(from: &[f32], to: &mut [f32], rows: usize) {
+    if rows == 1 || rows == from.len() {
+        to.copy_from_slice(from);
+        return;
+    }
+    let columns = from.len() / rows;
+    for (column, to) in to.chunks_exact_mut(rows).enumerate() {
+        for (to, from) in to.iter_mut().zip(from[column..].iter().step_by(columns)) {
+            *to = *from;
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Inference on the processor without LibTorch: straight-line programs over fixed shapes.
+//!
+//! Small networks spend most of their time around the arithmetic: in the dispatch of operators, in memory that is
+//! claimed and freed, in copies that bring an image into the order of a matrix product. A [`Plan`] does all that once:
+//! it packs the weights, finds where each product reads, and lays out one stretch of memory for all that comes between.
+//!
+//! | room | what it holds |
+//! |---|---|
+//! | `plan`, `build` | a program that runs; how it is made of operations, and what is wrong with those that cannot run |
+//! | `layout`, `window`, `memory`, `weights` | where numbers lie: of samples, under a kernel, between steps, of weights |
+//! | `product`, `winograd`, `pooling`, `activation` | the kernels, each written once over lanes |
+//! | `lanes/` | vectors as processors have them, one kind a file |
+
+mod activation;
+mod build;
+mod lanes;
+mod layout;
+mod memory;
+mod plan;
+mod pooling;
+mod product;
+#[cfg(test)]
+mod tests;
+mod weights;
+mod window;
+
+pub(crate) use activation::Activation;
+pub(crate) use plan::Plan;
+
+/// How a sample's numbers lie in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// As LibTorch has them: an image `[C, H, W]` plane by plane, a sequence `[T, F]` row by row, a vector as it is.
+    Plain,
+    /// As kernels pass them on: an image is a place of zeros, which padding is read from, then its `H · W` places, the
+    /// `C` channels of each side by side. Sequences and vectors have nothing that is padded: they are as in
+    /// [`Form::Plain`].
+    Places,
+}
+
+/// The number of a value in a program: 0 is the input, and `n` what operation `n − 1` yields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Value(pub(crate) usize);
+
+/// A step of a program; pairs are rows and columns.
+#[derive(Debug, Clone)]
+pub(crate) enum Operation {
+    /// `activation(weight ⋆ input + bias + add)` of an image, padded with zeros.
+    Convolution {
+        input: Value,
+        /// `[outputs, inputs, rows, columns]`, row by row.
+        weight: Vec<f32>,
+        /// One for each output.
+        bias: Vec<f32>,
+        kernel: [usize; 2],
+        stride: [usize; 2],
+        padding: [usize; 2],
+        activation: Option<Activation>,
+        /// An earlier value of the output's shape.
+        add: Option<Value>,
+    },
+    /// `activation(weight · input + bias + add)` of the channels at every place.
+    Linear {
+        input: Value,
+        /// `[outputs, inputs]`, row by row.
+        weight: Vec<f32>,
+        /// One for each output.
+        bias: Vec<f32>,
+        activation: Option<Activation>,
+        /// An earlier value of the output's shape.
+        add: Option<Value>,
+    },
+    /// The largest value under each window of an image; padding does not count.
+    MaxPool { input: Value, kernel: [usize; 2], stride: [usize; 2], padding: [usize; 2] },
+    /// The mean under each window of an image; padding does not count.
+    AveragePool { input: Value, kernel: [usize; 2], stride: [usize; 2], padding: [usize; 2] },
+    /// The means of an image over a grid of windows that may differ by one in size, as PyTorch's `AdaptiveAvgPool2d`.
+    AdaptiveAveragePool { input: Value, grid: [usize; 2] },
+    /// The mean over all places of an image or a sequence: a vector.
+    Mean { input: Value },
+    /// An image `[C, H, W]` as the sequence `[H · W, C]`.
+    Rows { input: Value },
+    /// An image or a sequence as a vector, in the order of [`Form::Plain`].
+    Flatten { input: Value },
+    /// An activation of every number.
+    Activate { input: Value, activation: Activation },
+}
+
+/// Floats of one sample.
+///
+/// # Errors
+/// What is wrong with the dimensions.
+pub(crate) fn len(dims: &[usize], form: Form) -> Result<usize, String> {
+    Ok(layout::len(layout::Dims::new(dims)?, form))
+}

@@ -1,0 +1,200 @@
+//! A program that is ready to run.
+
+use super::activation::Activation;
+use super::build::Builder;
+use super::lanes::Level;
+use super::layout::{self, Dims, Layout, Source, Target};
+use super::memory;
+use super::pooling::Pool;
+use super::product::Product;
+use super::{Form, Operation};
+
+/// A program over samples of one shape, its weights packed and its memory laid out.
+///
+/// What it computes for a sample does not depend, to the last bit, on the samples beside it.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(super) level: Level,
+    pub(super) steps: Vec<Step>,
+    pub(super) input_len: usize,
+    pub(super) output_len: usize,
+    pub(super) output: Dims,
+    /// Floats between the steps, of one sample.
+    pub(super) between: usize,
+    /// How many samples go through the program at once.
+    pub(super) group: usize,
+}
+
+/// One kernel, and where it reads and writes.
+#[derive(Debug)]
+pub(super) struct Step {
+    pub(super) kernel: Kernel,
+    pub(super) input: Cell,
+    pub(super) add: Option<Cell>,
+    pub(super) output: Cell,
+}
+
+#[derive(Debug)]
+pub(super) enum Kernel {
+    Product(Product, Option<Activation>),
+    Pool(Pool),
+    Activate(Activation),
+    /// From channels plane by plane to channels side by side.
+    Gather,
+    /// From channels side by side to channels plane by plane.
+    Part,
+    Copy,
+}
+
+/// Where a value lies while a program runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Cell {
+    pub(super) home: Home,
+    pub(super) layout: Layout,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Home {
+    Input,
+    Output,
+    /// Between the steps, so many floats of one sample on.
+    Between(usize),
+}
+
+impl Plan {
+    /// Plans a program over samples of such dimensions: `[C, H, W]`, `[T, F]` or `[N]`. What its last operation yields
+    /// is the output.
+    ///
+    /// # Errors
+    /// Which operation cannot be, and why.
+    pub(crate) fn new(dims: &[usize], operations: Vec<Operation>, input: Form, output: Form) -> Result<Self, String> {
+        Self::with(Level::best(), dims, operations, input, output)
+    }
+
+    /// Plans for such instructions.
+    pub(super) fn with(
+        level: Level,
+        dims: &[usize],
+        operations: Vec<Operation>,
+        input: Form,
+        output: Form,
+    ) -> Result<Self, String> {
+        let mut builder = Builder::new(level, Dims::new(dims)?, input);
+        for (number, operation) in operations.into_iter().enumerate() {
+            let name = name(&operation);
+            builder.push(operation).map_err(|error| format!("operation {number}, {name}: {error}"))?;
+        }
+        Ok(builder.finish(output))
+    }
+
+    /// Floats of one sample of the input, in its form.
+    pub(crate) fn input_len(&self) -> usize {
+        self.input_len
+    }
+
+    /// Floats of one sample of the output, in its form.
+    pub(crate) fn output_len(&self) -> usize {
+        self.output_len
+    }
+
+    /// The dimensions of one sample of the output.
+    pub(crate) fn output_dims(&self) -> &[usize] {
+        self.output.as_slice()
+    }
+
+    /// Floats that [`Plan::run`] needs to work in for so many samples.
+    pub(crate) fn scratch_len(&self, samples: usize) -> usize {
+        samples.min(self.group) * self.between + memory::SLACK
+    }
+
+    /// Computes the outputs of samples, one after the other. What the scratch holds does not matter.
+    ///
+    /// # Panics
+    /// A slice is not as long as it must be.
+    pub(crate) fn run(&self, samples: usize, input: &[f32], scratch: &mut [f32], output: &mut [f32]) {
+        assert_eq!(input.len(), samples * self.input_len, "the input of {samples} samples");
+        assert_eq!(output.len(), samples * self.output_len, "the output of {samples} samples");
+        assert!(scratch.len() >= self.scratch_len(samples), "the scratch of {samples} samples");
+        let start = memory::aligned(scratch);
+        let scratch = &mut scratch[start..];
+        let inputs = input.chunks(self.group * self.input_len);
+        for (input, output) in inputs.zip(output.chunks_mut(self.group * self.output_len)) {
+            let samples = input.len() / self.input_len;
+            self.steps.iter().for_each(|step| step.run(self.level, samples, input, scratch, output));
+        }
+    }
+}
+
+impl Step {
+    fn run(&self, level: Level, samples: usize, input: &[f32], between: &mut [f32], output: &mut [f32]) {
+        let range = |cell: Option<Cell>| match cell {
+            Some(Cell { home: Home::Between(start), layout }) => start * samples..(start + layout.sample) * samples,
+            _ => 0..0,
+        };
+        let other = self.add.filter(|add| add.home != self.input.home);
+        let ranges = [range(Some(self.input)), range(other), range(Some(self.output))];
+        let [from, added, to] =
+            between.get_disjoint_mut(ranges).expect("what a step reads and writes is held apart by the planner");
+
+        let source = |cell: Cell, own| match cell.home {
+            Home::Input => Source { data: input, layout: cell.layout },
+            _ => Source { data: own, layout: cell.layout },
+        };
+        let from: &[f32] = from;
+        let add = self.add.map(|add| source(add, if other.is_some() { added } else { from }));
+        let from = source(self.input, from);
+        let to = match self.output.home {
+            Home::Output => output,
+            _ => to,
+        };
+        self.kernel.run(level, from, add, Target { data: to, layout: self.output.layout });
+    }
+}
+
+impl Kernel {
+    fn run(&self, level: Level, input: Source<'_>, add: Option<Source<'_>>, mut output: Target<'_>) {
+        match self {
+            Self::Product(product, activation) => {
+                product.run(level, input, add, output.again());
+                if let Some(activation) = activation {
+                    output.samples().for_each(|sample| activation.run(level, sample));
+                }
+            }
+            Self::Pool(pool) => pool.run(level, input, output),
+            Self::Activate(activation) => {
+                output.clear_zeros();
+                for (from, to) in input.samples().zip(output.samples()) {
+                    to.copy_from_slice(from);
+                    activation.run(level, to);
+                }
+            }
+            Self::Gather => {
+                output.clear_zeros();
+                let channels = output.layout.channels;
+                input.samples().zip(output.samples()).for_each(|(from, to)| layout::gather(from, to, channels));
+            }
+            Self::Part => {
+                let channels = input.layout.channels;
+                input.samples().zip(output.samples()).for_each(|(from, to)| layout::part(from, to, channels));
+            }
+            Self::Copy => {
+                output.clear_zeros();
+                input.samples().zip(output.samples()).for_each(|(from, to)| to.copy_from_slice(from));
+            }
+        }
+    }
+}
+
+fn name(operation: &Operation) -> &'static str {
+    match operation {
+        Operation::Convolution { .. } => "a convolution",
+        Operation::Linear { .. } => "a linear map",
+        Operation::MaxPool { .. } => "a maximum pool",
+        Operation::AveragePool { .. } => "an average pool",
+        Operation::AdaptiveAveragePool { .. } => "an adaptive average pool",
+        Operation::Mean { .. } => "a mean",
+        Operation::Rows { .. } => "rows of an image",
+        Operation::Flatten { .. } => "a flattening",
+        Operation::Activate { .. } => "an activation",
+    }
+}

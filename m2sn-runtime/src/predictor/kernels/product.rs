@@ -1,0 +1,132 @@
+//! Products of rows with a matrix, where a row is gathered from places that lie apart: convolutions and linear maps.
+//!
+//! A convolution's output at a place is a sum over the taps of its kernel, of a row of input channels times a matrix of
+//! weights. Where the input of each tap lies is found once, when the program is planned; padding is read from the place
+//! of zeros. So nothing is copied (as by im2col), and a linear map is the case of one tap.
+
+#![expect(unsafe_code, reason = "in the innermost loop a check of bounds would cost as much as the arithmetic")]
+
+use std::array;
+
+use super::lanes::{Lanes, Level, Work};
+use super::layout::{Layout, Source, Target};
+use super::weights::Weights;
+
+/// `relu(gathered input · weights + bias + add)`.
+#[derive(Debug)]
+pub(super) struct Product {
+    weights: Weights,
+    /// Where in a sample the input channels lie, of each place and tap.
+    taps: Vec<u32>,
+    relu: bool,
+}
+
+impl Product {
+    pub(super) fn new(weights: Weights, taps: Vec<u32>, relu: bool) -> Self {
+        Self { weights, taps, relu }
+    }
+
+    /// Computes all places of all samples.
+    pub(super) fn run(&self, level: Level, input: Source<'_>, add: Option<Source<'_>>, output: Target<'_>) {
+        level.run(Run { product: self, input, add, output });
+    }
+}
+
+struct Run<'a> {
+    product: &'a Product,
+    input: Source<'a>,
+    add: Option<Source<'a>>,
+    output: Target<'a>,
+}
+
+impl Work for Run<'_> {
+    #[inline(always)]
+    fn run<L: Lanes>(mut self) {
+        self.output.clear_zeros();
+        let panels = self.product.weights.panels();
+        let mut panel = 0;
+        while panel < panels {
+            if panels - panel >= 2 {
+                self.panels::<L, 2>(panel);
+                panel += 2;
+            } else {
+                self.panels::<L, 1>(panel);
+                panel += 1;
+            }
+        }
+    }
+}
+
+/// Calls a function for so many rows.
+macro_rules! tile {
+    ($run:ident, $lanes:ident, $panels:ident, $panel:ident, $row:ident, $rows:ident, [$($count:literal)*]) => {
+        match $rows {
+            $($count if $count * $panels <= $lanes::SUMS => $run.tile::<$lanes, $panels, $count>($panel, $row),)*
+            _ => {}
+        }
+    };
+}
+
+impl Run<'_> {
+    /// All rows, times the weights of some panels.
+    #[inline(always)]
+    fn panels<L: Lanes, const N: usize>(&mut self, panel: usize) {
+        let rows = self.output.data.len() / self.output.layout.sample * self.output.layout.places;
+        let tiles = rows.div_ceil(L::SUMS / N);
+        let mut row = 0;
+        for tile in 0..tiles {
+            // As even as can be: a tile of few rows would wait for its own sums.
+            let rows = (rows - row) / (tiles - tile);
+            tile!(self, L, N, panel, row, rows, [1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24]);
+            row += rows;
+        }
+    }
+
+    /// `M` rows times the weights of `N` panels.
+    #[inline(always)]
+    fn tile<L: Lanes, const N: usize, const M: usize>(&mut self, panel: usize, row: usize) {
+        let Product { weights, taps, relu } = self.product;
+        let Layout { places, .. } = self.output.layout;
+        let (inputs, count) = (weights.inputs(), weights.taps());
+
+        let panels: [&[f32]; N] = array::from_fn(|n| weights.panel(panel + n));
+        let rows: [(usize, &[u32]); M] = array::from_fn(|m| {
+            let (sample, place) = ((row + m) / places, (row + m) % places);
+            (sample * self.input.layout.sample, &taps[place * count..][..count])
+        });
+        let mut sums: [[L; N]; M] = [array::from_fn(|n| L::load(weights.bias(panel + n))); M];
+        for tap in 0..count {
+            let rows: [&[f32]; M] =
+                rows.map(|(sample, taps)| &self.input.data[sample + taps[tap] as usize..][..inputs]);
+            let panels: [&[f32]; N] = panels.map(|panel| &panel[tap * inputs * L::WIDTH..][..inputs * L::WIDTH]);
+            for input in 0..inputs {
+                // SAFETY: each panel's part holds as many vectors as there are inputs.
+                let weights: [L; N] = panels
+                    .map(|panel| L::load(unsafe { panel.get_unchecked(input * L::WIDTH..(input + 1) * L::WIDTH) }));
+                for m in 0..M {
+                    // SAFETY: each row is as long as there are inputs.
+                    let value = L::splat(unsafe { *rows[m].get_unchecked(input) });
+                    for n in 0..N {
+                        sums[m][n] = value.mul_add(weights[n], sums[m][n]);
+                    }
+                }
+            }
+        }
+
+        let floor = L::splat(if *relu { 0.0 } else { f32::NEG_INFINITY });
+        let outputs = self.output.layout.channels;
+        for (m, sums) in sums.into_iter().enumerate() {
+            for (n, mut sum) in sums.into_iter().enumerate() {
+                let channel = (panel + n) * L::WIDTH;
+                let channels = (outputs - channel).min(L::WIDTH);
+                if let Some(add) = self.add {
+                    let add = &add.data[add.layout.place(row + m) + channel..][..channels];
+                    sum = sum.add(if channels == L::WIDTH { L::load(add) } else { L::load_some(add) });
+                }
+                sum = sum.at_least(floor);
+                let output = &mut self.output.data[self.output.layout.place(row + m) + channel..][..channels];
+                if channels == L::WIDTH { sum.store(output) } else { sum.store_some(output) }
+            }
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! Every kernel against the reference, with all instructions that the machine at hand has.
+
+mod random;
+mod reference;
+
+use self::random::Random;
+use self::reference::Sample;
+use super::lanes::Level;
+use super::{Activation, Form, Operation, Plan, Value, len};
+
+const ACTIVATIONS: [Option<Activation>; 6] = [
+    None,
+    Some(Activation::Relu),
+    Some(Activation::Gelu),
+    Some(Activation::Silu),
+    Some(Activation::Tanh),
+    Some(Activation::Sigmoid),
+];
+
+#[test]
+fn random_programs_yield_what_the_reference_does() {
+    let mut random = Random::new(7);
+    for case in 0..400 {
+        let (dims, operations) = random.program();
+        let samples = random.of(&[0, 1, 1, 2, 7, 33]);
+        check(&format!("case {case}"), &mut random, &dims, &operations, samples);
+    }
+}
+
+#[test]
+fn convolutions_of_many_channels_yield_what_the_reference_does() {
+    let mut random = Random::new(11);
+    for (inputs, outputs, size) in
+        [(1, 16, 9), (3, 64, 6), (16, 17, 7), (31, 48, 5), (64, 64, 4), (17, 80, 3), (40, 10, 5)]
+    {
+        for stride in [1, 2] {
+            let dims = [inputs, size, size + 1];
+            let first = random.convolution(&dims, Value(0), [3, 3], [stride; 2], [1, 1], outputs, None);
+            check(&format!("{inputs} to {outputs}"), &mut random, &dims, &[first], 2);
+        }
+    }
+}
+
+#[test]
+fn activations_are_exact_wherever_they_are_asked() {
+    let values: Vec<f32> = (-3000..3000).map(|i| (i as f32 / 100.0).powi(3) / 300.0).collect();
+    for activation in ACTIVATIONS.into_iter().flatten() {
+        let operations = [Operation::Activate { input: Value(0), activation }];
+        for level in Level::all() {
+            for value in &values {
+                let found = run(level, &[1], &operations, [Form::Plain; 2], &[vec![*value]]).remove(0)[0];
+                let sample = Sample { dims: vec![1], data: vec![f64::from(*value)] };
+                let expected = reference::run(&operations, sample).data[0];
+                // As exact as the sum of one and a small number can be.
+                let error = (f64::from(found) - expected).abs();
+                assert!(
+                    error <= 4e-7 * expected.abs().max(f64::from(value.abs())).max(1e-3),
+                    "{activation:?}({value}): {found} for {expected}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_not_a_number_stays_none() {
+    let image = [f32::NAN, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0];
+    for level in Level::all() {
+        for activation in ACTIVATIONS.into_iter().flatten() {
+            let operations = [Operation::Activate { input: Value(0), activation }];
+            let found = run(level, &[9], &operations, [Form::Plain; 2], &[image.to_vec()]).remove(0);
+            assert!(found[0].is_nan() && found[1..].iter().all(|value| value.is_finite()), "{activation:?}: {found:?}");
+        }
+        for [first, second] in [[0, 8], [8, 0]] {
+            let mut image = image;
+            image.swap(first, second);
+            let pool = Operation::MaxPool { input: Value(0), kernel: [3, 3], stride: [1, 1], padding: [0, 0] };
+            assert!(run(level, &[1, 3, 3], &[pool], [Form::Plain; 2], &[image.to_vec()])[0][0].is_nan());
+        }
+    }
+}
+
+#[test]
+fn largest_and_mean_values_leave_padding_out() {
+    let window = ([2, 2], [2, 2], [1, 1]);
+    let (kernel, stride, padding) = window;
+    let input = Value(0);
+    let image = [-1.0, -2.0, -3.0, -4.0, -5.0, -6.0, -7.0, -8.0, -9.0];
+    for level in Level::all() {
+        let pool = |operation| run(level, &[1, 3, 3], &[operation], [Form::Plain; 2], &[image.to_vec()]).remove(0);
+        assert_eq!(pool(Operation::MaxPool { input, kernel, stride, padding }), [-1.0, -2.0, -4.0, -5.0]);
+        assert_eq!(pool(Operation::AveragePool { input, kernel, stride, padding }), [-1.0, -2.5, -5.5, -7.0]);
+    }
+}
+
+#[test]
+fn windows_of_a_grid_overlap_where_they_must() {
+    let image: Vec<f32> = (0..10_u8).map(f32::from).collect();
+    for level in Level::all() {
+        // Rows 0 to 1, and columns 0 to 1, 1 to 3, 3 to 4.
+        let grid = [1, 3];
+        let pool = Operation::AdaptiveAveragePool { input: Value(0), grid };
+        assert_eq!(run(level, &[1, 2, 5], &[pool], [Form::Plain; 2], std::slice::from_ref(&image))[0], [3.0, 4.5, 6.0]);
+        // More windows than places.
+        let pool = Operation::AdaptiveAveragePool { input: Value(0), grid: [1, 3] };
+        assert_eq!(run(level, &[1, 1, 2], &[pool], [Form::Plain; 2], &[vec![0.0, 1.0]])[0], [0.0, 0.5, 1.0]);
+    }
+}
+
+#[test]
+fn programs_can_be_chained() {
+    let mut random = Random::new(3);
+    let (a, b) = ([3, 9, 8], [20, 5, 4]);
+    let first = random.convolution(&a, Value(0), [3, 3], [2, 2], [1, 1], 20, Some(Activation::Relu));
+    let second = random.convolution(&b, Value(0), [3, 3], [1, 1], [1, 1], 5, None);
+    let mut joined = second.clone();
+    if let Operation::Convolution { input, .. } = &mut joined {
+        *input = Value(1);
+    }
+    let samples = random.samples(&a, 5);
+    for level in Level::all() {
+        let together = run(level, &a, &[first.clone(), joined.clone()], [Form::Plain; 2], &samples);
+        let between = run(level, &a, std::slice::from_ref(&first), [Form::Plain, Form::Places], &samples);
+        assert_eq!(between[0].len(), len(&b, Form::Places).unwrap());
+        let apart = run(level, &b, std::slice::from_ref(&second), [Form::Places, Form::Plain], &between);
+        assert_eq!(apart, together);
+    }
+}
+
+#[test]
+fn samples_know_nothing_of_one_another() {
+    let mut random = Random::new(5);
+    for _ in 0..20 {
+        let (dims, operations) = random.program();
+        let samples = random.samples(&dims, 37);
+        for level in Level::all() {
+            let together = run(level, &dims, &operations, [Form::Plain; 2], &samples);
+            for (sample, expected) in samples.iter().zip(together).step_by(6) {
+                let alone = run(level, &dims, &operations, [Form::Plain; 2], std::slice::from_ref(sample)).remove(0);
+                assert_eq!(alone, expected);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_is_an_error_that_says_where() {
+    let pool = |input| Operation::MaxPool { input, kernel: [2, 2], stride: [2, 2], padding: [0, 0] };
+    let linear =
+        |add| Operation::Linear { input: Value(0), weight: vec![0.0; 6], bias: vec![0.0; 3], activation: None, add };
+    let error = |dims: &[usize], operations: &[Operation]| {
+        Plan::new(dims, operations.to_vec(), Form::Plain, Form::Plain).unwrap_err()
+    };
+    assert_eq!(error(&[1, 0, 2], &[]), "[1, 0, 2] hold nothing");
+    assert_eq!(error(&[1 << 40, 1 << 40], &[]), "[1099511627776, 1099511627776] are too large");
+    assert_eq!(error(&[1; 4], &[]), "[1, 1, 1, 1] are the dimensions of no image, sequence or vector");
+    assert_eq!(
+        error(&[1, 3, 3], &[pool(Value(0)), pool(Value(1))]),
+        "operation 1, a maximum pool: no window of 2 at steps of 2 fits 1 with a padding of 0"
+    );
+    assert_eq!(error(&[1, 4, 4], &[pool(Value(1))]), "operation 0, a maximum pool: value 1 does not exist yet");
+    assert_eq!(error(&[4], &[pool(Value(0))]), "operation 0, a maximum pool: needs an image, and its input is [4]");
+    assert_eq!(error(&[4], &[linear(None)]), "operation 0, a linear map: the 6 weights are not [3, 4]");
+    assert_eq!(
+        error(&[2], &[linear(Some(Value(0)))]),
+        "operation 0, a linear map: value 0 of [2] cannot be added to [3]"
+    );
+    let pool = Operation::AveragePool { input: Value(0), kernel: [2, 2], stride: [1, 1], padding: [2, 2] };
+    assert_eq!(
+        error(&[1, 4, 4], &[pool]),
+        "operation 0, an average pool: the padding of 2 is more than half the window of 2"
+    );
+}
+
+/// Compares a program with the reference, in all forms and with all instructions.
+fn check(name: &str, random: &mut Random, dims: &[usize], operations: &[Operation], count: usize) {
+    let samples = random.samples(dims, count);
+    let of = |sample: &Vec<f32>| {
+        let data = sample.iter().copied().map(f64::from).collect();
+        reference::run(operations, Sample { dims: dims.to_vec(), data })
+    };
+    let expected: Vec<Sample> = samples.iter().map(of).collect();
+    let forms = [random.of(&[Form::Plain, Form::Places]), random.of(&[Form::Plain, Form::Places])];
+    let inputs: Vec<Vec<f32>> = samples.into_iter().map(|sample| to_form(dims, &sample, forms[0])).collect();
+    for level in Level::all() {
+        let found = run(level, dims, operations, forms, &inputs);
+        assert_eq!(found.len(), expected.len());
+        let largest = expected.iter().flat_map(|sample| &sample.data).fold(0.0, |max: f64, value| max.max(value.abs()));
+        for (found, expected) in found.iter().zip(&expected) {
+            let data: Vec<f32> = expected.data.iter().map(|value| *value as f32).collect();
+            let expected = to_form(&expected.dims, &data, forms[1]);
+            assert_eq!(found.len(), expected.len(), "{name}, {level:?}: {dims:?} {operations:?}");
+            for (found, expected) in found.iter().zip(&expected) {
+                let error = f64::from((found - expected).abs());
+                assert!(
+                    error <= 1e-5 * largest,
+                    "{name}, {level:?}: {found} for {expected} in {dims:?} {operations:?}"
+                );
+            }
+        }
+    }
+}
+
+/// Runs a program on samples in one form, into another.
+fn run(
+    level: Level,
+    dims: &[usize],
+    operations: &[Operation],
+    forms: [Form; 2],
+    samples: &[Vec<f32>],
+) -> Vec<Vec<f32>> {
+    let plan = Plan::with(level, dims, operations.to_vec(), forms[0], forms[1]).unwrap();
+    // What is not written, or read without having been, shows.
+    let mut scratch = vec![f32::NAN; plan.scratch_len(samples.len())];
+    let mut output = vec![f32::NAN; samples.len() * plan.output_len()];
+    plan.run(samples.len(), &samples.concat(), &mut scratch, &mut output);
+    output.chunks(plan.output_len()).map(<[f32]>::to_vec).collect()
+}
+
+/// A plain sample in a form.
+fn to_form(dims: &[usize], plain: &[f32], form: Form) -> Vec<f32> {
+    match (form, dims) {
+        (Form::Places, [channels, height, width]) => {
+            let places = height * width;
+            let value = |i: usize| plain[i % channels * places + i / channels];
+            [vec![0.0; *channels], (0..plain.len()).map(value).collect()].concat()
+        }
+        _ => plain.to_vec(),
+    }
+}
