@@ -34,7 +34,7 @@ pub mod training;
 
 pub mod checkpoint;
 
-mod predictor;
+pub mod predictor;
 pub mod routing;
 
 pub mod evaluation;

@@ -3,5 +3,6 @@
 mod layers;
 mod networks;
 mod policies;
+mod predictors;
 mod snapshots;
 mod ui;

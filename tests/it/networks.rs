@@ -12,13 +12,13 @@ use m2sn::tch::{Kind, Tensor};
 pub struct AvDigits;
 
 #[m2sn_model("specs/avdigits_missing.yaml")]
-struct AvDigitsMissing;
+pub(super) struct AvDigitsMissing;
 
 #[m2sn_model("specs/genres.yaml")]
 pub(super) struct Genres;
 
 #[m2sn_model("specs/gated.yaml")]
-struct Gated;
+pub(super) struct Gated;
 
 #[m2sn_model("specs/quickstart.yaml", crate = crate::networks::renamed)]
 #[derive(Debug)]
@@ -81,8 +81,13 @@ fn fits<N: Network>() -> m2sn::Result<()> {
 
 /// Random inputs as the description has them.
 pub(super) fn random<N: Network>() -> m2sn::Result<N::Input> {
+    random_of::<N>(SAMPLES)
+}
+
+/// So many random samples.
+pub(super) fn random_of<N: Network>(samples: i64) -> m2sn::Result<N::Input> {
     let features = N::description().modalities.iter().map(|modality| {
-        let size = [&[SAMPLES], modality.dims].concat();
+        let size = [&[samples], modality.dims].concat();
         let options = |kind| (kind, m2sn::tch::Device::Cpu);
         Feature::from(match modality.input.starts_with("Tokens") {
             true => Tensor::randint_low(1, 50, size, options(Kind::Int64)),

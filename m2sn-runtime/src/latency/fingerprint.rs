@@ -24,6 +24,9 @@ pub struct Fingerprint {
     pub system: String,
     /// The version of LibTorch.
     pub libtorch: String,
+    /// Of a predictor its precision, and what runs each of its chains; empty for a network as it is trained.
+    #[serde(default)]
+    pub engines: Vec<String>,
 }
 
 impl Fingerprint {
@@ -42,6 +45,7 @@ impl Fingerprint {
             threads: tch::get_num_threads(),
             system: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
             libtorch: libtorch::version().unwrap_or_else(|| "unknown".into()),
+            engines: Vec::new(),
         }
     }
 
@@ -54,6 +58,7 @@ impl Fingerprint {
             ("threads", &self.threads.to_string(), &other.threads.to_string()),
             ("system", &self.system, &other.system),
             ("LibTorch", &self.libtorch, &other.libtorch),
+            ("run by", &self.run_by(), &other.run_by()),
         ]
         .into_iter()
         .filter(|(_, own, other)| own != other)
@@ -70,6 +75,12 @@ impl Fingerprint {
             ));
         }
         differences
+    }
+}
+
+impl Fingerprint {
+    fn run_by(&self) -> String {
+        if self.engines.is_empty() { "the network".into() } else { format!("a predictor: {}", self.engines.join(", ")) }
     }
 }
 

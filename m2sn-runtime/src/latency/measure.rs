@@ -1,15 +1,16 @@
 //! Measuring the table.
 
+use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use tch::Tensor;
 
 use super::{Bar, Estimate, Fingerprint, Modality, Stopwatch, Table};
 use crate::batch::Feature;
-use crate::network::{Network, check_inputs};
-use crate::parts::stem;
-use crate::policy::{Sequential, State, Value};
-use crate::{Error, Result};
+use crate::network::{Description, Network, check_inputs};
+use crate::parts::{Live, Parts};
+use crate::policy::{Standing, State};
+use crate::{Error, Result, plan};
 
 /// How long to measure.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,8 +46,27 @@ impl Default for Settings {
 /// [`Error::Invalid`] or [`Error::Shape`] where the inputs do not fit the network or are too few,
 /// or the settings ask for nothing.
 pub fn measure<N: Network>(network: &N, inputs: &[Feature], settings: &Settings) -> Result<Table> {
+    // A network reads what its policies have learned anew for every call, so that is part of what they take.
+    let learned = |policy| network.policies().standing(policy).ok().flatten().map(Cow::Owned);
+    measure_parts(&Live(network), Fingerprint::of(network), &learned, inputs, settings)
+}
+
+/// A learned policy of whoever is measured.
+pub(crate) type Learned<'a> = &'a dyn Fn(plan::Policy) -> Option<Cow<'a, Standing>>;
+
+/// As [`measure`], of whatever runs the parts.
+///
+/// # Errors
+/// As [`measure`].
+pub(crate) fn measure_parts(
+    parts: &impl Parts,
+    fingerprint: Fingerprint,
+    learned: Learned<'_>,
+    inputs: &[Feature],
+    settings: &Settings,
+) -> Result<Table> {
     let Settings { batch, warm_up, least_rounds, most_rounds, limit } = *settings;
-    let samples = check_inputs(N::description(), network.variables().device(), inputs)?;
+    let samples = check_inputs(parts.description(), parts.device(), inputs)?;
     if batch < 1 || batch > samples {
         return Err(Error::invalid(format!(
             "latency: a batch of {batch} was asked for, expected 1 to {samples}, the number of samples given"
@@ -65,16 +85,16 @@ pub fn measure<N: Network>(network: &N, inputs: &[Feature], settings: &Settings)
     };
 
     for round in 0..warm_up {
-        time(network, &take(round));
+        time(parts, learned, &take(round));
     }
     let start = Instant::now();
     let mut bar = Bar::new("latency table", most_rounds);
     let mut rounds: Vec<Round> = Vec::new();
     while rounds.len() < least_rounds || (rounds.len() < most_rounds && start.elapsed() < limit) {
-        rounds.push(time(network, &take(rounds.len())));
+        rounds.push(time(parts, learned, &take(rounds.len())));
         bar.step();
     }
-    Ok(table(network, batch, &rounds))
+    Ok(table(parts.description(), fingerprint, batch, &rounds))
 }
 
 /// The milliseconds of each part in one round.
@@ -88,19 +108,19 @@ struct Round {
     sequential: f64,
 }
 
-fn time<N: Network>(network: &N, inputs: &[Feature]) -> Round {
-    let exits: Vec<usize> = N::description().modalities.iter().map(|modality| modality.exits.len()).collect();
-    let mut watch = Stopwatch::start(network.variables().device());
+fn time(parts: &impl Parts, learned: Learned<'_>, inputs: &[Feature]) -> Round {
+    let modalities = parts.description().modalities;
+    let mut watch = Stopwatch::start(parts.device());
 
     let mut blocks = Vec::new();
     let mut outputs: Vec<Vec<Feature>> = Vec::new();
-    for (modality, input) in inputs.iter().enumerate() {
+    for (m, (modality, input)) in modalities.iter().zip(inputs).enumerate() {
         let mut times = Vec::new();
         let mut features: Vec<Feature> = Vec::new();
-        for block in 0..exits[modality] {
+        for block in 0..modality.exits.len() {
             let input = features.last().unwrap_or(input);
             watch.lap();
-            let output = network.block(modality, block, input, false);
+            let output = parts.block(m, block, input);
             times.push(watch.lap());
             features.push(output);
         }
@@ -109,64 +129,55 @@ fn time<N: Network>(network: &N, inputs: &[Feature]) -> Round {
     }
 
     let mut shortcuts = Vec::new();
+    let mut deepest = Vec::new();
     for (modality, features) in outputs.iter().enumerate() {
         let mut times = Vec::new();
-        for (exit, feature) in features[..features.len() - 1].iter().enumerate() {
+        let full = features.len() - 1;
+        for (exit, feature) in features[..full].iter().enumerate() {
             watch.lap();
-            let _feature = network.shortcut(modality, exit, feature, false);
+            let _feature = parts.leave(modality, exit, feature);
             times.push(watch.lap());
         }
         shortcuts.push(times);
+        deepest.push(parts.leave(modality, full, &features[full]));
     }
 
-    let deepest: Vec<Tensor> =
-        outputs.iter().filter_map(|features| features.last()).map(|feature| feature.tensor.shallow_clone()).collect();
     watch.lap();
-    let logits = network.fuse(&deepest, false);
+    let logits = parts.fuse(&deepest);
     let head = watch.lap();
-    let _scores = network.navigate(inputs, false);
+    let _scores = parts.navigate(inputs);
     let navigator = watch.lap();
-    let (mut value, mut sequential) = (0.0, 0.0);
     // What they decide is not looked at: nothing they see can keep them from taking their time.
-    if let (Ok(policy), Some(first)) = (network.policies().value(), first(&outputs)) {
-        watch.lap();
-        let modalities = N::description().modalities.iter();
-        let stems: Vec<Tensor> = modalities.zip(first).map(|(modality, output)| stem(modality, output, None)).collect();
-        let _qualities = policy.quality.frozen().and_then(|frozen| Value::qualities(&frozen, &stems));
-        value = watch.lap();
-    }
-    if let Ok(policy) = network.policies().sequential() {
-        let state = State::of(&vec![1; inputs.len()]);
-        watch.lap();
-        let alone: Vec<Tensor> =
-            deepest.iter().enumerate().map(|(modality, feature)| network.task_head(modality, feature)).collect();
-        let _qualities = policy
-            .quality
-            .frozen()
-            .and_then(|frozen| Sequential::qualities(N::description(), &frozen, &state, &logits, &alone));
-        sequential = watch.lap();
-    }
+    let decided = learned(plan::Policy::Value).map(|standing| {
+        let stems: Vec<Tensor> = outputs.iter().enumerate().map(|(m, outputs)| parts.stem(m, &outputs[0])).collect();
+        standing.qualities_by_stems(&stems).is_ok()
+    });
+    let value = watch.lap();
+    let value = decided.map_or(0.0, |_| value);
+    let state = State::of(&vec![1; inputs.len()]);
+    watch.lap();
+    let decided = learned(plan::Policy::Sequential).map(|standing| {
+        let alone = parts.alone(&state, &deepest, &logits);
+        standing.qualities_by_answer(&state, &logits, &alone).is_ok()
+    });
+    let sequential = watch.lap();
+    let sequential = decided.map_or(0.0, |_| sequential);
     Round { blocks, shortcuts, head, navigator, value, sequential }
 }
 
-/// The output of each modality's first block.
-fn first(outputs: &[Vec<Feature>]) -> Option<Vec<&Feature>> {
-    outputs.iter().map(|outputs| outputs.first()).collect()
-}
-
-fn table<N: Network>(network: &N, batch: i64, rounds: &[Round]) -> Table {
+fn table(description: &Description, fingerprint: Fingerprint, batch: i64, rounds: &[Round]) -> Table {
     let estimate = |part: &dyn Fn(&Round) -> f64| -> Estimate {
         let times: Vec<f64> = rounds.iter().map(part).collect();
         Estimate::of(&times).expect("there is at least one round")
     };
-    let modalities = N::description().modalities.iter().enumerate().map(|(m, modality)| Modality {
+    let modalities = description.modalities.iter().enumerate().map(|(m, modality)| Modality {
         name: modality.name.into(),
         exits: modality.exits.iter().map(|exit| exit.name.into()).collect(),
         blocks: (0..modality.exits.len()).map(|block| estimate(&|round| round.blocks[m][block])).collect(),
         shortcuts: (0..modality.exits.len() - 1).map(|exit| estimate(&|round| round.shortcuts[m][exit])).collect(),
     });
     Table {
-        fingerprint: Fingerprint::of(network),
+        fingerprint,
         batch,
         rounds: rounds.len(),
         modalities: modalities.collect(),

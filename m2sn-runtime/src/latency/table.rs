@@ -115,7 +115,15 @@ impl Table {
     /// # Errors
     /// [`Error::Invalid`] with what differs.
     pub(crate) fn check_here<N: Network>(&self, network: &N) -> Result<()> {
-        let differences = self.fingerprint.differences(&Fingerprint::of(network));
+        self.check_measured_by::<N>(&Fingerprint::of(network))
+    }
+
+    /// Checks that the table was measured where this is the fingerprint.
+    ///
+    /// # Errors
+    /// As [`Table::check_here`].
+    pub(crate) fn check_measured_by<N: Network>(&self, fingerprint: &Fingerprint) -> Result<()> {
+        let differences = self.fingerprint.differences(fingerprint);
         if !differences.is_empty() {
             return Err(Error::invalid(format!(
                 "this latency table was measured elsewhere; measure anew with `latency::measure`\n  {}",

@@ -85,6 +85,8 @@ pub use window::Window;
 pub(crate) use erased::{lower, run};
 pub(crate) use global_pool::mean_over_steps;
 pub(crate) use linear::Affine;
+pub(crate) use norm::EPSILON;
+pub(crate) use transformer::attention_bias;
 
 /// A layer from samples of shape `I` to samples of shape `O`.
 #[diagnostic::on_unimplemented(message = "`{Self}` is no layer from `{I}` to `{O}`")]

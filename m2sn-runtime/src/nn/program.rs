@@ -124,6 +124,11 @@ impl Program {
         &self.steps
     }
 
+    /// The steps in their order, without the dimensions.
+    pub fn into_steps(self) -> Vec<Step> {
+        self.steps
+    }
+
     /// The dimensions of one sample of a value.
     pub fn dims(&self, value: Value) -> &[i64] {
         &self.dims[value.0]

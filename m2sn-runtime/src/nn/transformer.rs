@@ -6,7 +6,7 @@ use tch::nn::{Init, Path};
 use tch::{Kind, Tensor};
 
 use super::program::{Operation, Program, Value};
-use super::{Activation, Affine, Layer, init};
+use super::{Activation, Affine, EPSILON, Layer, init};
 use crate::Batch;
 use crate::shape::Sequence;
 
@@ -233,9 +233,6 @@ impl Attention {
         program.push_adding(linear(&self.out_weight, &self.out_bias), attended, Some(past), &[steps, width])
     }
 }
-
-/// What is added to the variance of a layer normalisation.
-pub(crate) const EPSILON: f64 = 1e-5;
 
 #[derive(Debug)]
 struct LayerNorm {

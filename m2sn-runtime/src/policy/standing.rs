@@ -2,7 +2,9 @@
 
 use super::front::highest_price;
 use super::quality::Frozen;
-use super::{Allowance, Balance, Budget, Costs, Policy, Sequencing, Terms, Valuing};
+use tch::Tensor;
+
+use super::{Allowance, Balance, Budget, Costs, Policy, Sequencing, Sequential, State, Terms, Value, Valuing};
 use crate::Result;
 use crate::network::Description;
 
@@ -33,6 +35,21 @@ impl Standing {
             false => Box::new(Valuing::new(&self.quality, terms)),
             true => Box::new(Sequencing::new(self.description, &self.quality, terms)),
         }
+    }
+
+    /// The quality of the answer by every route, from the pooled outputs of the first blocks: of the value policy.
+    pub(crate) fn qualities_by_stems(&self, stems: &[Tensor]) -> Result<Vec<Vec<f64>>> {
+        Value::qualities(&self.quality, stems)
+    }
+
+    /// The quality of the answer in every state, from what the network would answer in this one: of the sequential policy.
+    pub(crate) fn qualities_by_answer(
+        &self,
+        state: &State,
+        logits: &Tensor,
+        alone: &[Tensor],
+    ) -> Result<Vec<Vec<f64>>> {
+        Sequential::qualities(self.description, &self.quality, state, logits, alone)
     }
 
     /// What a budget allows a sample; none where only late fusion will do.

@@ -1,6 +1,161 @@
-//! Inference with weights that are prepared once.
+//! Inference with a model that is trained.
+//!
+//! A [`Predictor`] answers as its model does, and faster: what only training needs is gone, weights are packed once, and
+//! each part runs by the engine that is fastest on the machine at hand. Many threads may ask the same predictor at once.
 
-#![cfg_attr(not(test), expect(dead_code, reason = "the predictor that uses these is being written"))]
-
+mod decides;
+mod floats;
+mod frozen;
+mod kernels;
 mod memory;
+mod native;
 mod packed;
+mod runner;
+mod torch;
+
+use std::borrow::Cow;
+
+use crate::batch::Feature;
+use crate::latency::{self, Table};
+use crate::network::{Input, Network, Route};
+use crate::policy::{Budget, Budgets, Costs, Fixed, Policy, State};
+use crate::routing::{Answer, answer_by, answer_within};
+use crate::{Error, Result, plan};
+
+pub use packed::Precision;
+
+use decides::Decides;
+use frozen::Frozen;
+
+/// How a model is frozen.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// In what numbers it computes.
+    pub precision: Precision,
+    /// What its parts cost here, where that has been measured before: [`Predictor::table`]. Otherwise it is measured,
+    /// which takes about two seconds, where the model has learned to decide by it.
+    pub table: Option<Table>,
+}
+
+/// A model that is frozen for inference.
+///
+/// It routes samples as the model does, by the same policies, and its logits differ from the model's by rounding alone
+/// where its [`Precision`] is single.
+///
+/// ```no_run
+/// use m2sn_runtime::Result;
+/// use m2sn_runtime::network::Network;
+/// use m2sn_runtime::predictor::{Options, Predictor};
+///
+/// fn classes<N: Network>(model: N, input: &N::Input) -> Result<Vec<i64>> {
+///     let predictor = Predictor::new(model, Options::default())?;
+///     predictor.predict(input)?.classes()
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Predictor<N: Network> {
+    frozen: Frozen<N>,
+    decides: Decides,
+    costs: Option<Costs>,
+    table: Option<Table>,
+}
+
+impl<N: Network> Predictor<N> {
+    /// Freezes a model.
+    ///
+    /// # Errors
+    /// [`crate::Error::Invalid`] where `options` has a latency table of another model, device or precision, or where LibTorch
+    /// cannot read the weights.
+    pub fn new(model: N, options: Options) -> Result<Self> {
+        memory::keep_freed();
+        let decides = Decides::of(&model);
+        let frozen = Frozen::new(model, options.precision, options.table.as_ref().map(|table| &table.fingerprint))?;
+        let mut predictor = Self { frozen, decides, costs: None, table: None };
+        match options.table {
+            Some(table) => predictor.decide_by(table)?,
+            None if predictor.decides.by_costs() => {
+                predictor.measure_on(&predictor.frozen.samples(), &latency::Settings::default())?;
+            }
+            None => {}
+        }
+        Ok(predictor)
+    }
+
+    /// Predicts each sample as the policy of the spec decides.
+    ///
+    /// # Errors
+    /// As [`crate::routing::predict`].
+    pub fn predict(&self, input: &N::Input) -> Result<Answer<N::Route>> {
+        let plan::Navigator { policy, price, .. } = N::plan().navigator;
+        match policy {
+            plan::Policy::Paper => self.predict_with(input, self.decides.paper()?),
+            _ => self.by_learned(input, policy, Budget::Price(price).into()),
+        }
+    }
+
+    /// Predicts within a budget, or within one for each sample, as the learned policy of the spec decides.
+    ///
+    /// # Errors
+    /// As [`crate::routing::predict_within`].
+    pub fn predict_within(&self, input: &N::Input, budgets: impl Into<Budgets>) -> Result<Answer<N::Route>> {
+        self.by_learned(input, N::plan().navigator.policy, budgets.into())
+    }
+
+    /// Predicts every sample by the same route.
+    ///
+    /// # Errors
+    /// As [`crate::routing::predict_by`].
+    pub fn predict_by(&self, input: &N::Input, route: N::Route) -> Result<Answer<N::Route>> {
+        self.predict_with(input, &Fixed(State::of(&route.blocks())))
+    }
+
+    /// Predicts each sample by the route on which a policy sends it.
+    ///
+    /// # Errors
+    /// As [`crate::routing::predict_with`].
+    pub fn predict_with(&self, input: &N::Input, policy: &dyn Policy) -> Result<Answer<N::Route>> {
+        answer_by::<N>(&self.frozen, input, policy)
+    }
+
+    /// Measures what the parts cost here on samples such as will come, and has learned policies decide by that.
+    ///
+    /// # Errors
+    /// As [`latency::measure`].
+    pub fn measure(&mut self, input: &N::Input, settings: &latency::Settings) -> Result<Table> {
+        self.measure_on(&input.features(), settings)
+    }
+
+    /// What the parts cost here, where it has been measured.
+    pub fn table(&self) -> Option<&Table> {
+        self.table.as_ref()
+    }
+
+    fn measure_on(&mut self, inputs: &[Feature], settings: &latency::Settings) -> Result<Table> {
+        let learned = |policy| self.decides.learned(policy).map(Cow::Borrowed);
+        let table =
+            latency::measure_parts(&self.frozen, self.frozen.fingerprint().clone(), &learned, inputs, settings)?;
+        self.decide_by(table.clone())?;
+        Ok(table)
+    }
+
+    fn decide_by(&mut self, table: Table) -> Result<()> {
+        table.check_measured_by::<N>(self.frozen.fingerprint())?;
+        self.costs = self.decides.can_weigh().then(|| Costs::new::<N>(table.clone())).transpose()?;
+        self.table = Some(table);
+        Ok(())
+    }
+
+    fn by_learned(&self, input: &N::Input, policy: plan::Policy, budgets: Budgets) -> Result<Answer<N::Route>> {
+        let standing = self.decides.standing(policy)?;
+        let costs = self.costs.as_ref().ok_or_else(unmeasured)?;
+        answer_within::<N>(&self.frozen, input, standing, costs, budgets)
+    }
+}
+
+/// A learned policy is asked that knows no costs.
+fn unmeasured() -> Error {
+    Error::invalid(
+        "this predictor does not know what its parts cost here, and a learned policy weighs quality against \
+                    milliseconds; measure them by `measure`",
+    )
+}

@@ -109,6 +109,17 @@ pub(super) fn methods(krate: &syn::Path, module: &TokenStream) -> TokenStream {
             #krate::routing::predict_by(self, input, route)
         }
 
+        /// Freezes the model for inference: the same answers in less time, for any number of threads at once.
+        ///
+        /// # Errors
+        /// Where the options have a latency table that was measured elsewhere.
+        pub fn into_predictor(
+            self,
+            options: #krate::predictor::Options,
+        ) -> #krate::Result<#krate::predictor::Predictor<Self>> {
+            #krate::predictor::Predictor::new(self, options)
+        }
+
         /// Writes the parameters and a manifest to a folder.
         ///
         /// # Errors

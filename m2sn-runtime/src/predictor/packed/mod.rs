@@ -16,6 +16,9 @@ mod shared;
 
 pub(crate) use convolution::PackedConvolution;
 pub(crate) use linear::PackedLinear;
+pub(super) use shared::Shared;
+
+use std::fmt;
 
 use tch::Kind;
 
@@ -24,9 +27,10 @@ use tch::Kind;
 /// A layer takes inputs of any float kind and answers in the kind that it computes in, so nothing is converted between
 /// two layers alike; [`PackedConvolution::kind`] and [`PackedLinear::kind`] tell which kind that is. Who wants f32 at
 /// the end converts there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Precision {
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Precision {
     /// Single precision throughout: equal to the plain layers but for the order of sums.
+    #[default]
     F32,
     /// bfloat16 inputs, weights and outputs, and f32 sums.
     Bf16,
@@ -40,6 +44,17 @@ impl Precision {
             Self::F32 => Kind::Float,
             Self::Bf16 | Self::Mixed => Kind::BFloat16,
         }
+    }
+}
+
+/// Says it as a spec would: `f32`, `bf16`, `mixed`.
+impl fmt::Display for Precision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::F32 => "f32",
+            Self::Bf16 => "bf16",
+            Self::Mixed => "mixed",
+        })
     }
 }
 

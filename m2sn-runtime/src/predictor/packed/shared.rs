@@ -8,29 +8,31 @@ use crate::{Error, Result};
 
 /// A tensor that is only read from when it was made, and so may be read by many threads at once.
 #[derive(Debug)]
-pub(super) struct Shared(Tensor);
+pub(in crate::predictor) struct Shared<T = Tensor>(T);
 
 // SAFETY: nobody else holds the tensor, and nothing changes it: it is lent as `&Tensor`, and no layer here writes to
 // what it holds. LibTorch lets any number of threads read a tensor; its reference counts are atomic.
 #[expect(unsafe_code, reason = "`tch` declares no tensor `Sync`, since methods can change them through `&self`")]
-unsafe impl Sync for Shared {}
+unsafe impl<T: Send> Sync for Shared<T> {}
+
+impl<T> Shared<T> {
+    /// What was made for this alone.
+    pub(in crate::predictor) fn new(tensors: T) -> Self {
+        Self(tensors)
+    }
+}
 
 impl Shared {
-    /// A tensor that was made for this alone.
-    pub(super) fn new(tensor: Tensor) -> Self {
-        Self(tensor)
-    }
-
     /// A copy of a parameter in this kind, without its gradient.
-    pub(super) fn copy(parameter: &Tensor, kind: Kind) -> Result<Self> {
+    pub(in crate::predictor) fn copy(parameter: &Tensor, kind: Kind) -> Result<Self> {
         Ok(Self(parameter.detach().f_contiguous()?.f_to_dtype(kind, false, true)?))
     }
 }
 
-impl Deref for Shared {
-    type Target = Tensor;
+impl<T> Deref for Shared<T> {
+    type Target = T;
 
-    fn deref(&self) -> &Tensor {
+    fn deref(&self) -> &T {
         &self.0
     }
 }

@@ -1,0 +1,222 @@
+//! The parts of a model, frozen.
+
+use std::sync::{Mutex, PoisonError};
+
+use tch::{Device, Kind, Tensor};
+
+use super::kernels::{self, Form};
+use super::packed::{Precision, Shared};
+use super::runner::{Choice, Runner, Settings};
+use crate::batch::Feature;
+use crate::latency::Fingerprint;
+use crate::network::{Chain, Description, Modality, Network};
+use crate::nn::program::Operation;
+use crate::nn::{self, Program};
+use crate::parts::{self, Parts};
+use crate::{Error, Result};
+
+/// The parts of a model, each ready to run.
+#[derive(Debug)]
+pub(super) struct Frozen<N> {
+    encoders: Vec<Encoder>,
+    head: Runner,
+    embeddings: Vec<Runner>,
+    decision: Runner,
+    stand_ins: Vec<Option<Shared>>,
+    description: &'static Description,
+    device: Device,
+    fingerprint: Fingerprint,
+    /// The model itself, where it has layers that only it can run: for one caller at a time, since they may be anything.
+    model: Option<Mutex<N>>,
+}
+
+/// An encoder with its ways out.
+#[derive(Debug)]
+struct Encoder {
+    blocks: Vec<Runner>,
+    shortcuts: Vec<Runner>,
+    task_head: Runner,
+}
+
+impl<N: Network> Frozen<N> {
+    /// Makes all parts ready, by the engines that a table of this machine names, if there is one.
+    ///
+    /// # Errors
+    /// Where LibTorch cannot read the weights.
+    pub(super) fn new(model: N, precision: Precision, measured: Option<&Fingerprint>) -> Result<Self> {
+        let device = model.variables().device();
+        let description = N::description();
+        let settings = Settings { precision, device, batch: 1 };
+        let chosen = measured.map_or(&[][..], |measured| measured.engines.get(1..).unwrap_or_default());
+        let mut freezer =
+            Freezer { model: &model, settings, chosen, engines: vec![precision.to_string()], is_opaque: false };
+        let _no_grad = tch::no_grad_guard();
+
+        let mut encoders = Vec::new();
+        for (m, modality) in description.modalities.iter().enumerate() {
+            encoders.push(freezer.encoder(m, modality)?);
+        }
+        let feature = |modality: &Modality| modality.feature;
+        let (head, _) =
+            freezer.freeze(Chain::Head, &[description.modalities.iter().map(feature).sum()], Form::Plain)?;
+        let mut embeddings = Vec::new();
+        let mut embedded = 0;
+        for (m, modality) in description.modalities.iter().enumerate() {
+            let (runner, dims) = freezer.freeze(Chain::Embedding { modality: m }, modality.dims, Form::Plain)?;
+            embedded += dims.iter().product::<i64>();
+            embeddings.push(runner);
+        }
+        let (decision, _) = freezer.freeze(Chain::Decision, &[embedded], Form::Plain)?;
+        let stand_in = |m| model.stand_in(m).map(|feature| Shared::copy(feature, Kind::Float)).transpose();
+        let stand_ins = (0..description.modalities.len()).map(stand_in).collect::<Result<_>>()?;
+
+        let Freezer { engines, is_opaque, .. } = freezer;
+        let fingerprint = Fingerprint { engines, ..Fingerprint::of(&model) };
+        let model = is_opaque.then(|| Mutex::new(model));
+        Ok(Self { encoders, head, embeddings, decision, stand_ins, description, device, fingerprint, model })
+    }
+
+    /// What a latency table of these parts depends on.
+    pub(super) fn fingerprint(&self) -> &Fingerprint {
+        &self.fingerprint
+    }
+
+    /// A few inputs of the right shapes.
+    pub(super) fn samples(&self) -> Vec<Feature> {
+        const SAMPLES: i64 = 8;
+        let sample = |modality: &Modality| -> Feature {
+            let size = [&[SAMPLES], modality.dims].concat();
+            match modality.vocabulary {
+                Some(vocabulary) => {
+                    let ids = Tensor::arange(size.iter().product::<i64>(), (Kind::Int64, self.device));
+                    ids.remainder(vocabulary).view(&size[..]).into()
+                }
+                // Not drawn at random: the generator of LibTorch is its user's.
+                None => Tensor::arange(size.iter().product::<i64>(), (Kind::Float, self.device))
+                    .sin()
+                    .view(&size[..])
+                    .into(),
+            }
+        };
+        self.description.modalities.iter().map(sample).collect()
+    }
+
+    /// Runs a chain.
+    fn run(&self, runner: &Runner, chain: Chain, input: &Feature) -> Feature {
+        runner.run(input, &|layer, input| self.as_it_is(chain, layer, input))
+    }
+
+    fn run_to_float(&self, runner: &Runner, chain: Chain, input: &Feature) -> Tensor {
+        runner.run_to_float(input, &|layer, input| self.as_it_is(chain, layer, input))
+    }
+
+    /// Runs a layer of the model as it is.
+    fn as_it_is(&self, chain: Chain, layer: usize, input: &Feature) -> Feature {
+        let model = self.model.as_ref().expect("the model is kept where it has such layers");
+        // Whoever has panicked in there has changed nothing: inference does not.
+        let model = model.lock().unwrap_or_else(PoisonError::into_inner);
+        let _no_grad = tch::no_grad_guard();
+        model.layers(chain)[layer].forward(input, false)
+    }
+}
+
+/// Freezes chain after chain.
+#[derive(Debug)]
+struct Freezer<'a, N> {
+    model: &'a N,
+    settings: Settings,
+    /// The engines that were chosen before, in the order in which chains are frozen.
+    chosen: &'a [String],
+    /// The precision, and the engines that have been chosen.
+    engines: Vec<String>,
+    is_opaque: bool,
+}
+
+impl<N: Network> Freezer<'_, N> {
+    fn encoder(&mut self, m: usize, modality: &Modality) -> Result<Encoder> {
+        let (mut dims, mut form) = (modality.dims.to_vec(), Form::Plain);
+        let (mut blocks, mut shortcuts) = (Vec::new(), Vec::new());
+        let exits = modality.exits.len();
+        for exit in 0..exits {
+            let (block, output) = self.freeze(Chain::Block { modality: m, block: exit }, &dims, form)?;
+            (dims, form) = (output, block.form());
+            blocks.push(block);
+            if exit + 1 < exits {
+                shortcuts.push(self.freeze(Chain::Shortcut { modality: m, exit }, &dims, form)?.0);
+            }
+        }
+        let (task_head, _) = self.freeze(Chain::TaskHead { modality: m }, &[modality.feature], Form::Plain)?;
+        Ok(Encoder { blocks, shortcuts, task_head })
+    }
+
+    /// Freezes a chain, and tells the dimensions of its output.
+    fn freeze(&mut self, chain: Chain, dims: &[i64], form: Form) -> Result<(Runner, Vec<i64>)> {
+        let program: Program = nn::lower(&self.model.layers(chain), dims);
+        self.is_opaque |= program.steps().iter().any(|step| matches!(step.operation, Operation::Opaque { .. }));
+        let output = program.dims(program.output()).to_vec();
+        let chosen = self.chosen.get(self.engines.len() - 1).and_then(|name| Choice::from_name(name));
+        let runner = Runner::new(program, form, self.settings, chosen)?;
+        self.engines.push(runner.choice().to_string());
+        Ok((runner, output))
+    }
+}
+
+impl<N: Network> Parts for Frozen<N> {
+    fn description(&self) -> &'static Description {
+        self.description
+    }
+
+    fn device(&self) -> Device {
+        self.device
+    }
+
+    fn block(&self, modality: usize, block: usize, input: &Feature) -> Feature {
+        self.run(&self.encoders[modality].blocks[block], Chain::Block { modality, block }, input)
+    }
+
+    fn leave(&self, modality: usize, exit: usize, output: &Feature) -> Tensor {
+        match self.encoders[modality].shortcuts.get(exit) {
+            Some(shortcut) => self.run_to_float(shortcut, Chain::Shortcut { modality, exit }, output),
+            None => super::torch::float(output).tensor,
+        }
+    }
+
+    fn stem(&self, modality: usize, output: &Feature) -> Tensor {
+        let form = self.encoders[modality].blocks[0].form();
+        let modality = &self.description.modalities[modality];
+        match (form, modality.exits[0].dims) {
+            (Form::Places, &[channels, height, width]) => {
+                // A place of zeros, then the places of the image.
+                let places = output.tensor.view([-1, height * width + 1, channels]).narrow(1, 1, height * width);
+                parts::stem(modality, &places.into(), None)
+            }
+            _ => parts::stem(modality, output, None),
+        }
+    }
+
+    fn task_head(&self, modality: usize, feature: &Tensor) -> Tensor {
+        let head = &self.encoders[modality].task_head;
+        self.run_to_float(head, Chain::TaskHead { modality }, &feature.shallow_clone().into())
+    }
+
+    fn stand_in(&self, modality: usize, samples: i64) -> Tensor {
+        match &self.stand_ins[modality] {
+            Some(feature) => feature.unsqueeze(0).expand([samples, -1], false),
+            None => panic!("modality {modality} of this network may not be missing"),
+        }
+    }
+
+    fn fuse(&self, features: &[Tensor]) -> Tensor {
+        self.run_to_float(&self.head, Chain::Head, &Tensor::cat(features, 1).into())
+    }
+
+    fn navigate(&self, inputs: &[Feature]) -> Vec<Tensor> {
+        let embed = |(modality, (runner, input)): (usize, (&Runner, &Feature))| {
+            self.run_to_float(runner, Chain::Embedding { modality }, input)
+        };
+        let embedded: Vec<Tensor> = self.embeddings.iter().zip(inputs).enumerate().map(embed).collect();
+        let scores = self.run_to_float(&self.decision, Chain::Decision, &Tensor::cat(&embedded, 1).into());
+        let exits: Vec<i64> = self.description.modalities.iter().map(|modality| modality.exits.len() as i64).collect();
+        crate::navigator::split(&scores, &exits)
+    }
+}

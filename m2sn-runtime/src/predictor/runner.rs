@@ -1,0 +1,172 @@
+//! One chain of layers, ready to run in the way that is fastest.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use tch::{Kind, Tensor};
+
+use super::kernels::Form;
+use super::native::Native;
+use super::packed::Precision;
+use super::torch::{Torch, float};
+use crate::Result;
+use crate::batch::Feature;
+use crate::nn::Program;
+use crate::nn::program::Operation;
+
+/// A chain of layers that runs.
+#[derive(Debug)]
+pub(super) struct Runner {
+    engine: Engine,
+    /// What an input has to go through first, where it lies as kernels leave it and LibTorch reads it.
+    plain: Option<Native>,
+    /// How the output lies in memory.
+    form: Form,
+}
+
+/// What runs a chain.
+#[derive(Debug)]
+enum Engine {
+    Native(Native),
+    Torch(Torch),
+}
+
+/// Which of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Choice {
+    /// Kernels of our own.
+    Native,
+    /// LibTorch.
+    Torch,
+}
+
+/// How chains are made ready.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Settings {
+    pub(super) precision: Precision,
+    pub(super) device: tch::Device,
+    /// The number of samples in a batch by which engines are compared.
+    pub(super) batch: i64,
+}
+
+impl Runner {
+    /// Makes a program ready whose inputs lie in memory as `input` says, by the engine that is fastest here, or the one
+    /// that was chosen before.
+    ///
+    /// # Errors
+    /// Where LibTorch cannot read the weights.
+    pub(super) fn new(program: Program, input: Form, settings: Settings, chosen: Option<Choice>) -> Result<Self> {
+        let is_image = |dims: &[i64]| dims.len() == 3;
+        let dims = program.dims(program.input()).to_vec();
+        let output = if is_image(program.dims(program.output())) { Form::Places } else { Form::Plain };
+        let may_be_native = settings.device == tch::Device::Cpu && chosen != Some(Choice::Torch);
+        let native = may_be_native.then(|| Native::new(&program, input, output)).flatten();
+        if chosen == Some(Choice::Native)
+            && let Some(native) = native
+        {
+            return Ok(Self { engine: Engine::Native(native), plain: None, form: output });
+        }
+        let is_opaque = program.steps().iter().any(|step| matches!(step.operation, Operation::Opaque { .. }));
+        let random = (!is_opaque).then(|| random(&dims, &program, settings));
+        let torch = Torch::new(program, settings.precision)?;
+        if let (Some(native), Some(random)) = (native, random) {
+            let lying = match (input, Native::conversion(&dims, Form::Plain, input)) {
+                (Form::Places, Some(conversion)) => conversion.run(&random),
+                _ => random.clone(),
+            };
+            let by_torch = || drop(torch.run(&random, &|_, _| unreachable!("no layer of it is opaque")));
+            if is_faster(&|| drop(native.run(&lying)), &by_torch) {
+                return Ok(Self { engine: Engine::Native(native), plain: None, form: output });
+            }
+        }
+        let plain = match input {
+            Form::Places => Native::conversion(&dims, Form::Places, Form::Plain),
+            Form::Plain => None,
+        };
+        Ok(Self { engine: Engine::Torch(torch), plain, form: Form::Plain })
+    }
+
+    /// Runs the chain; `opaque` runs one of its layers as it is.
+    pub(super) fn run(&self, input: &Feature, opaque: &dyn Fn(usize, &Feature) -> Feature) -> Feature {
+        match (&self.engine, &self.plain) {
+            (Engine::Native(native), _) => native.run(input),
+            (Engine::Torch(torch), None) => torch.run(input, opaque),
+            (Engine::Torch(torch), Some(plain)) => torch.run(&plain.run(input), opaque),
+        }
+    }
+
+    /// As [`Runner::run`], for an output of `f32`.
+    pub(super) fn run_to_float(&self, input: &Feature, opaque: &dyn Fn(usize, &Feature) -> Feature) -> Tensor {
+        float(&self.run(input, opaque)).tensor
+    }
+
+    /// How the output lies in memory.
+    pub(super) fn form(&self) -> Form {
+        self.form
+    }
+
+    pub(super) fn choice(&self) -> Choice {
+        match self.engine {
+            Engine::Native(_) => Choice::Native,
+            Engine::Torch(_) => Choice::Torch,
+        }
+    }
+}
+
+impl Choice {
+    /// The engine that is written so.
+    pub(super) fn from_name(name: &str) -> Option<Self> {
+        [Self::Native, Self::Torch].into_iter().find(|choice| choice.to_string() == name)
+    }
+}
+
+impl fmt::Display for Choice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Native => "kernels",
+            Self::Torch => "LibTorch",
+        })
+    }
+}
+
+/// Samples such as a program takes.
+fn random(dims: &[i64], program: &Program, settings: Settings) -> Feature {
+    let size = [&[settings.batch], dims].concat();
+    let embeds = program.steps().first().is_some_and(|step| matches!(step.operation, Operation::Embed(_)));
+    match embeds {
+        true => Tensor::zeros(size, (Kind::Int64, settings.device)).into(),
+        // Not drawn at random: the generator of LibTorch is its user's.
+        false => {
+            (Tensor::arange(size.iter().product::<i64>(), (Kind::Float, settings.device)).sin()).view(&size[..]).into()
+        }
+    }
+}
+
+/// Whether `one` takes less time than `other`: they take turns, so that a disturbance meets both, and the fastest third of
+/// the runs counts.
+fn is_faster(one: &dyn Fn(), other: &dyn Fn()) -> bool {
+    const ROUNDS: usize = 15;
+    const LIMIT: Duration = Duration::from_millis(300);
+    let time = |run: &dyn Fn()| {
+        let start = Instant::now();
+        run();
+        start.elapsed()
+    };
+    let begin = Instant::now();
+    let mut times = [Vec::new(), Vec::new()];
+    for round in 0..ROUNDS {
+        let pair = [time(one), time(other)];
+        // The first runs find nothing in the caches.
+        if round >= 3 {
+            times.iter_mut().zip(pair).for_each(|(times, time)| times.push(time));
+        }
+        if round >= 5 && begin.elapsed() > LIMIT {
+            break;
+        }
+    }
+    let [one, other] = times.map(|mut times| {
+        times.sort_unstable();
+        times[times.len() / 3]
+    });
+    one < other
+}
