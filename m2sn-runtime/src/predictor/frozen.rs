@@ -4,16 +4,16 @@ use std::sync::{Mutex, PoisonError};
 
 use tch::{Device, Kind, Tensor};
 
-use super::kernels::{self, Form};
+use super::kernels::Form;
 use super::packed::{Precision, Shared};
 use super::runner::{Choice, Runner, Settings};
+use crate::Result;
 use crate::batch::Feature;
 use crate::latency::Fingerprint;
 use crate::network::{Chain, Description, Modality, Network};
 use crate::nn::program::Operation;
 use crate::nn::{self, Program};
 use crate::parts::{self, Parts};
-use crate::{Error, Result};
 
 /// The parts of a model, each ready to run.
 #[derive(Debug)]

@@ -16,10 +16,12 @@ mod torch;
 use std::borrow::Cow;
 
 use crate::batch::Feature;
+use crate::dispatcher::InferenceMode;
 use crate::latency::{self, Table};
-use crate::network::{Input, Network, Route};
+use crate::network::{Input, Network, Route, check_inputs};
+use crate::parts::Parts;
 use crate::policy::{Budget, Budgets, Costs, Fixed, Policy, State};
-use crate::routing::{Answer, answer_by, answer_within};
+use crate::routing::{Answer, answer_by, answer_within, given};
 use crate::{Error, Result, plan};
 
 pub use packed::Precision;
@@ -109,12 +111,21 @@ impl<N: Network> Predictor<N> {
         self.predict_with(input, &Fixed(State::of(&route.blocks())))
     }
 
+    /// Predicts each sample by its own route.
+    ///
+    /// # Errors
+    /// As [`crate::routing::predict_as`].
+    pub fn predict_as(&self, input: &N::Input, routes: &[N::Route]) -> Result<Answer<N::Route>> {
+        let samples = check_inputs(N::description(), self.frozen.device(), &input.features())?;
+        self.predict_with(input, &given(routes, samples)?)
+    }
+
     /// Predicts each sample by the route on which a policy sends it.
     ///
     /// # Errors
     /// As [`crate::routing::predict_with`].
     pub fn predict_with(&self, input: &N::Input, policy: &dyn Policy) -> Result<Answer<N::Route>> {
-        answer_by::<N>(&self.frozen, input, policy)
+        self.in_inference_mode(|| answer_by::<N>(&self.frozen, input, policy))
     }
 
     /// Measures what the parts cost here on samples such as will come, and has learned policies decide by that.
@@ -148,7 +159,17 @@ impl<N: Network> Predictor<N> {
     fn by_learned(&self, input: &N::Input, policy: plan::Policy, budgets: Budgets) -> Result<Answer<N::Route>> {
         let standing = self.decides.standing(policy)?;
         let costs = self.costs.as_ref().ok_or_else(unmeasured)?;
-        answer_within::<N>(&self.frozen, input, standing, costs, budgets)
+        self.in_inference_mode(|| answer_within::<N>(&self.frozen, input, standing, costs, budgets))
+    }
+
+    /// Answers in LibTorch's inference mode; the logits are such as can be used outside of it.
+    fn in_inference_mode(&self, answer: impl FnOnce() -> Result<Answer<N::Route>>) -> Result<Answer<N::Route>> {
+        let mut answer = {
+            let _mode = InferenceMode::enter()?;
+            answer()?
+        };
+        answer.logits = answer.logits.copy();
+        Ok(answer)
     }
 }
 
@@ -159,3 +180,6 @@ fn unmeasured() -> Error {
                     milliseconds; measure them by `measure`",
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -156,6 +156,14 @@ pub fn predict_by<N: Network>(network: &N, input: &N::Input, route: N::Route) ->
 /// As [`predict`]; [`Error::Shape`] where there is not one route a sample.
 pub fn predict_as<N: Network>(network: &N, input: &N::Input, routes: &[N::Route]) -> Result<Answer<N::Route>> {
     let samples = check_inputs(N::description(), network.variables().device(), &input.features())?;
+    predict_with(network, input, &given(routes, samples)?)
+}
+
+/// The policy that sends each sample its own way.
+///
+/// # Errors
+/// [`Error::Shape`] where there is not one route a sample.
+pub(crate) fn given<R: Route>(routes: &[R], samples: i64) -> Result<Given> {
     if routes.len() as i64 != samples {
         return Err(Error::Shape {
             what: "routes".into(),
@@ -163,7 +171,7 @@ pub fn predict_as<N: Network>(network: &N, input: &N::Input, routes: &[N::Route]
             found: routes.len().to_string(),
         });
     }
-    predict_with(network, input, &Given(routes.iter().map(|route| State::of(&route.blocks())).collect()))
+    Ok(Given(routes.iter().map(|route| State::of(&route.blocks())).collect()))
 }
 
 /// Predicts each sample by the route on which a policy sends it.

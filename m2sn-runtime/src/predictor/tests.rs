@@ -1,0 +1,143 @@
+//! Frozen networks against the networks that they are of.
+
+use super::*;
+use crate::plan::Policy as Which;
+use crate::policy::Budget;
+use crate::tiny::{Lacking, Reading, Tiny, TinyInput, sequential, table};
+use crate::{Device, routing};
+
+/// A table of the tiny network's invented times, as if a predictor had been measured.
+fn measured<N: Network>(predictor: &Predictor<N>) -> Table {
+    let mut table = table();
+    table.fingerprint = predictor.frozen.fingerprint().clone();
+    table
+}
+
+fn assert_near(found: &tch::Tensor, expected: &tch::Tensor) {
+    assert!(found.allclose(expected, 1e-5, 1e-6, false), "{found} for {expected}");
+}
+
+fn inputs() -> TinyInput {
+    let data = crate::tiny::samples(40, 2).unwrap();
+    TinyInput::from_features(data.train.input().features()).unwrap()
+}
+
+#[test]
+fn many_threads_may_ask_at_once() {
+    fn shared<T: Send + Sync>(_: &T) {}
+    let network = Tiny::seeded(Device::Cpu, 3).unwrap();
+    let input = inputs();
+    let routes: Vec<_> = routing::all::<Tiny>().collect();
+    let expected: Vec<_> =
+        routes.iter().map(|route| routing::predict_by(&network, &input, *route).unwrap().logits).collect();
+    let predictor = Predictor::new(network, Options::default()).unwrap();
+    shared(&predictor);
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let (predictor, routes) = (&predictor, &routes);
+            let expected: Vec<_> = expected.iter().map(tch::Tensor::shallow_clone).collect();
+            scope.spawn(move || {
+                let input = inputs();
+                for turn in 0..20 {
+                    let number = (turn + 3 * thread) % routes.len();
+                    assert_near(&predictor.predict_by(&input, routes[number]).unwrap().logits, &expected[number]);
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn learned_policies_decide_as_those_of_the_network() {
+    let (mut network, splits) = sequential().unwrap();
+    network.policies_mut().decide_by::<Tiny>(&table()).unwrap();
+    let input = TinyInput::from_features(splits.valid.input().features()).unwrap();
+    let budgets = [Budget::Price(0.05), Budget::Price(0.5), Budget::Lambda(0.003), Budget::AccuracyWithin(2.0)];
+    let expected: Vec<_> = budgets
+        .iter()
+        .map(|budget| routing::predict_within(&network, &input, Which::Sequential, *budget).unwrap())
+        .collect();
+    let mut predictor = Predictor::new(network, Options::default()).unwrap();
+    assert!(predictor.table().is_some(), "what a trained policy needs is measured");
+    predictor.decide_by(measured(&predictor)).unwrap();
+    for (budget, expected) in budgets.into_iter().zip(expected) {
+        let answer = predictor.by_learned(&input, Which::Sequential, budget.into()).unwrap();
+        assert_eq!(answer.routes, expected.routes, "{budget}");
+        assert_near(&answer.logits, &expected.logits);
+    }
+}
+
+#[test]
+fn the_papers_navigator_decides_as_that_of_the_network() {
+    let network = Tiny::seeded(Device::Cpu, 4).unwrap();
+    let input = inputs();
+    let expected = routing::predict(&network, &input).unwrap();
+    let predictor = Predictor::new(network, Options::default()).unwrap();
+    let answer = predictor.predict(&input).unwrap();
+    assert_eq!(answer.routes, expected.routes);
+    assert_near(&answer.logits, &expected.logits);
+    assert!(predictor.table().is_none(), "nobody decides by what parts cost");
+}
+
+#[test]
+fn what_cannot_be_asked_for_is_the_same_error() {
+    let same = |found: Result<Answer<_>>, expected: Result<Answer<_>>| {
+        let [found, expected] = [found, expected].map(|answer| answer.map(drop).unwrap_err().to_string());
+        assert_eq!(found, expected);
+    };
+    let (input, budget) = (inputs(), Budget::Price(0.1));
+    let predictor = Predictor::new(Tiny::seeded(Device::Cpu, 5).unwrap(), Options::default()).unwrap();
+    let network = Tiny::seeded(Device::Cpu, 5).unwrap();
+    for policy in [Which::Value, Which::Sequential] {
+        let found = predictor.by_learned(&input, policy, budget.into());
+        same(found, routing::predict_within(&network, &input, policy, budget));
+    }
+    let routes: Vec<_> = routing::all::<Tiny>().take(2).collect();
+    same(predictor.predict_as(&input, &routes), routing::predict_as(&network, &input, &routes));
+    let reading = Reading::seeded(Device::Cpu, 5).unwrap();
+    let expected = routing::predict(&reading, &input);
+    same(Predictor::new(reading, Options::default()).unwrap().predict(&input), expected);
+}
+
+#[test]
+fn a_table_of_the_network_is_none_of_the_predictor() {
+    let network = Tiny::seeded(Device::Cpu, 5).unwrap();
+    let fingerprint = crate::latency::Fingerprint::of(&network);
+    let options = Options { table: Some(Table { fingerprint, ..table() }), ..Default::default() };
+    let message = Predictor::new(network, options).map(drop).unwrap_err().to_string();
+    assert!(message.contains("run by: the network there, a predictor: f32, "), "{message}");
+
+    let predictor = Predictor::new(Tiny::seeded(Device::Cpu, 5).unwrap(), Options::default()).unwrap();
+    let own = measured(&predictor);
+    let again = Options { table: Some(own.clone()), ..Default::default() };
+    let again = Predictor::new(Tiny::seeded(Device::Cpu, 5).unwrap(), again).unwrap();
+    assert_eq!(again.table(), Some(&own), "the same engines are taken again");
+}
+
+#[test]
+fn stand_ins_take_the_place_of_what_is_missing() {
+    let network = Lacking::seeded(Device::Cpu, 6).unwrap();
+    for modality in 0..2 {
+        let mut stand_in = network.stand_in(modality).unwrap().shallow_clone();
+        tch::no_grad(|| stand_in.copy_(&stand_in.randn_like()));
+    }
+    let TinyInput { left, right } = inputs();
+    let present = tch::Tensor::arange(left.len(), (tch::Kind::Int64, tch::Device::Cpu)).remainder(3).gt(0);
+    let input = TinyInput { left: left.where_present(&present).unwrap(), right };
+    let routes: Vec<_> = routing::all::<Lacking>().collect();
+    let expected: Vec<_> = routes.iter().map(|route| routing::predict_by(&network, &input, *route).unwrap()).collect();
+    let predictor = Predictor::new(network, Options::default()).unwrap();
+    for (route, expected) in routes.iter().zip(expected) {
+        let answer = predictor.predict_by(&input, *route).unwrap();
+        assert_eq!(answer.routes, expected.routes);
+        assert_near(&answer.logits, &expected.logits);
+    }
+}
+
+#[test]
+fn logits_are_as_any_tensor() {
+    let predictor = Predictor::new(Tiny::seeded(Device::Cpu, 7).unwrap(), Options::default()).unwrap();
+    let mut logits = predictor.predict_by(&inputs(), routing::full::<Tiny>()).unwrap().logits;
+    assert!(!logits.is_inference());
+    let _ = logits.relu_();
+}
