@@ -1,4 +1,4 @@
-//! Every layer against its twin in PyTorch: outputs, gradients and buffers, in evaluation and in training.
+//! Every layer against its twin in PyTorch: outputs, gradients and buffers, in evaluation, in training, and frozen.
 //!
 //! `tests/fixtures/layers.py` made the numbers and says what each is called.
 
@@ -9,6 +9,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::*;
 use crate::batch::Feature;
+use crate::predictor;
 use crate::shape::{Image, Sequence, Tokens, Vector};
 use crate::shortcut::{Alignment, Shortcut};
 
@@ -141,6 +142,10 @@ impl<I: Shape, O: Shape, L: Layer<I, O>> Layer<I, O> for Unmasked<L> {
         let Feature { tensor, .. } = self.0.forward(input, train).into_feature();
         Batch::trusted(tensor.into())
     }
+
+    fn lower(&self, program: &mut Program, input: program::Value) -> program::Value {
+        self.0.lower(program, input)
+    }
 }
 
 /// Checks everything that the fixture holds of `case` for the layer that `build` makes.
@@ -170,11 +175,18 @@ fn matches<I: Shape, O: Shape, L: Layer<I, O>>(case: &str, build: impl FnOnce(Pa
         let at = |what: &str| format!("{case} in {mode}: {what}");
         let weights = fixture.get("weights");
         // What comes out at padding steps means nothing; the fixture holds zeros.
-        let real = match output.mask() {
-            Some(mask) => output.tensor().masked_fill(&mask.logical_not().unsqueeze(-1), 0.0),
-            None => output.tensor().shallow_clone(),
+        let real = |tensor: &Tensor| match output.mask() {
+            Some(mask) => tensor.masked_fill(&mask.logical_not().unsqueeze(-1), 0.0),
+            None => tensor.shallow_clone(),
         };
-        close(&real, fixture.get(&format!("{values}.output")), &at("output"));
+        let expected = fixture.get(&format!("{values}.output"));
+        if !train {
+            for (engine, frozen) in predictor::by_every_engine(&[erase(&layer)], I::DIMS, &input.feature()) {
+                close(&real(&frozen), expected, &at(&format!("output of {engine}")));
+            }
+        }
+        let real = real(output.tensor());
+        close(&real, expected, &at("output"));
 
         if real.requires_grad() {
             (real * weights).sum(Kind::Float).backward();

@@ -26,6 +26,9 @@ use crate::{Error, Result, plan};
 
 pub use packed::Precision;
 
+#[cfg(test)]
+pub(crate) use runner::by_every_engine;
+
 use decides::Decides;
 use frozen::Frozen;
 

@@ -33,7 +33,7 @@ enum Engine {
 
 /// Which of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Choice {
+pub(crate) enum Choice {
     /// Kernels of our own.
     Native,
     /// LibTorch.
@@ -169,4 +169,28 @@ fn is_faster(one: &dyn Fn(), other: &dyn Fn()) -> bool {
         times[times.len() / 3]
     });
     one < other
+}
+
+/// What layers compute when they are frozen, by each engine that can run them.
+#[cfg(test)]
+pub(crate) fn by_every_engine(
+    layers: &[Box<dyn crate::nn::AnyLayer + '_>],
+    dims: &[i64],
+    input: &Feature,
+) -> Vec<(Choice, Tensor)> {
+    let _no_grad = tch::no_grad_guard();
+    let settings = Settings { precision: Precision::F32, device: tch::Device::Cpu, batch: 1 };
+    let by = |choice| {
+        let runner = Runner::new(crate::nn::lower(layers, dims), Form::Plain, settings, Some(choice)).expect("weights");
+        let output = runner.run(input, &|layer, input| layers[layer].forward(input, false));
+        let output = match runner.form() {
+            Form::Plain => output,
+            Form::Places => {
+                let program = crate::nn::lower(layers, dims);
+                Native::conversion(program.dims(program.output()), Form::Places, Form::Plain).expect("one").run(&output)
+            }
+        };
+        (runner.choice() == choice).then(|| (choice, float(&output).tensor))
+    };
+    [Choice::Native, Choice::Torch].into_iter().filter_map(by).collect()
 }
