@@ -300,6 +300,7 @@ pub(crate) fn table() -> Table {
         navigator: estimate(0.125),
         value: estimate(0.0625),
         sequential: estimate(0.0625),
+        ..Default::default()
     }
 }
 

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::stopwatch::Lap;
+
 /// A median in milliseconds, with the confidence interval of at least 95 % that order statistics give, and the time that
 /// is hardly ever exceeded.
 ///
@@ -34,6 +36,20 @@ impl Estimate {
         };
         let p99 = sorted[(sorted.len() * 99).div_ceil(100) - 1];
         Some(Self { median: median_of_sorted(&sorted), low, high, p99 })
+    }
+
+    /// Half the width of the interval, as a share of the median.
+    pub fn spread(&self) -> f64 {
+        (self.high - self.low) / 2.0 / self.median
+    }
+
+    /// The estimate from laps: of the work, and by the wall what is hardly ever exceeded, since whoever waits for an answer
+    /// waits for other programs too.
+    pub(crate) fn of_laps(laps: &[Lap]) -> Option<Self> {
+        let [work, wall]: [Vec<f64>; 2] =
+            [|lap: &Lap| lap.work, |lap: &Lap| lap.wall].map(|of| laps.iter().map(of).collect());
+        let work = Self::of(&work)?;
+        Some(Self { p99: Self::of(&wall)?.p99.max(work.high), ..work })
     }
 }
 

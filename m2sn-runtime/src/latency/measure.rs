@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use tch::Tensor;
 
+use super::stopwatch::Lap;
 use super::{Bar, Estimate, Fingerprint, Modality, Stopwatch, Table};
 use crate::batch::Feature;
 use crate::network::{Description, Network, check_inputs};
@@ -23,9 +24,13 @@ pub struct Settings {
     pub least_rounds: usize,
     /// The most rounds that count, however fast they are.
     pub most_rounds: usize,
-    /// The time after which no further round is begun, once there are `least_rounds`.
+    /// The time after which no further round is begun, once there are `least_rounds` and late fusion is known to within
+    /// [`CLOSE`]; five times that where it is not.
     pub limit: Duration,
 }
+
+/// How closely late fusion is to be known: half the width of the interval of its median, as a share of it.
+pub const CLOSE: f64 = 0.02;
 
 impl Default for Settings {
     fn default() -> Self {
@@ -38,7 +43,8 @@ impl Default for Settings {
 /// `inputs` holds one field a modality, with at least as many samples as a batch has; rounds take turns through them.
 /// Each round times every block in sequence along each encoder, then the shortcuts, fusion with head, and the
 /// policies: parts are interleaved, so that a disturbance of the machine meets all of them, and caches are as warm
-/// as when the model is used. The figures are medians over the rounds.
+/// as when the model is used. The figures are medians over the rounds: of the time that the work took of the processor where
+/// one thread works, so that other programs have no part in it, else of the time on the wall.
 ///
 /// Where this takes longer than a second, a terminal shows the progress.
 ///
@@ -90,22 +96,45 @@ pub(crate) fn measure_parts(
     let start = Instant::now();
     let mut bar = Bar::new("latency table", most_rounds);
     let mut rounds: Vec<Round> = Vec::new();
-    while rounds.len() < least_rounds || (rounds.len() < most_rounds && start.elapsed() < limit) {
-        rounds.push(time(parts, learned, &take(rounds.len())));
+    loop {
+        let (count, elapsed) = (rounds.len(), start.elapsed());
+        let enough = count >= most_rounds || elapsed >= limit;
+        if count >= least_rounds && enough && (elapsed >= 5 * limit || late_fusion(&rounds).spread() <= CLOSE) {
+            break;
+        }
+        rounds.push(time(parts, learned, &take(count)));
         bar.step();
     }
-    Ok(table(parts.description(), fingerprint, batch, &rounds))
+    let table = table(parts.description(), fingerprint, batch, &rounds);
+    table.doubts().iter().for_each(|doubt| tracing::warn!("latency table: {doubt}"));
+    Ok(table)
 }
 
-/// The milliseconds of each part in one round.
+/// Late fusion, as the sum of its parts.
+fn late_fusion(rounds: &[Round]) -> Estimate {
+    let laps: Vec<Lap> = rounds.iter().map(Round::late_fusion).collect();
+    Estimate::of_laps(&laps).unwrap_or_default()
+}
+
+/// What each part took in one round.
 #[derive(Debug)]
 struct Round {
-    blocks: Vec<Vec<f64>>,
-    shortcuts: Vec<Vec<f64>>,
-    head: f64,
-    navigator: f64,
-    value: f64,
-    sequential: f64,
+    blocks: Vec<Vec<Lap>>,
+    shortcuts: Vec<Vec<Lap>>,
+    head: Lap,
+    navigator: Lap,
+    value: Lap,
+    sequential: Lap,
+    /// Late fusion in one lap.
+    whole: Lap,
+}
+
+impl Round {
+    /// Late fusion: all blocks and the head.
+    fn late_fusion(&self) -> Lap {
+        let laps = self.blocks.iter().flatten().chain([&self.head]);
+        laps.fold(Lap::default(), |sum, lap| Lap { wall: sum.wall + lap.wall, work: sum.work + lap.work })
+    }
 }
 
 fn time(parts: &impl Parts, learned: Learned<'_>, inputs: &[Feature]) -> Round {
@@ -119,9 +148,9 @@ fn time(parts: &impl Parts, learned: Learned<'_>, inputs: &[Feature]) -> Round {
         let mut features: Vec<Feature> = Vec::new();
         for block in 0..modality.exits.len() {
             let input = features.last().unwrap_or(input);
-            watch.lap();
+            watch.lap_of_both();
             let output = parts.block(m, block, input);
-            times.push(watch.lap());
+            times.push(watch.lap_of_both());
             features.push(output);
         }
         blocks.push(times);
@@ -134,41 +163,54 @@ fn time(parts: &impl Parts, learned: Learned<'_>, inputs: &[Feature]) -> Round {
         let mut times = Vec::new();
         let full = features.len() - 1;
         for (exit, feature) in features[..full].iter().enumerate() {
-            watch.lap();
+            watch.lap_of_both();
             let _feature = parts.leave(modality, exit, feature);
-            times.push(watch.lap());
+            times.push(watch.lap_of_both());
         }
         shortcuts.push(times);
         deepest.push(parts.leave(modality, full, &features[full]));
     }
 
-    watch.lap();
+    watch.lap_of_both();
     let logits = parts.fuse(&deepest);
-    let head = watch.lap();
+    let head = watch.lap_of_both();
     let _scores = parts.navigate(inputs);
-    let navigator = watch.lap();
+    let navigator = watch.lap_of_both();
     // What they decide is not looked at: nothing they see can keep them from taking their time.
     let decided = learned(plan::Policy::Value).map(|standing| {
         let stems: Vec<Tensor> = outputs.iter().enumerate().map(|(m, outputs)| parts.stem(m, &outputs[0])).collect();
         standing.qualities_by_stems(&stems).is_ok()
     });
-    let value = watch.lap();
-    let value = decided.map_or(0.0, |_| value);
+    let value = watch.lap_of_both();
+    let value = decided.map_or_else(Lap::default, |_| value);
     let state = State::of(&vec![1; inputs.len()]);
-    watch.lap();
+    watch.lap_of_both();
     let decided = learned(plan::Policy::Sequential).map(|standing| {
         let alone = parts.alone(&state, &deepest, &logits);
         standing.qualities_by_answer(&state, &logits, &alone).is_ok()
     });
-    let sequential = watch.lap();
-    let sequential = decided.map_or(0.0, |_| sequential);
-    Round { blocks, shortcuts, head, navigator, value, sequential }
+    let sequential = watch.lap_of_both();
+    let sequential = decided.map_or_else(Lap::default, |_| sequential);
+    watch.lap_of_both();
+    let features: Vec<Tensor> = modalities
+        .iter()
+        .zip(inputs)
+        .enumerate()
+        .map(|(m, (modality, input))| {
+            let full = modality.exits.len() - 1;
+            let output = (0..=full).fold(input.clone(), |output, block| parts.block(m, block, &output));
+            parts.leave(m, full, &output)
+        })
+        .collect();
+    let _logits = parts.fuse(&features);
+    let whole = watch.lap_of_both();
+    Round { blocks, shortcuts, head, navigator, value, sequential, whole }
 }
 
 fn table(description: &Description, fingerprint: Fingerprint, batch: i64, rounds: &[Round]) -> Table {
-    let estimate = |part: &dyn Fn(&Round) -> f64| -> Estimate {
-        let times: Vec<f64> = rounds.iter().map(part).collect();
-        Estimate::of(&times).expect("there is at least one round")
+    let estimate = |part: &dyn Fn(&Round) -> Lap| -> Estimate {
+        let laps: Vec<Lap> = rounds.iter().map(part).collect();
+        Estimate::of_laps(&laps).expect("there is at least one round")
     };
     let modalities = description.modalities.iter().enumerate().map(|(m, modality)| Modality {
         name: modality.name.into(),
@@ -185,7 +227,17 @@ fn table(description: &Description, fingerprint: Fingerprint, batch: i64, rounds
         navigator: estimate(&|round| round.navigator),
         value: estimate(&|round| round.value),
         sequential: estimate(&|round| round.sequential),
+        whole: estimate(&|round| round.whole),
+        sum: late_fusion(rounds),
+        busy: busy(rounds),
     }
+}
+
+/// The time on the wall by that of the work, over all rounds.
+fn busy(rounds: &[Round]) -> f64 {
+    let sum = |of: fn(&Lap) -> f64| rounds.iter().map(|round| of(&round.whole)).sum::<f64>();
+    let work = sum(|lap| lap.work);
+    if work > 0.0 { sum(|lap| lap.wall) / work } else { 1.0 }
 }
 
 #[cfg(test)]
@@ -214,6 +266,7 @@ mod tests {
         }
         assert!(table.head.median > 0.0 && table.navigator.median > 0.0);
         assert!(table.value.median > 0.0 && table.sequential.median > 0.0);
+        assert!(table.whole.median > 0.0 && table.sum.median > 0.0 && table.busy > 0.5);
     }
 
     #[test]

@@ -13,11 +13,12 @@ mod unpaid;
 
 pub use estimate::Estimate;
 pub use fingerprint::Fingerprint;
-pub use measure::{Settings, measure};
+pub use measure::{CLOSE, Settings, measure};
 pub use table::{Modality, Table};
 pub use unpaid::unpaid;
 
 pub(crate) use bar::Bar;
 pub(crate) use measure::measure_parts;
 pub(crate) use stopwatch::Stopwatch;
+
 pub(crate) use unpaid::cheapest;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Estimate, Fingerprint};
+use super::{CLOSE, Estimate, Fingerprint};
 use crate::file;
 use crate::network::Network;
 use crate::{Error, Result};
@@ -32,6 +32,15 @@ pub struct Table {
     pub value: Estimate,
     /// A decision of the sequential policy, once it has an answer to look at; nothing where it cannot decide.
     pub sequential: Estimate,
+    /// Late fusion in one piece.
+    #[serde(default)]
+    pub whole: Estimate,
+    /// The sum of its parts, round by round.
+    #[serde(default)]
+    pub sum: Estimate,
+    /// The time on the wall by the time that the work took of the processor: how much other programs were in the way.
+    #[serde(default)]
+    pub busy: f64,
 }
 
 /// The latencies of one encoder and its shortcuts.
@@ -72,6 +81,32 @@ impl Table {
     pub fn late_fusion(&self) -> f64 {
         let blocks: Vec<usize> = self.modalities.iter().map(|modality| modality.blocks.len()).collect();
         self.route(&blocks)
+    }
+
+    /// Why the figures should not be trusted to the last percent, a sentence each; none where nothing is the matter.
+    pub fn doubts(&self) -> Vec<String> {
+        let mut doubts = Vec::new();
+        let (whole, sum) = (self.whole, self.sum);
+        if sum.spread() > CLOSE {
+            doubts.push(format!(
+                "it did not converge: after {} rounds late fusion is known to ±{:.0} % ({sum} ms); measure again on a \
+                 machine with less to do",
+                self.rounds,
+                100.0 * sum.spread()
+            ));
+        }
+        if self.error().abs() > 0.05 {
+            doubts.push(format!(
+                "late fusion takes {whole} ms in one piece, and the sum of its parts is {sum} ms: {:+.0} %",
+                100.0 * self.error()
+            ));
+        }
+        doubts
+    }
+
+    /// By how much the sum of its parts is off what late fusion takes in one piece, as a share of that.
+    pub fn error(&self) -> f64 {
+        if self.whole.median > 0.0 { self.sum.median / self.whole.median - 1.0 } else { 0.0 }
     }
 
     /// Writes the table as JSON, as a whole or not at all.
@@ -220,7 +255,16 @@ impl fmt::Display for Table {
         let share = 100.0 * self.navigator.median / late_fusion;
         writeln!(f, "{:width$}  {:24}  {share:.1} % of late fusion ({late_fusion:.3})", "navigator", self.navigator)?;
         writeln!(f, "{:width$}  {}", "value policy", self.value)?;
-        writeln!(f, "{:width$}  {:24}  after each look", "sequential policy", self.sequential)
+        writeln!(f, "{:width$}  {:24}  after each look", "sequential policy", self.sequential)?;
+        if self.whole.median > 0.0 {
+            let off = 100.0 * self.error();
+            writeln!(
+                f,
+                "{:width$}  {:24}  in one piece; the sum of its parts is off by {off:+.1} %",
+                "late fusion", self.whole
+            )?;
+        }
+        self.doubts().iter().try_for_each(|doubt| writeln!(f, "{doubt}"))
     }
 }
 
@@ -246,6 +290,9 @@ mod tests {
             navigator: estimate(0.7),
             value: estimate(0.05),
             sequential: estimate(0.025),
+            whole: estimate(61.0),
+            sum: estimate(63.5),
+            busy: 1.0,
         }
     }
 
@@ -271,6 +318,15 @@ mod tests {
             ..Default::default()
         };
         insta::assert_snapshot!(table);
+    }
+
+    #[test]
+    fn doubts_are_said() {
+        assert_eq!(Table::default().doubts(), Vec::<String>::new());
+        let of = |median: f64, off: f64| Estimate { median, low: median - off, high: median + off, p99: 2.0 * median };
+        let with = |whole, sum| Table { rounds: 40, whole, sum, ..table() }.doubts();
+        assert_eq!(with(of(2.0, 0.5), of(2.0, 0.02)), Vec::<String>::new());
+        insta::assert_snapshot!(with(of(2.0, 0.1), of(2.5, 0.1)).join("\n"));
     }
 
     #[test]
