@@ -1,6 +1,6 @@
 //! The parts of a model, frozen.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tch::{Device, Kind, Tensor};
 
@@ -27,7 +27,7 @@ pub(super) struct Frozen<N> {
     device: Device,
     fingerprint: Fingerprint,
     /// The model itself, where it has layers that only it can run: for one caller at a time, since they may be anything.
-    model: Option<Mutex<N>>,
+    model: Option<Arc<Mutex<N>>>,
 }
 
 /// An encoder with its ways out.
@@ -43,13 +43,14 @@ impl<N: Network> Frozen<N> {
     ///
     /// # Errors
     /// Where LibTorch cannot read the weights.
-    pub(super) fn new(model: N, precision: Precision, measured: Option<&Fingerprint>) -> Result<Self> {
+    pub(super) fn new(shared: &Arc<Mutex<N>>, precision: Precision, measured: Option<&Fingerprint>) -> Result<Self> {
+        let model = shared.lock().unwrap_or_else(PoisonError::into_inner);
         let device = model.variables().device();
         let description = N::description();
         let settings = Settings { precision, device, batch: 1 };
         let chosen = measured.map_or(&[][..], |measured| measured.engines.get(1..).unwrap_or_default());
         let mut freezer =
-            Freezer { model: &model, settings, chosen, engines: vec![precision.to_string()], is_opaque: false };
+            Freezer { model: &*model, settings, chosen, engines: vec![precision.to_string()], is_opaque: false };
         let _no_grad = tch::no_grad_guard();
 
         let mut encoders = Vec::new();
@@ -71,8 +72,8 @@ impl<N: Network> Frozen<N> {
         let stand_ins = (0..description.modalities.len()).map(stand_in).collect::<Result<_>>()?;
 
         let Freezer { engines, is_opaque, .. } = freezer;
-        let fingerprint = Fingerprint { engines, ..Fingerprint::of(&model) };
-        let model = is_opaque.then(|| Mutex::new(model));
+        let fingerprint = Fingerprint { engines, ..Fingerprint::of(&*model) };
+        let model = is_opaque.then(|| Arc::clone(shared));
         Ok(Self { encoders, head, embeddings, decision, stand_ins, description, device, fingerprint, model })
     }
 

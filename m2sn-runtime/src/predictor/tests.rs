@@ -141,3 +141,34 @@ fn logits_are_as_any_tensor() {
     assert!(!logits.is_inference());
     let _ = logits.relu_();
 }
+
+#[test]
+fn the_fastest_precision_that_keeps_the_promise_is_taken() {
+    let valid = crate::tiny::samples(4, 300).unwrap().valid;
+    let freeze = |points| Predictor::within(Tiny::seeded(Device::Cpu, 8).unwrap(), points, &valid);
+    let (predictor, precisions) = freeze(0.0).unwrap();
+    assert_eq!(precisions.chosen, Precision::F32, "nothing else is sure to lose nothing");
+    assert_eq!(predictor.frozen.fingerprint().engines[0], "f32");
+    assert_eq!((precisions.samples, precisions.compared.len()), (300, 3));
+    let single = precisions.compared[0];
+    assert_eq!((single.loss, single.bound), (0.0, 0.0));
+
+    let (predictor, precisions) = freeze(100.0).unwrap();
+    let fastest = precisions.compared.iter().map(|compared| compared.milliseconds.median).fold(f64::MAX, f64::min);
+    let chosen = precisions.compared.iter().find(|compared| compared.precision == precisions.chosen).unwrap();
+    assert_eq!(chosen.milliseconds.median, fastest);
+    assert_eq!(predictor.frozen.fingerprint().engines[0], precisions.chosen.to_string());
+    for Compared { precision, quality, loss, bound, .. } in &precisions.compared {
+        assert!((single.quality - quality - loss / 100.0).abs() < 1e-9, "{precision}");
+        assert!(loss.abs() < 3.0 && bound >= loss, "{precision}: {loss}, {bound}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("precisions.json");
+    precisions.save(&path).unwrap();
+    let read: Precisions = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    assert_eq!(read, precisions);
+    assert!(precisions.to_string().lines().count() == 5 && precisions.to_string().contains("chosen"));
+
+    let message = freeze(f64::NAN).map(drop).unwrap_err().to_string();
+    assert_eq!(message, "precision: within NaN points, expected a number of at least 0");
+}

@@ -20,6 +20,7 @@ pub(super) use shared::Shared;
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
 use tch::Kind;
 
 /// In what numbers packed layers compute.
@@ -27,7 +28,8 @@ use tch::Kind;
 /// A layer takes inputs of any float kind and answers in the kind that it computes in, so nothing is converted between
 /// two layers alike; [`PackedConvolution::kind`] and [`PackedLinear::kind`] tell which kind that is. Who wants f32 at
 /// the end converts there.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Precision {
     /// Single precision throughout: equal to the plain layers but for the order of sums.
     #[default]
@@ -50,7 +52,7 @@ impl Precision {
 /// Says it as a spec would: `f32`, `bf16`, `mixed`.
 impl fmt::Display for Precision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+        f.pad(match self {
             Self::F32 => "f32",
             Self::Bf16 => "bf16",
             Self::Mixed => "mixed",
