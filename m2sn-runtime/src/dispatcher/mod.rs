@@ -77,6 +77,13 @@ impl Operator {
     }
 }
 
+impl<'a> Argument<'a> {
+    /// A text that may be none.
+    pub(crate) fn optional(text: Option<&'a str>) -> Self {
+        text.map_or(Self::None, Self::String)
+    }
+}
+
 impl fmt::Display for Operator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&full_name(self.name, self.overload))

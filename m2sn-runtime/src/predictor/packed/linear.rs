@@ -89,14 +89,14 @@ impl PackedLinear {
         add: Option<&Tensor>,
     ) -> Result<Tensor> {
         let Some(add) = add else {
-            let (attribute, algorithm) = fused(self.activation);
+            let activation = fused(self.activation);
             return operators.linear.call(&[
                 Argument::Tensor(input),
                 Argument::Tensor(weight),
                 Argument::Tensor(bias),
-                Argument::String(attribute),
+                Argument::String(activation.attribute),
                 Argument::Scalars(&[]),
-                algorithm.map_or(Argument::None, Argument::String),
+                Argument::optional(activation.algorithm),
             ]);
         };
         let output = operators.linear_add.call(&[

@@ -18,6 +18,8 @@ pub(super) struct Operators {
     pub(super) convolution: Operator,
     /// `(X, other, W, B?, padding, stride, dilation, groups, attr, alpha?, unary_attr?, unary_scalars, unary_algorithm?)`
     pub(super) convolution_add: Operator,
+    /// The same but for `(other, X, ..)`, and `other` becomes the output.
+    pub(super) convolution_onto: Operator,
     /// `(self, batch_size?)`
     pub(super) pack_linear: Operator,
     /// `(X, W, B?, attr, scalars, algorithm?)`
@@ -45,6 +47,7 @@ impl Operators {
                 pack_convolution: Operator::find("mkldnn::_reorder_convolution_weight", "")?,
                 convolution: Operator::find("mkldnn::_convolution_pointwise", "")?,
                 convolution_add: Operator::find("mkldnn::_convolution_pointwise", "binary")?,
+                convolution_onto: Operator::find("mkldnn::_convolution_pointwise_", "binary")?,
                 pack_linear: Operator::find("mkldnn::_reorder_linear_weight", "")?,
                 linear: Operator::find("mkldnn::_linear_pointwise", "")?,
                 linear_add: Operator::find("mkldnn::_linear_pointwise", "binary")?,
@@ -66,16 +69,23 @@ impl Quantized {
     }
 }
 
-/// An activation as the operators name it: attribute and algorithm.
-pub(super) fn fused(activation: Option<Activation>) -> (&'static str, Option<&'static str>) {
-    match activation {
+/// An activation as the operators name it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Fused {
+    pub(super) attribute: &'static str,
+    pub(super) algorithm: Option<&'static str>,
+}
+
+pub(super) fn fused(activation: Option<Activation>) -> Fused {
+    let (attribute, algorithm) = match activation {
         None => ("none", None),
         Some(Activation::Relu) => ("relu", None),
         Some(Activation::Gelu) => ("gelu", Some("none")),
         Some(Activation::Silu) => ("swish", None),
         Some(Activation::Tanh) => ("tanh", None),
         Some(Activation::Sigmoid) => ("sigmoid", None),
-    }
+    };
+    Fused { attribute, algorithm }
 }
 
 fn once<T>(found: &'static OnceLock<Result<T>>, find: impl FnOnce() -> Result<T>) -> Result<&'static T> {
