@@ -22,19 +22,23 @@ mod system {
 
     const MEBIBYTE: c_int = 1 << 20;
 
-    /// The largest block that comes from the heap; the most that glibc takes on 64 bits.
-    const MAP_FROM: c_int = 32 * MEBIBYTE;
+    /// The largest block that comes from the heap, and the most that glibc before 2.35 takes for it.
+    const MAP_FROM: [c_int; 2] = [1024 * MEBIBYTE, 32 * MEBIBYTE];
     /// How much free memory at the heap's end is too much.
     const TRIM_FROM: c_int = 1024 * MEBIBYTE;
     /// By how much more than asked for the heap grows.
     const GROW_BY: c_int = 64 * MEBIBYTE;
 
-    #[expect(unsafe_code, reason = "glibc's own settings have no other door")]
     pub(super) fn keep_freed() -> bool {
-        let settings =
-            [(libc::M_MMAP_THRESHOLD, MAP_FROM), (libc::M_TRIM_THRESHOLD, TRIM_FROM), (libc::M_TOP_PAD, GROW_BY)];
-        // SAFETY: sets numbers under the allocator's own lock, whatever was allocated before.
-        settings.into_iter().all(|(setting, value)| unsafe { libc::mallopt(setting, value) } == 1)
+        MAP_FROM.into_iter().any(|size| set(libc::M_MMAP_THRESHOLD, size))
+            && set(libc::M_TRIM_THRESHOLD, TRIM_FROM)
+            && set(libc::M_TOP_PAD, GROW_BY)
+    }
+
+    #[expect(unsafe_code, reason = "glibc's own settings have no other door")]
+    fn set(setting: c_int, value: c_int) -> bool {
+        // SAFETY: sets a number under the allocator's own lock, whatever was allocated before.
+        unsafe { libc::mallopt(setting, value) == 1 }
     }
 }
 
@@ -42,5 +46,15 @@ mod system {
 mod system {
     pub(super) fn keep_freed() -> bool {
         false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    fn the_allocator_takes_all_settings() {
+        super::keep_freed();
+        assert!(super::system::keep_freed());
     }
 }

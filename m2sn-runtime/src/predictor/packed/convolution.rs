@@ -2,12 +2,13 @@
 
 use tch::{Kind, Tensor};
 
+use super::Precision;
 use super::operators::{Fused, Operators, fused};
 use super::shared::{Shared, addend, in_kind};
-use super::{Precision, fallback};
-use crate::Result;
+use super::weights::{Plain, Way, Weights};
 use crate::dispatcher::{Argument, Operator};
 use crate::nn::{Activation, Window};
+use crate::{Error, Result};
 
 const DILATION: [i64; 2] = [1, 1];
 const GROUPS: i64 = 1;
@@ -17,18 +18,18 @@ const GROUPS: i64 = 1;
 /// Batch normalisation is to be folded into weight and bias beforehand.
 #[derive(Debug)]
 pub(crate) struct PackedConvolution {
-    way: Way,
-    bias: Shared,
+    weights: Weights<Packed>,
+    outputs: i64,
     window: Window,
     activation: Option<Activation>,
     kind: Kind,
 }
 
-/// How it is computed.
 #[derive(Debug)]
-enum Way {
-    Packed { operators: &'static Operators, weight: Shared },
-    Plain { weight: Shared },
+struct Packed {
+    operators: &'static Operators,
+    weight: Shared,
+    bias: Shared,
 }
 
 impl PackedConvolution {
@@ -47,20 +48,13 @@ impl PackedConvolution {
         activation: Option<Activation>,
         precision: Precision,
     ) -> Result<Self> {
+        let outputs = bias.numel() as i64;
+        let [channels, height, width] = input;
+        let small = is_small([1, channels, height, width], outputs, window);
         let kind = precision.of_convolutions();
-        let packed = fallback::unless_it_fails(weight, || {
-            let operators = Operators::get()?;
-            let weight = pack(operators, weight, input, window, kind)?;
-            Ok((Way::Packed { operators, weight }, Shared::copy(bias, kind)?, kind))
-        });
-        let (way, bias, kind) = match packed {
-            Some(packed) => packed,
-            None => {
-                let weight = Shared::copy(weight, Kind::Float)?;
-                (Way::Plain { weight }, Shared::copy(bias, Kind::Float)?, Kind::Float)
-            }
-        };
-        Ok(Self { way, bias, window, activation, kind })
+        let weights = Weights::new([weight, bias], small, || Packed::new(weight, bias, input, window, kind))?;
+        let kind = if weights.packed().is_some() { kind } else { Kind::Float };
+        Ok(Self { weights, outputs, window, activation, kind })
     }
 
     /// The kind of the outputs: that of the precision, or f32 where the weights could not be packed.
@@ -71,17 +65,27 @@ impl PackedConvolution {
     /// `[batch, C, H, W]` → `[batch, D, G, V]`, where `add` has the size of the output.
     ///
     /// The output of packed weights lies in memory channels last, whatever the input does, and inputs that do need no
-    /// conversion; the same holds for the pooling of LibTorch, which is fastest so. A tensor like that can be reshaped
-    /// to rows, but not viewed as such.
+    /// conversion; LibTorch's pooling is fastest so, too. A tensor like that can be reshaped to rows, but not viewed as
+    /// such. What plain operators compute, because it is small or for want of packed weights, lies as they like.
     ///
     /// # Errors
     /// Where input or `add` do not fit.
     pub(crate) fn forward(&self, input: &Tensor, add: Option<&Tensor>) -> Result<Tensor> {
-        let input = in_kind(input, self.kind)?;
-        let add = add.map(|add| addend(add, &self.output_size(&input.size()), self.kind)).transpose()?;
-        match &self.way {
-            Way::Packed { operators, weight } => self.packed(operators, &input, weight, add.as_ref()),
-            Way::Plain { weight } => self.plain(&input, weight, add.as_ref()),
+        let size = images(input)?;
+        let add = add.map(|add| addend(add, &self.output_size(size))).transpose()?;
+        match self.weights.serving(is_small(size, self.outputs, self.window)) {
+            Way::Plain(plain) => self.plain(plain, input, add),
+            Way::Packed(packed) => {
+                let input = in_kind(input, self.kind)?;
+                let add = add.map(|add| in_kind(add, self.kind)).transpose()?;
+                match &add {
+                    None => self.convolve(packed, &input, fused(self.activation)),
+                    Some(add) if lies_both_ways(add) => {
+                        self.finish(self.convolve(packed, &input, fused(None))?, Some(add))
+                    }
+                    Some(add) => self.add(packed, &packed.operators.convolution_add, [&input, add]),
+                }
+            }
         }
     }
 
@@ -93,39 +97,34 @@ impl PackedConvolution {
     /// # Errors
     /// Where input or `sum` do not fit.
     pub(crate) fn forward_onto(&self, input: &Tensor, sum: Tensor) -> Result<Tensor> {
-        match &self.way {
-            // Of an input that is the sum as well, oneDNN would read what it has already written.
-            Way::Packed { operators, weight } if !lies_both_ways(&sum) && input.data_ptr() != sum.data_ptr() => {
+        let size = images(input)?;
+        addend(&sum, &self.output_size(size))?;
+        match self.weights.serving(is_small(size, self.outputs, self.window)) {
+            Way::Packed(packed)
+                if sum.kind() == self.kind
+                    && lies_channels_last(&sum)
+                    && !lies_both_ways(&sum)
+                    // Of an input that is the sum as well, oneDNN would read what it has already written.
+                    && sum.data_ptr() != input.data_ptr() =>
+            {
                 let input = in_kind(input, self.kind)?;
-                let sum = addend(&sum, &self.output_size(&input.size()), self.kind)?;
-                self.add(&operators.convolution_onto, [&sum, &input], weight)
+                self.add(packed, &packed.operators.convolution_onto, [&sum, &input])
             }
             _ => self.forward(input, Some(&sum)),
         }
     }
 
-    /// The size of the output for an input of this size; of anything else than images, nothing that any tensor has.
-    fn output_size(&self, input: &[i64]) -> Vec<i64> {
-        let [batch, _, height, width] = input[..] else { return vec![-1] };
+    /// The size of the output for an input of this size.
+    fn output_size(&self, [batch, _, height, width]: [i64; 4]) -> [i64; 4] {
         let [rows, columns] = self.window.places([height, width]);
-        vec![batch, self.bias.size()[0], rows, columns]
+        [batch, self.outputs, rows, columns]
     }
 
-    fn packed(&self, operators: &Operators, input: &Tensor, weight: &Tensor, add: Option<&Tensor>) -> Result<Tensor> {
-        match add {
-            None => self.convolve(operators, input, weight, fused(self.activation)),
-            Some(add) if lies_both_ways(add) => {
-                self.finish(self.convolve(operators, input, weight, fused(None))?, Some(add))
-            }
-            Some(add) => self.add(&operators.convolution_add, [input, add], weight),
-        }
-    }
-
-    fn convolve(&self, operators: &Operators, input: &Tensor, weight: &Tensor, activation: Fused) -> Result<Tensor> {
-        operators.convolution.call(&[
+    fn convolve(&self, packed: &Packed, input: &Tensor, activation: Fused) -> Result<Tensor> {
+        packed.operators.convolution.call(&[
             Argument::Tensor(input),
-            Argument::Tensor(weight),
-            Argument::Tensor(&self.bias),
+            Argument::Tensor(&packed.weight),
+            Argument::Tensor(&packed.bias),
             Argument::Ints(&self.window.padding),
             Argument::Ints(&self.window.stride),
             Argument::Ints(&DILATION),
@@ -137,14 +136,14 @@ impl PackedConvolution {
     }
 
     /// Convolution and addition by either of the two operators, of input and sum in the order that it has them in.
-    fn add(&self, operator: &Operator, [first, second]: [&Tensor; 2], weight: &Tensor) -> Result<Tensor> {
+    fn add(&self, packed: &Packed, operator: &Operator, [first, second]: [&Tensor; 2]) -> Result<Tensor> {
         // After an addition, oneDNN is asked for nothing but ReLU.
         let relu = self.activation == Some(Activation::Relu);
         let output = operator.call(&[
             Argument::Tensor(first),
             Argument::Tensor(second),
-            Argument::Tensor(weight),
-            Argument::Tensor(&self.bias),
+            Argument::Tensor(&packed.weight),
+            Argument::Tensor(&packed.bias),
             Argument::Ints(&self.window.padding),
             Argument::Ints(&self.window.stride),
             Argument::Ints(&DILATION),
@@ -158,9 +157,11 @@ impl PackedConvolution {
         if relu { Ok(output) } else { self.finish(output, None) }
     }
 
-    fn plain(&self, input: &Tensor, weight: &Tensor, add: Option<&Tensor>) -> Result<Tensor> {
+    fn plain(&self, plain: &Plain, input: &Tensor, add: Option<&Tensor>) -> Result<Tensor> {
         let Window { padding, stride, .. } = self.window;
-        self.finish(input.f_conv2d(weight, Some(&*self.bias), stride, padding, DILATION, GROUPS)?, add)
+        let input = in_kind(input, Kind::Float)?;
+        let output = input.f_conv2d(&plain.weight, Some(&*plain.bias), stride, padding, DILATION, GROUPS)?;
+        in_kind(&self.finish(output, add)?, self.kind)
     }
 
     /// What is not fused, of a tensor that nobody else holds.
@@ -175,27 +176,60 @@ impl PackedConvolution {
     }
 }
 
+impl Packed {
+    fn new(weight: &Tensor, bias: &Tensor, input: [i64; 3], window: Window, kind: Kind) -> Result<Self> {
+        let operators = Operators::get()?;
+        let weight = channels_last(&weight.detach().f_totype(kind)?)?;
+        let [channels, height, width] = input;
+        let packed = operators.pack_convolution.call(&[
+            Argument::Tensor(&weight),
+            Argument::Ints(&window.padding),
+            Argument::Ints(&window.stride),
+            Argument::Ints(&DILATION),
+            Argument::Int(GROUPS),
+            // The layout does not depend on the number of samples.
+            Argument::Ints(&[1, channels, height, width]),
+        ])?;
+        Ok(Self { operators, weight: Shared::new(packed), bias: Shared::copy(bias, kind)? })
+    }
+}
+
+/// Whether the plain operators are faster: oneDNN's take 20 µs before they compute anything.
+///
+/// What is found here is what LibTorch does not give to oneDNN in any case, but convolves as one product of matrices in
+/// 4 µs and more. Where that has few columns or much to do, oneDNN makes up for its start.
+fn is_small([batch, channels, height, width]: [i64; 4], outputs: i64, window: Window) -> bool {
+    let places: i64 = window.places([height, width]).iter().product();
+    let weights = outputs * channels * window.kernel.iter().product::<i64>();
+    batch == 1
+        && window.kernel.iter().all(|&length| length <= 3)
+        && channels * height * width <= 20_480
+        && places >= 16
+        && weights * places <= 500_000
+}
+
+/// The size of images, as a batch of which the tensor is read.
+fn images(tensor: &Tensor) -> Result<[i64; 4]> {
+    let size = tensor.size();
+    size.as_slice().try_into().map_err(|_| Error::Shape {
+        what: "input of a convolution".into(),
+        expected: "[batch, channels, height, width]".into(),
+        found: format!("{size:?}"),
+    })
+}
+
+fn lies_channels_last(images: &Tensor) -> bool {
+    match (images.size().as_slice(), images.stride().as_slice()) {
+        (&[_, c, h, w], &[sample, 1, row, pixel]) => [sample, row, pixel] == [c * h * w, c * w, c],
+        _ => false,
+    }
+}
+
 /// Whether images of one channel or one pixel are in a tensor.
 ///
 /// Their channels come first and last at once, and the operator that adds cannot tell in which order it has to write.
 fn lies_both_ways(images: &Tensor) -> bool {
     matches!(images.size()[..], [_, 1, _, _] | [_, _, 1, 1])
-}
-
-fn pack(operators: &Operators, weight: &Tensor, input: [i64; 3], window: Window, kind: Kind) -> Result<Shared> {
-    let [channels, height, width] = input;
-    // The layout hardly depends on the number of samples.
-    let input = [1, channels, height, width];
-    let weight = channels_last(&weight.detach().f_totype(kind)?)?;
-    let packed = operators.pack_convolution.call(&[
-        Argument::Tensor(&weight),
-        Argument::Ints(&window.padding),
-        Argument::Ints(&window.stride),
-        Argument::Ints(&DILATION),
-        Argument::Int(GROUPS),
-        Argument::Ints(&input),
-    ])?;
-    Ok(Shared::new(packed))
 }
 
 /// The same tensor, in memory channels last: so the operators take the weight to be meant for inputs like that.
@@ -247,14 +281,16 @@ mod tests {
 
     impl PackedConvolution {
         fn is_packed(&self) -> bool {
-            matches!(self.way, Way::Packed { .. })
+            self.weights.packed().is_some()
         }
     }
 
     impl Case {
         fn pack(&self, activation: Option<Activation>, precision: Precision) -> PackedConvolution {
-            PackedConvolution::new(&self.weight, &self.bias, self.input, self.window, activation, precision)
-                .expect("a layer")
+            let layer =
+                PackedConvolution::new(&self.weight, &self.bias, self.input, self.window, activation, precision)
+                    .expect("a layer");
+            PackedConvolution { weights: layer.weights.never_small(), ..layer }
         }
 
         fn plain(&self, input: &Tensor, add: Option<&Tensor>, activation: Option<Activation>) -> Tensor {
@@ -278,7 +314,7 @@ mod tests {
             for activation in ACTIVATIONS {
                 let layer = case.pack(activation, Precision::F32);
                 assert!(layer.is_packed() || cfg!(not(target_arch = "x86_64")), "packed weights");
-                for batch in [1, 7] {
+                for batch in [0, 1, 7] {
                     let (input, add) = case.random(batch);
                     for add in [None, Some(&add)] {
                         let output = layer.forward(&input, add).expect("an output");
@@ -332,14 +368,51 @@ mod tests {
     fn outputs_can_be_written_where_the_sum_was() {
         for case in cases() {
             for activation in ACTIVATIONS {
-                let layer = case.pack(activation, Precision::F32);
-                let (input, add) = case.random(2);
-                let expected = case.plain(&input, Some(&add), activation);
-                for sum in [channels_last(&add).expect("a copy"), add.copy(), add.totype(Kind::Double)] {
-                    let output = layer.forward_onto(&input, sum).expect("an output");
-                    assert_near(&output, &expected, 1e-5);
+                for (precision, tolerance) in [(Precision::F32, 1e-5), (Precision::Bf16, 0.03)] {
+                    let layer = case.pack(activation, precision);
+                    let (input, add) = case.random(2);
+                    let expected = case.plain(&input, Some(&add), activation);
+                    let last = channels_last(&add).expect("a copy");
+                    let sums = [last.copy(), last.totype(Kind::BFloat16), add.copy(), add.totype(Kind::BFloat16)];
+                    for sum in sums {
+                        let tolerance = if sum.kind() == Kind::BFloat16 { 0.03 } else { tolerance };
+                        let output = layer.forward_onto(&input, sum).expect("an output");
+                        assert_near(&output, &expected, tolerance);
+                    }
+                    layer.forward_onto(&input, add.narrow(0, 0, 1)).expect_err("one sample too few");
                 }
-                layer.forward_onto(&input, add.narrow(0, 0, 1)).expect_err("one sample too few");
+            }
+        }
+    }
+
+    #[test]
+    fn a_sum_that_lies_like_the_output_is_written_over() {
+        let case = &cases().nth(4).expect("a case");
+        for precision in [Precision::F32, Precision::Bf16] {
+            let layer = case.pack(Some(Activation::Relu), precision);
+            let (input, add) = case.random(2);
+            let sum = channels_last(&add).expect("a copy").totype(layer.kind());
+            let output = layer.forward_onto(&input, sum.shallow_clone()).expect("an output");
+            assert_eq!(output.data_ptr() == sum.data_ptr(), layer.is_packed());
+        }
+    }
+
+    #[test]
+    fn small_layers_are_computed_by_plain_operators() {
+        let window = Window { kernel: [3, 3], stride: [1, 1], padding: [1, 1] };
+        assert!(is_small([1, 16, 14, 14], 16, window));
+        assert!(!is_small([2, 16, 14, 14], 16, window));
+        assert!(!is_small([1, 64, 2, 2], 64, window));
+        assert!(!is_small([1, 64, 56, 56], 64, window));
+        let (weight, bias) = (random(&[4, 3, 3, 3]), random(&[4]));
+        for precision in [Precision::F32, Precision::Bf16] {
+            let layer = PackedConvolution::new(&weight, &bias, [3, 8, 8], window, None, precision).expect("a layer");
+            let (input, add) = (random(&[1, 3, 8, 8]), random(&[1, 4, 8, 8]));
+            let expected = input.conv2d(&weight, Some(&bias), [1, 1], [1, 1], [1, 1], 1) + &add;
+            for output in [layer.forward(&input, Some(&add)), layer.forward_onto(&input, add.copy())] {
+                let output = output.expect("an output");
+                assert_eq!(output.kind(), layer.kind());
+                assert_near(&output, &expected, 0.01);
             }
         }
     }
@@ -400,8 +473,8 @@ mod tests {
         for case in cases() {
             for activation in ACTIVATIONS {
                 let layer = PackedConvolution {
-                    way: Way::Plain { weight: Shared::copy(&case.weight, Kind::Float).expect("a copy") },
-                    bias: Shared::copy(&case.bias, Kind::Float).expect("a copy"),
+                    weights: Weights::Plain(Plain::new(&case.weight, &case.bias).expect("a copy")),
+                    outputs: case.output[0],
                     window: case.window,
                     activation,
                     kind: Kind::Float,

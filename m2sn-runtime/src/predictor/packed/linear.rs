@@ -4,7 +4,8 @@ use tch::{Kind, Tensor};
 
 use super::operators::{Operators, Quantized, fused};
 use super::shared::{Shared, addend, in_kind};
-use super::{Precision, fallback, quantization};
+use super::weights::{Way, Weights};
+use super::{Precision, quantization};
 use crate::Result;
 use crate::dispatcher::{Argument, Object};
 use crate::nn::Activation;
@@ -12,45 +13,44 @@ use crate::nn::Activation;
 /// A linear map over the last dimension, with all that follows it: `activation(x · weightᵀ + bias + add)`.
 #[derive(Debug)]
 pub(crate) struct PackedLinear {
-    way: Way,
-    outputs: i64,
+    weights: Weights<Packed>,
+    /// Outputs and inputs.
+    size: [i64; 2],
+    precision: Precision,
     activation: Option<Activation>,
     kind: Kind,
 }
 
-/// How it is computed.
 #[derive(Debug)]
-enum Way {
-    Packed { operators: &'static Operators, weight: Shared, bias: Shared },
-    Quantized { operators: &'static Quantized, weights: Object },
-    Plain { weight: Shared, bias: Shared },
+enum Packed {
+    Floats { operators: &'static Operators, weight: Shared, bias: Shared },
+    Integers { operators: &'static Quantized, weights: Object },
 }
 
 impl PackedLinear {
     /// Packs a weight `[M, N]`, with its bias `[M]`.
     ///
     /// # Errors
-    /// Where LibTorch cannot read the weights. That it cannot pack them is none: the plain operators then do.
+    /// Where the weight is no matrix, or LibTorch cannot read it. That it cannot pack it is none: the plain operators
+    /// then do.
     pub(crate) fn new(
         weight: &Tensor,
         bias: &Tensor,
         activation: Option<Activation>,
         precision: Precision,
     ) -> Result<Self> {
-        let packed = match precision {
-            Precision::F32 => fallback::unless_it_fails(weight, || pack(weight, bias, Kind::Float)),
-            Precision::Bf16 => fallback::unless_it_fails(weight, || pack(weight, bias, Kind::BFloat16)),
-            Precision::Mixed => fallback::unless_it_fails(weight, || quantize(weight, bias)),
+        let (outputs, inputs) = weight.size2()?;
+        let small = is_small(1, [outputs, inputs], precision);
+        let kind = match precision {
+            Precision::F32 | Precision::Mixed => Kind::Float,
+            Precision::Bf16 => Kind::BFloat16,
         };
-        let way = match packed {
-            Some(way) => way,
-            None => Way::Plain { weight: Shared::copy(weight, Kind::Float)?, bias: Shared::copy(bias, Kind::Float)? },
-        };
-        let kind = match &way {
-            Way::Packed { bias, .. } | Way::Plain { bias, .. } => bias.kind(),
-            Way::Quantized { .. } => Kind::Float,
-        };
-        Ok(Self { way, outputs: bias.numel() as i64, activation, kind })
+        let weights = Weights::new([weight, bias], small, || match precision {
+            Precision::F32 | Precision::Bf16 => Packed::floats(weight, bias, kind),
+            Precision::Mixed => Packed::integers(weight, bias),
+        })?;
+        let kind = if weights.packed().is_some() { kind } else { Kind::Float };
+        Ok(Self { weights, size: [outputs, inputs], activation, precision, kind })
     }
 
     /// The kind of the outputs: that of the precision, or f32 where the weights could not be packed.
@@ -63,42 +63,53 @@ impl PackedLinear {
     /// # Errors
     /// Where input or `add` do not fit.
     pub(crate) fn forward(&self, input: &Tensor, add: Option<&Tensor>) -> Result<Tensor> {
-        let input = in_kind(input, self.kind)?;
-        let add = add.map(|add| addend(add, &self.output_size(input.size()), self.kind)).transpose()?;
-        match &self.way {
-            Way::Packed { operators, weight, bias } => self.packed(operators, &input, weight, bias, add.as_ref()),
-            Way::Quantized { operators, weights } => self.quantized(operators, &input, weights, add.as_ref()),
-            Way::Plain { weight, bias } => self.finish(input.f_linear(weight, Some(&**bias))?, add.as_ref()),
+        let size = input.size();
+        let rows: i64 = size.iter().rev().skip(1).product();
+        let add = add.map(|add| addend(add, &self.output_size(size))).transpose()?;
+        match self.weights.serving(is_small(rows, self.size, self.precision)) {
+            Way::Plain(plain) => {
+                let output = in_kind(input, Kind::Float)?.f_linear(&plain.weight, Some(&*plain.bias))?;
+                in_kind(&self.finish(output, add)?, self.kind)
+            }
+            Way::Packed(Packed::Floats { operators, weight, bias }) => {
+                let input = in_kind(input, self.kind)?;
+                match add {
+                    None => self.map(operators, &input, weight, bias),
+                    Some(add) => self.map_and_add(operators, &input, &in_kind(add, self.kind)?, weight, bias),
+                }
+            }
+            Way::Packed(Packed::Integers { operators, weights }) => self.quantized(operators, input, weights, add),
         }
     }
 
     /// The size of the output for an input of this size.
     fn output_size(&self, mut input: Vec<i64>) -> Vec<i64> {
         if let Some(last) = input.last_mut() {
-            *last = self.outputs;
+            *last = self.size[0];
         }
         input
     }
 
-    fn packed(
+    fn map(&self, operators: &Operators, input: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
+        let activation = fused(self.activation);
+        operators.linear.call(&[
+            Argument::Tensor(input),
+            Argument::Tensor(weight),
+            Argument::Tensor(bias),
+            Argument::String(activation.attribute),
+            Argument::Scalars(&[]),
+            Argument::optional(activation.algorithm),
+        ])
+    }
+
+    fn map_and_add(
         &self,
         operators: &Operators,
         input: &Tensor,
+        add: &Tensor,
         weight: &Tensor,
         bias: &Tensor,
-        add: Option<&Tensor>,
     ) -> Result<Tensor> {
-        let Some(add) = add else {
-            let activation = fused(self.activation);
-            return operators.linear.call(&[
-                Argument::Tensor(input),
-                Argument::Tensor(weight),
-                Argument::Tensor(bias),
-                Argument::String(activation.attribute),
-                Argument::Scalars(&[]),
-                Argument::optional(activation.algorithm),
-            ]);
-        };
         let output = operators.linear_add.call(&[
             Argument::Tensor(input),
             Argument::Tensor(add),
@@ -116,7 +127,7 @@ impl PackedLinear {
         weights: &Object,
         add: Option<&Tensor>,
     ) -> Result<Tensor> {
-        let input = input.f_contiguous()?;
+        let input = in_kind(input, Kind::Float)?.f_contiguous()?;
         let arguments =
             [Argument::Tensor(&input), Argument::Object(weights), Argument::Bool(quantization::reduce_range())];
         match (self.activation, add) {
@@ -137,24 +148,36 @@ impl PackedLinear {
     }
 }
 
-fn pack(weight: &Tensor, bias: &Tensor, kind: Kind) -> Result<Way> {
-    let operators = Operators::get()?;
-    let weight = weight.detach().f_totype(kind)?.f_contiguous()?;
-    let packed = operators.pack_linear.call(&[Argument::Tensor(&weight), Argument::None])?;
-    Ok(Way::Packed { operators, weight: Shared::new(packed), bias: Shared::copy(bias, kind)? })
+impl Packed {
+    fn floats(weight: &Tensor, bias: &Tensor, kind: Kind) -> Result<Self> {
+        let operators = Operators::get()?;
+        let weight = weight.detach().f_totype(kind)?.f_contiguous()?;
+        let packed = operators.pack_linear.call(&[Argument::Tensor(&weight), Argument::None])?;
+        Ok(Self::Floats { operators, weight: Shared::new(packed), bias: Shared::copy(bias, kind)? })
+    }
+
+    fn integers(weight: &Tensor, bias: &Tensor) -> Result<Self> {
+        let operators = Quantized::get()?;
+        let weight = quantization::by_rows(&weight.detach().f_totype(Kind::Float)?)?;
+        let bias = bias.detach().f_totype(Kind::Float)?.f_contiguous()?;
+        let weights = operators.pack.make(&[Argument::Tensor(&weight), Argument::Tensor(&bias)])?;
+        Ok(Self::Integers { operators, weights })
+    }
 }
 
-fn quantize(weight: &Tensor, bias: &Tensor) -> Result<Way> {
-    let operators = Quantized::get()?;
-    let weight = quantization::by_rows(&weight.detach().f_totype(Kind::Float)?)?;
-    let bias = bias.detach().f_totype(Kind::Float)?.f_contiguous()?;
-    let weights = operators.pack.make(&[Argument::Tensor(&weight), Argument::Tensor(&bias)])?;
-    Ok(Way::Quantized { operators, weights })
+/// Whether the plain operator is faster: oneDNN's take 10 µs before they compute anything, those on integers 1 µs.
+fn is_small(rows: i64, [outputs, inputs]: [i64; 2], precision: Precision) -> bool {
+    let products = rows.saturating_mul(outputs).saturating_mul(inputs);
+    match precision {
+        Precision::F32 | Precision::Bf16 => products <= 1 << 19,
+        Precision::Mixed => products <= 1 << 15,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::tests::{ACTIVATIONS, assert_near, random};
+    use super::super::weights::Plain;
     use super::*;
 
     const INPUTS: [&[i64]; 5] = [&[1, 5], &[7, 64], &[1, 3, 48], &[7, 4, 33], &[2, 3, 2, 8]];
@@ -180,7 +203,8 @@ mod tests {
 
     impl Case {
         fn pack(&self, activation: Option<Activation>, precision: Precision) -> PackedLinear {
-            PackedLinear::new(&self.weight, &self.bias, activation, precision).expect("a layer")
+            let layer = PackedLinear::new(&self.weight, &self.bias, activation, precision).expect("a layer");
+            PackedLinear { weights: layer.weights.never_small(), ..layer }
         }
 
         fn plain(&self, add: Option<&Tensor>, activation: Option<Activation>) -> Tensor {
@@ -197,7 +221,7 @@ mod tests {
         for case in cases() {
             for activation in ACTIVATIONS {
                 let layer = case.pack(activation, Precision::F32);
-                assert!(matches!(layer.way, Way::Packed { .. }) || cfg!(not(target_arch = "x86_64")), "packed weights");
+                assert!(layer.weights.packed().is_some() || cfg!(not(target_arch = "x86_64")), "packed weights");
                 for add in [None, Some(&case.add)] {
                     let output = layer.forward(&case.input, add).expect("an output");
                     assert_eq!(output.kind(), Kind::Float);
@@ -247,10 +271,25 @@ mod tests {
     }
 
     #[test]
+    fn small_layers_are_computed_by_plain_operators() {
+        let (weight, bias) = (random(&[10, 64]), random(&[10]));
+        let (input, add) = (random(&[2, 64]), random(&[2, 10]));
+        for precision in [Precision::F32, Precision::Bf16, Precision::Mixed] {
+            assert!(is_small(2, [10, 64], precision));
+            assert!(!is_small(64, [256, 256], precision));
+            let layer = PackedLinear::new(&weight, &bias, Some(Activation::Tanh), precision).expect("a layer");
+            let output = layer.forward(&input, Some(&add)).expect("an output");
+            assert_eq!(output.kind(), layer.kind());
+            assert_near(&output, &(input.linear(&weight, Some(&bias)) + &add).tanh(), 0.01);
+        }
+    }
+
+    #[test]
     fn rows_of_zeros_are_quantised_to_zeros() {
         let weight = Tensor::cat(&[random(&[2, 8]), random(&[1, 8]).zero_()], 0);
         let bias = random(&[3]);
         let layer = PackedLinear::new(&weight, &bias, None, Precision::Mixed).expect("a layer");
+        let layer = PackedLinear { weights: layer.weights.never_small(), ..layer };
         let output = layer.forward(&random(&[5, 8]), None).expect("an output");
         assert_eq!(output.select(1, 2), bias.select(0, 2).expand([5], false));
     }
@@ -278,10 +317,8 @@ mod tests {
     fn does_without_packed_weights() {
         for case in cases() {
             for activation in ACTIVATIONS {
-                let weight = Shared::copy(&case.weight, Kind::Float).expect("a copy");
-                let bias = Shared::copy(&case.bias, Kind::Float).expect("a copy");
-                let outputs = bias.size1().expect("a vector");
-                let layer = PackedLinear { way: Way::Plain { weight, bias }, outputs, activation, kind: Kind::Float };
+                let mut layer = case.pack(activation, Precision::F32);
+                layer.weights = Weights::Plain(Plain::new(&case.weight, &case.bias).expect("a copy"));
                 for add in [None, Some(&case.add)] {
                     let output = layer.forward(&case.input, add).expect("an output");
                     assert_near(&output, &case.plain(add, activation), 1e-6);
