@@ -39,7 +39,8 @@ impl PackedConvolution {
     /// slower.
     ///
     /// # Errors
-    /// Where LibTorch cannot read the weights. That it cannot pack them is none: the plain operators then do.
+    /// Where the bias is not that of the weight, or LibTorch cannot read them. That it cannot pack them is none: the
+    /// plain operators then do.
     pub(crate) fn new(
         weight: &Tensor,
         bias: &Tensor,
@@ -441,6 +442,8 @@ mod tests {
         for precision in [Precision::F32, Precision::Bf16] {
             let layer = case.pack(Some(Activation::Relu), precision);
             let (input, add) = case.random(2);
+            PackedConvolution::new(&case.weight, &random(&[16]), case.input, case.window, None, precision)
+                .expect_err("one number too few");
             layer.forward(&random(&[2, 4, 13, 11]), None).expect_err("one channel too many");
             layer.forward(&random(&[3, 13, 11]), None).expect_err("no batch");
             layer.forward(&input, Some(&add.narrow(0, 0, 1))).expect_err("one sample too few");

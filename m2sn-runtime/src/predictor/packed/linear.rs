@@ -31,8 +31,8 @@ impl PackedLinear {
     /// Packs a weight `[M, N]`, with its bias `[M]`.
     ///
     /// # Errors
-    /// Where the weight is no matrix, or LibTorch cannot read it. That it cannot pack it is none: the plain operators
-    /// then do.
+    /// Where the weight is no matrix, the bias not that of the weight, or LibTorch cannot read them. That it cannot pack
+    /// them is none: the plain operators then do.
     pub(crate) fn new(
         weight: &Tensor,
         bias: &Tensor,
@@ -265,6 +265,8 @@ mod tests {
         let case = &cases().nth(1).expect("a case");
         for precision in [Precision::F32, Precision::Bf16, Precision::Mixed] {
             let layer = case.pack(Some(Activation::Relu), precision);
+            PackedLinear::new(&case.weight, &random(&[16]), None, precision).expect_err("one number too few");
+            PackedLinear::new(&case.bias, &case.bias, None, precision).expect_err("no matrix");
             layer.forward(&random(&[7, 63]), None).expect_err("one column too few");
             layer.forward(&case.input, Some(&random(&[6, 17]))).expect_err("one row too few");
         }

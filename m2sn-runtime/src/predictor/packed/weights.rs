@@ -33,11 +33,23 @@ impl<P> Weights<P> {
     /// What `pack` makes of weights on the processor; elsewhere, or where it fails, the weights alone.
     ///
     /// The first failure in a process is told as a warning: what follows is right and slow.
+    ///
+    /// # Errors
+    /// Where the bias is not that of the weight, or LibTorch cannot read them.
     pub(super) fn new(
         [weight, bias]: [&Tensor; 2],
         sometimes_small: bool,
         pack: impl FnOnce() -> Result<P>,
     ) -> Result<Self> {
+        // oneDNN's operators believe what they are told of a bias.
+        let (rows, found) = (weight.size().first().copied(), bias.size());
+        if found.as_slice() != rows.as_slice() {
+            return Err(Error::Shape {
+                what: "bias of a layer".into(),
+                expected: format!("{:?}", rows.as_slice()),
+                found: format!("{found:?}"),
+            });
+        }
         let packed = match weight.device() {
             Device::Cpu => pack(),
             device => Err(Error::invalid(format!("weights on {device:?} cannot be packed"))),
