@@ -250,6 +250,18 @@ mod tests {
     }
 
     #[test]
+    fn single_vectors_and_no_rows_are_inputs_too() {
+        let case = &cases().nth(1).expect("a case");
+        for (precision, tolerance) in [(Precision::F32, 1e-5), (Precision::Bf16, 0.03), (Precision::Mixed, 0.05)] {
+            let layer = case.pack(Some(Activation::Relu), precision);
+            for input in [case.input.get(0), case.input.narrow(0, 0, 0)] {
+                let output = layer.forward(&input, None).expect("an output");
+                assert_near(&output, &input.linear(&case.weight, Some(&case.bias)).relu(), tolerance);
+            }
+        }
+    }
+
+    #[test]
     fn inputs_of_any_strides_are_taken() {
         let case = &cases().nth(3).expect("a case");
         let turned = case.input.permute([2, 0, 1]).contiguous().permute([1, 2, 0]);
