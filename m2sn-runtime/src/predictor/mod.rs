@@ -131,6 +131,19 @@ impl<N: Network> Predictor<N> {
         self.by_learned(input, N::plan().navigator.policy, budgets.into())
     }
 
+    /// As [`Predictor::predict_within`], by the learned policy that is named here.
+    ///
+    /// # Errors
+    /// As [`crate::routing::predict_within`].
+    pub fn predict_by_policy(
+        &self,
+        input: &N::Input,
+        policy: plan::Policy,
+        budgets: impl Into<Budgets>,
+    ) -> Result<Answer<N::Route>> {
+        self.by_learned(input, policy, budgets.into())
+    }
+
     /// Predicts every sample by the same route.
     ///
     /// # Errors
@@ -164,17 +177,33 @@ impl<N: Network> Predictor<N> {
         self.measure_on(&input.features(), settings)
     }
 
+    /// Times the parts on samples such as will come, and leaves what policies decide by as it is.
+    ///
+    /// # Errors
+    /// As [`latency::measure`].
+    pub fn time(&self, input: &N::Input, settings: &latency::Settings) -> Result<Table> {
+        self.time_on(&input.features(), settings)
+    }
+
+    /// The precision, and what runs each chain of layers: kernels of our own or LibTorch.
+    pub fn engines(&self) -> &[String] {
+        &self.frozen.fingerprint().engines
+    }
+
     /// What the parts cost here, where it has been measured.
     pub fn table(&self) -> Option<&Table> {
         self.table.as_ref()
     }
 
     fn measure_on(&mut self, inputs: &[Feature], settings: &latency::Settings) -> Result<Table> {
-        let learned = |policy| self.decides.learned(policy).map(Cow::Borrowed);
-        let table =
-            latency::measure_parts(&self.frozen, self.frozen.fingerprint().clone(), &learned, inputs, settings)?;
+        let table = self.time_on(inputs, settings)?;
         self.decide_by(table.clone())?;
         Ok(table)
+    }
+
+    fn time_on(&self, inputs: &[Feature], settings: &latency::Settings) -> Result<Table> {
+        let learned = |policy| self.decides.learned(policy).map(Cow::Borrowed);
+        latency::measure_parts(&self.frozen, self.frozen.fingerprint().clone(), &learned, inputs, settings)
     }
 
     fn decide_by(&mut self, table: Table) -> Result<()> {

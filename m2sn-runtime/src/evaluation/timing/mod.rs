@@ -96,7 +96,7 @@ const TURN: usize = 4;
 const UNCOUNTED: usize = 4;
 
 /// Times each sample with each candidate by `time`, which is given the candidate and the sample.
-fn in_turns(
+pub(super) fn in_turns(
     candidates: usize,
     samples: usize,
     settings: &Settings,
