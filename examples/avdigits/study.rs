@@ -4,12 +4,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use m2sn::evaluation::{
-    Batched, Calibration, Candidate, Deadline, Exits, Front, Report, Way, batches, deadlines, study, timing,
+    Batched, Calibration, Candidate, Deadline, Exits, Front, Frozen, Report, Way, batches, deadlines, frozen, routed,
+    study, timing,
 };
 use m2sn::latency::{self, Table};
 use m2sn::network::{Input as _, Network, Route as _};
 use m2sn::plan::{Latency, Navigator, Plan, Policy};
 use m2sn::policy::{Budget, Costs, Paper};
+use m2sn::predictor::{Options, Predictor};
 use m2sn::tch::{self, Tensor};
 use m2sn::training::{Progress, StageReport, Trainer};
 use m2sn::{Device, Error, Result, checkpoint, data, routing};
@@ -37,6 +39,8 @@ pub(crate) struct Study {
     pub(crate) batches: Vec<Batched>,
     /// What becomes of samples that lack a modality.
     pub(crate) lacking: Vec<Lacking>,
+    /// What freezing the model is worth.
+    pub(crate) frozen: Frozen,
     /// What each route would do if every sample took it, the cheapest first.
     pub(crate) fixed_routes: Vec<FixedRoute>,
     /// What the navigator learnt from: what the parts of the network cost on this machine.
@@ -159,6 +163,15 @@ pub(crate) fn run<N: Network>(
     let deadlines = deadlines(&model, &test, Policy::Sequential, &limits)?;
     let batches = batches(&model, &test, Policy::Sequential, budget, &BATCHES)?;
     let late_fusion = Exits::of(&pretrained, &test)?.by(routing::full::<N>());
+
+    say("freezing");
+    let predictor = Predictor::new(copy(&model, &folder.join("trained"))?, Options::default())?;
+    let by = (Policy::Sequential, budget);
+    let mut frozen = frozen(&model, &predictor, &test, by, &timing::Settings::default())?;
+    frozen.routed = routed(&predictor, &test, &PARTED)?;
+    if let Some(table) = predictor.table() {
+        table.save(folder.join("latency-predictor.json"))?;
+    }
     Ok(Study {
         seed: plan.seed,
         report,
@@ -168,6 +181,7 @@ pub(crate) fn run<N: Network>(
         deadlines,
         batches,
         lacking: lacking(&pretrained, &model, &test, budget)?,
+        frozen,
         fixed_routes: fixed_routes(&on_valid, &on_test, &table)?,
         latency: table,
         latency_file: kept,
@@ -180,6 +194,9 @@ const LIMITS: [f64; 5] = [0.5, 0.75, 1.0, 1.5, 2.0];
 
 /// The batch sizes that are timed.
 const BATCHES: [i64; 4] = [1, 8, 32, 128];
+
+/// The sizes of the batches of the predictor whose samples part.
+const PARTED: [i64; 2] = [32, 128];
 
 /// All that competes: what pre-training alone gives, fixed routes, and the policies, named as in the spec.
 fn candidates<'a, N: Network>(
