@@ -128,6 +128,11 @@ impl PackedLinear {
         add: Option<&Tensor>,
     ) -> Result<Tensor> {
         let input = in_kind(input, Kind::Float)?.f_contiguous()?;
+        if input.dim() == 1 {
+            // The operators know rows alone.
+            let add = add.map(|add| add.f_unsqueeze(0)).transpose()?;
+            return Ok(self.quantized(operators, &input.f_unsqueeze(0)?, weights, add.as_ref())?.f_squeeze_dim(0)?);
+        }
         let arguments =
             [Argument::Tensor(&input), Argument::Object(weights), Argument::Bool(quantization::reduce_range())];
         match (self.activation, add) {
