@@ -97,3 +97,32 @@ fn warn_once(reason: &Error) {
     static WARNED: Once = Once::new();
     WARNED.call_once(|| tracing::warn!("layers run without packed weights, which is slower: {reason}"));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::random;
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_packed_stays_as_it_was() {
+        let (weight, bias) = (random(&[3, 2]), random(&[3]));
+        for sometimes_small in [false, true] {
+            let weights: Weights<()> =
+                Weights::new([&weight, &bias], sometimes_small, || Err(Error::invalid("no such operator")))
+                    .expect("weights");
+            assert!(weights.packed().is_none());
+            let Way::Plain(plain) = weights.serving(false) else { panic!("packed, though it failed") };
+            assert_eq!((&*plain.weight, &*plain.bias), (&weight, &bias));
+        }
+    }
+
+    #[test]
+    fn small_calls_are_served_by_what_was_kept_for_them() {
+        let (weight, bias) = (random(&[3, 2]), random(&[3]));
+        for sometimes_small in [false, true] {
+            let weights = Weights::new([&weight, &bias], sometimes_small, || Ok(())).expect("weights");
+            assert!(matches!(weights.serving(false), Way::Packed(())));
+            assert_eq!(matches!(weights.serving(true), Way::Plain(_)), sometimes_small);
+        }
+    }
+}
