@@ -2,8 +2,6 @@
 //!
 //! `shim.cpp` hands calls over to LibTorch's dispatcher, which checks their arguments as it does for Python.
 
-#![cfg_attr(not(test), expect(dead_code, reason = "the predictor that enters inference mode is being written"))]
-
 use std::ffi::{CStr, c_char, c_void};
 use std::fmt;
 use std::ptr::{self, NonNull};

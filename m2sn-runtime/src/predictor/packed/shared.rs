@@ -6,16 +6,29 @@ use tch::{Kind, Tensor};
 
 use crate::{Error, Result};
 
-/// A tensor that is only read from when it was made, and so may be read by many threads at once.
+/// Tensors that are only read from when they were given here, and so may be read by many threads at once.
 #[derive(Debug)]
-pub(in crate::predictor) struct Shared<T = Tensor>(T);
+pub(in crate::predictor) struct Shared<T: Tensors = Tensor>(T);
 
-// SAFETY: nobody else holds the tensor, and nothing changes it: it is lent as `&Tensor`, and no layer here writes to
-// what it holds. LibTorch lets any number of threads read a tensor; its reference counts are atomic.
+/// What holds tensors, and beside them only what is `Sync` by itself.
 #[expect(unsafe_code, reason = "`tch` declares no tensor `Sync`, since methods can change them through `&self`")]
-unsafe impl<T: Send> Sync for Shared<T> {}
+pub(in crate::predictor) unsafe trait Tensors: Send {}
 
-impl<T> Shared<T> {
+// SAFETY: a tensor is one, and the other two hold tensors and plain numbers.
+#[expect(unsafe_code, reason = "as above")]
+mod tensors {
+    unsafe impl super::Tensors for tch::Tensor {}
+    unsafe impl super::Tensors for crate::nn::embedding::Lookup {}
+    unsafe impl super::Tensors for crate::nn::gru::Cells {}
+}
+
+// SAFETY: nothing changes the tensors any more: they are lent as `&T`, and neither a layer here nor the model that they
+// may come from, which is frozen, writes to what they hold. LibTorch lets any number of threads read a tensor; its reference
+// counts are atomic.
+#[expect(unsafe_code, reason = "as above")]
+unsafe impl<T: Tensors> Sync for Shared<T> {}
+
+impl<T: Tensors> Shared<T> {
     /// What was made for this alone.
     pub(in crate::predictor) fn new(tensors: T) -> Self {
         Self(tensors)
@@ -29,7 +42,7 @@ impl Shared {
     }
 }
 
-impl<T> Deref for Shared<T> {
+impl<T: Tensors> Deref for Shared<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
