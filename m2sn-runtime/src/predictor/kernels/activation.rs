@@ -21,7 +21,7 @@ impl Activation {
 
     #[inline(always)]
     fn of<L: Lanes>(self, x: L) -> L {
-        let [half, one] = [0.5, 1.0].map(L::splat);
+        let (half, one) = (L::splat(0.5), L::splat(1.0));
         match self {
             Self::Relu => x.at_least(L::splat(0.0)),
             Self::Gelu => {
@@ -105,5 +105,9 @@ fn odd<L: Lanes, const P: usize, const Q: usize>(x: L, p: [f32; P], q: [f32; Q])
 /// A polynomial by its coefficients, that of the highest power first.
 #[inline(always)]
 fn polynomial<L: Lanes, const N: usize>(x: L, coefficients: [f32; N]) -> L {
-    coefficients.into_iter().fold(L::splat(0.0), |sum, coefficient| sum.mul_add(x, L::splat(coefficient)))
+    let mut sum = L::splat(0.0);
+    for coefficient in coefficients {
+        sum = sum.mul_add(x, L::splat(coefficient));
+    }
+    sum
 }

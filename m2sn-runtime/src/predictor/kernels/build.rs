@@ -9,6 +9,7 @@ use super::pooling::{Pool, Reduction};
 use super::product::Product;
 use super::weights::Weights;
 use super::window::{self, Window};
+use super::winograd::{self, Winograd};
 use super::{Form, Operation, Value};
 
 /// Floats of a group of samples that processors keep close at hand: half of a small second-level cache.
@@ -69,19 +70,37 @@ impl Builder {
                 check_weight(&weight, &[bias.len(), channels, taps])?;
                 let add = self.added(add, dims)?;
 
-                let weights = Weights::new(self.level, [channels, taps], &bias, |output, input, tap| {
-                    weight[(output * channels + input) * taps + tap]
-                });
                 let at = |row: Option<usize>, column: Option<usize>| match (row, column) {
-                    (Some(row), Some(column)) => input.layout.place(row * width + column),
+                    (Some(row), Some(column)) => input.layout.place(row * width + column) as u32,
                     _ => 0,
                 };
-                let mut places = Vec::with_capacity(sizes(&[dims.places(), taps])?);
-                for (row, column) in pairs(rows.count, columns.count) {
-                    let of = |(i, j)| at(rows.tap(row, i), columns.tap(column, j)) as u32;
-                    places.extend(pairs(kernel[0], kernel[1]).map(of));
-                }
-                self.product(weights, places, activation, input, add, dims)
+                let relu = activation == Some(Activation::Relu);
+                let kernel = if kernel == [3, 3] && stride == [1, 1] && !std::env::var_os("DIRECT").is_some() {
+                    let size = [rows.count, columns.count];
+                    let [rows, columns] = [0, 1].map(|i| Window::squares([height, width][i], padding[i]));
+                    let squares = pairs(rows.count, columns.count).map(|(row, column)| {
+                        std::array::from_fn(|i| at(rows.tap(row, i / 4), columns.tap(column, i % 4)))
+                    });
+                    let squares = squares.collect();
+                    let transformed: Vec<_> =
+                        weight.as_chunks().0.iter().map(|kernel| winograd::transform(*kernel)).collect();
+                    let weights = Weights::new(self.level, [channels, winograd::SQUARE], &bias, |output, input, i| {
+                        transformed[output * channels + input][i]
+                    });
+                    Kernel::Winograd(Winograd::new(weights, squares, size, relu), activation.filter(|_| !relu))
+                } else {
+                    let weights = Weights::new(self.level, [channels, taps], &bias, |output, input, tap| {
+                        weight[(output * channels + input) * taps + tap]
+                    });
+                    let mut places = Vec::with_capacity(sizes(&[dims.places(), taps])?);
+                    for (row, column) in pairs(rows.count, columns.count) {
+                        places.extend(
+                            pairs(kernel[0], kernel[1]).map(|(i, j)| at(rows.tap(row, i), columns.tap(column, j))),
+                        );
+                    }
+                    Kernel::Product(Product::new(weights, places, relu), activation.filter(|_| !relu))
+                };
+                self.step(kernel, input, add, dims)
             }
             Operation::Linear { input, weight, bias, activation, add } => {
                 let input = self.value(input)?;
@@ -178,20 +197,23 @@ impl Builder {
             home: stored.writer.map_or(Home::Input, |writer| homes[writer]),
             layout: stored.layout,
         };
-        let steps = self.steps.into_iter().zip(&homes).map(|(draft, home)| Step {
+        let step = |(draft, home): (Draft, &Home)| Step {
             kernel: draft.kernel,
             input: cell(draft.input),
             add: draft.add.map(cell),
             output: Cell { home: *home, layout: draft.layout },
-        });
+        };
+        let steps: Vec<Step> = self.steps.into_iter().zip(&homes).map(step).collect();
         let between = planner.len();
+        let room = steps.iter().map(|step| step.kernel.room(self.level)).max().unwrap_or(0);
         Plan {
             level: self.level,
-            steps: steps.collect(),
+            steps,
             input_len: self.input_len,
             output_len,
             output: last.dims,
             between,
+            room,
             group: (CLOSE / (self.input_len + between + output_len)).clamp(1, LARGEST_GROUP),
         }
     }

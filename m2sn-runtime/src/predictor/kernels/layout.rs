@@ -98,6 +98,11 @@ pub(super) struct Source<'a> {
 }
 
 impl<'a> Source<'a> {
+    /// How many samples there are.
+    pub(super) fn count(self) -> usize {
+        self.data.len() / self.layout.sample
+    }
+
     /// The places of each sample, one after the other.
     pub(super) fn samples(self) -> impl Iterator<Item = &'a [f32]> {
         self.data.chunks_exact(self.layout.sample).map(move |sample| &sample[self.layout.first..])

@@ -21,8 +21,10 @@ mod pooling;
 mod product;
 #[cfg(test)]
 mod tests;
+mod tile;
 mod weights;
 mod window;
+mod winograd;
 
 pub(crate) use activation::Activation;
 pub(crate) use plan::Plan;

@@ -7,6 +7,7 @@ use super::layout::{self, Dims, Layout, Source, Target};
 use super::memory;
 use super::pooling::Pool;
 use super::product::Product;
+use super::winograd::Winograd;
 use super::{Form, Operation};
 
 /// A program over samples of one shape, its weights packed and its memory laid out.
@@ -21,6 +22,8 @@ pub(crate) struct Plan {
     pub(super) output: Dims,
     /// Floats between the steps, of one sample.
     pub(super) between: usize,
+    /// Floats that a kernel works in.
+    pub(super) room: usize,
     /// How many samples go through the program at once.
     pub(super) group: usize,
 }
@@ -37,6 +40,7 @@ pub(super) struct Step {
 #[derive(Debug)]
 pub(super) enum Kernel {
     Product(Product, Option<Activation>),
+    Winograd(Winograd, Option<Activation>),
     Pool(Pool),
     Activate(Activation),
     /// From channels plane by plane to channels side by side.
@@ -104,7 +108,7 @@ impl Plan {
 
     /// Floats that [`Plan::run`] needs to work in for so many samples.
     pub(crate) fn scratch_len(&self, samples: usize) -> usize {
-        samples.min(self.group) * self.between + memory::SLACK
+        memory::SLACK + self.room + samples.min(self.group) * self.between
     }
 
     /// Computes the outputs of samples, one after the other. What the scratch holds does not matter.
@@ -116,17 +120,25 @@ impl Plan {
         assert_eq!(output.len(), samples * self.output_len, "the output of {samples} samples");
         assert!(scratch.len() >= self.scratch_len(samples), "the scratch of {samples} samples");
         let start = memory::aligned(scratch);
-        let scratch = &mut scratch[start..];
+        let (room, between) = scratch[start..].split_at_mut(self.room);
         let inputs = input.chunks(self.group * self.input_len);
         for (input, output) in inputs.zip(output.chunks_mut(self.group * self.output_len)) {
             let samples = input.len() / self.input_len;
-            self.steps.iter().for_each(|step| step.run(self.level, samples, input, scratch, output));
+            self.steps.iter().for_each(|step| step.run(self.level, samples, input, between, output, room));
         }
     }
 }
 
 impl Step {
-    fn run(&self, level: Level, samples: usize, input: &[f32], between: &mut [f32], output: &mut [f32]) {
+    fn run(
+        &self,
+        level: Level,
+        samples: usize,
+        input: &[f32],
+        between: &mut [f32],
+        output: &mut [f32],
+        room: &mut [f32],
+    ) {
         let range = |cell: Option<Cell>| match cell {
             Some(Cell { home: Home::Between(start), layout }) => start * samples..(start + layout.sample) * samples,
             _ => 0..0,
@@ -147,15 +159,29 @@ impl Step {
             Home::Output => output,
             _ => to,
         };
-        self.kernel.run(level, from, add, Target { data: to, layout: self.output.layout });
+        self.kernel.run(level, from, add, Target { data: to, layout: self.output.layout }, room);
     }
 }
 
 impl Kernel {
-    fn run(&self, level: Level, input: Source<'_>, add: Option<Source<'_>>, mut output: Target<'_>) {
+    /// Floats that it works in, however many samples there are.
+    pub(super) fn room(&self, level: Level) -> usize {
+        match self {
+            Self::Winograd(winograd, _) => winograd.room(level),
+            _ => 0,
+        }
+    }
+
+    fn run(&self, level: Level, input: Source<'_>, add: Option<Source<'_>>, mut output: Target<'_>, room: &mut [f32]) {
         match self {
             Self::Product(product, activation) => {
                 product.run(level, input, add, output.again());
+                if let Some(activation) = activation {
+                    output.samples().for_each(|sample| activation.run(level, sample));
+                }
+            }
+            Self::Winograd(winograd, activation) => {
+                winograd.run(level, input, add, output.again(), room);
                 if let Some(activation) = activation {
                     output.samples().for_each(|sample| activation.run(level, sample));
                 }

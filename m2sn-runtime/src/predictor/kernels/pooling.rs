@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::lanes::{Lanes, Level, Work};
+use super::lanes::{Lanes, Level, Work, load, store};
 use super::layout::{Source, Target};
 
 /// Makes one of what lies under each window.
@@ -50,13 +50,7 @@ impl Work for Run<'_> {
             let windows = rows.iter().flat_map(|rows| columns.iter().map(move |columns| [rows, columns]));
             for (window, output) in windows.zip(output.chunks_exact_mut(channels)) {
                 for (vector, output) in output.chunks_mut(L::WIDTH).enumerate() {
-                    let from = vector * L::WIDTH;
-                    let place = |place: usize| &input[place * channels + from..][..output.len()];
-                    if output.len() == L::WIDTH {
-                        self.pool.reduce(window, |at| L::load(place(at))).store(output);
-                    } else {
-                        self.pool.reduce(window, |at| L::load_some(place(at))).store_some(output);
-                    }
+                    self.pool.reduce::<L>(window, &input[vector * L::WIDTH..], channels, output);
                 }
             }
         }
@@ -64,15 +58,19 @@ impl Work for Run<'_> {
 }
 
 impl Pool {
+    /// A vector of channels under a window; the first place's are those that the input begins with.
     #[inline(always)]
-    fn reduce<L: Lanes>(&self, [rows, columns]: [&Range<usize>; 2], place: impl Fn(usize) -> L) -> L {
-        let places = rows.clone().flat_map(|row| columns.clone().map(move |column| row * self.width + column));
-        match self.reduction {
-            Reduction::Max => places.fold(L::splat(f32::NEG_INFINITY), |max, at| max.max(place(at))),
-            Reduction::Mean => {
-                let sum = places.fold(L::splat(0.0), |sum, at| sum.add(place(at)));
-                sum.mul(L::splat(1.0 / (rows.len() * columns.len()) as f32))
+    fn reduce<L: Lanes>(&self, [rows, columns]: [&Range<usize>; 2], input: &[f32], channels: usize, output: &mut [f32]) {
+        let mut all = L::splat(if self.reduction == Reduction::Max { f32::NEG_INFINITY } else { 0.0 });
+        for row in rows.clone() {
+            for column in columns.clone() {
+                let place = load::<L>(&input[(row * self.width + column) * channels..][..output.len()]);
+                all = if self.reduction == Reduction::Max { all.max(place) } else { all.add(place) };
             }
         }
+        if self.reduction == Reduction::Mean {
+            all = all.mul(L::splat(1.0 / (rows.len() * columns.len()) as f32));
+        }
+        store(all, output);
     }
 }

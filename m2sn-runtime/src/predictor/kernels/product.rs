@@ -4,12 +4,11 @@
 //! weights. Where the input of each tap lies is found once, when the program is planned; padding is read from the place
 //! of zeros. So nothing is copied (as by im2col), and a linear map is the case of one tap.
 
-#![expect(unsafe_code, reason = "in the innermost loop a check of bounds would cost as much as the arithmetic")]
-
 use std::array;
 
-use super::lanes::{Lanes, Level, Work};
+use super::lanes::{Lanes, Level, Work, load, store};
 use super::layout::{Layout, Source, Target};
+use super::tile::{for_rows, multiply};
 use super::weights::Weights;
 
 /// `relu(gathered input · weights + bias + add)`.
@@ -57,27 +56,17 @@ impl Work for Run<'_> {
     }
 }
 
-/// Calls a function for so many rows.
-macro_rules! tile {
-    ($run:ident, $lanes:ident, $panels:ident, $panel:ident, $row:ident, $rows:ident, [$($count:literal)*]) => {
-        match $rows {
-            $($count if $count * $panels <= $lanes::SUMS => $run.tile::<$lanes, $panels, $count>($panel, $row),)*
-            _ => {}
-        }
-    };
-}
-
 impl Run<'_> {
     /// All rows, times the weights of some panels.
     #[inline(always)]
     fn panels<L: Lanes, const N: usize>(&mut self, panel: usize) {
-        let rows = self.output.data.len() / self.output.layout.sample * self.output.layout.places;
+        let rows = self.input.count() * self.output.layout.places;
         let tiles = rows.div_ceil(L::SUMS / N);
         let mut row = 0;
         for tile in 0..tiles {
             // As even as can be: a tile of few rows would wait for its own sums.
             let rows = (rows - row) / (tiles - tile);
-            tile!(self, L, N, panel, row, rows, [1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24]);
+            for_rows!(rows, self.tile::<L, N>(panel, row));
             row += rows;
         }
     }
@@ -94,38 +83,31 @@ impl Run<'_> {
             let (sample, place) = ((row + m) / places, (row + m) % places);
             (sample * self.input.layout.sample, &taps[place * count..][..count])
         });
-        let mut sums: [[L; N]; M] = [array::from_fn(|n| L::load(weights.bias(panel + n))); M];
-        for tap in 0..count {
-            let rows: [&[f32]; M] =
-                rows.map(|(sample, taps)| &self.input.data[sample + taps[tap] as usize..][..inputs]);
-            let panels: [&[f32]; N] = panels.map(|panel| &panel[tap * inputs * L::WIDTH..][..inputs * L::WIDTH]);
-            for input in 0..inputs {
-                // SAFETY: each panel's part holds as many vectors as there are inputs.
-                let weights: [L; N] = panels
-                    .map(|panel| L::load(unsafe { panel.get_unchecked(input * L::WIDTH..(input + 1) * L::WIDTH) }));
-                for m in 0..M {
-                    // SAFETY: each row is as long as there are inputs.
-                    let value = L::splat(unsafe { *rows[m].get_unchecked(input) });
-                    for n in 0..N {
-                        sums[m][n] = value.mul_add(weights[n], sums[m][n]);
-                    }
-                }
+        let mut sums = [[L::splat(0.0); N]; M];
+        for m in 0..M {
+            for n in 0..N {
+                sums[m][n] = L::load(weights.bias(panel + n));
             }
+        }
+        for tap in 0..count {
+            let rows = rows.map(|(sample, taps)| &self.input.data[sample + taps[tap] as usize..][..inputs]);
+            multiply(&mut sums, rows, panels.map(|panel| &panel[tap * inputs * L::WIDTH..][..inputs * L::WIDTH]));
         }
 
         let floor = L::splat(if *relu { 0.0 } else { f32::NEG_INFINITY });
         let outputs = self.output.layout.channels;
-        for (m, sums) in sums.into_iter().enumerate() {
-            for (n, mut sum) in sums.into_iter().enumerate() {
+        for m in 0..M {
+            for n in 0..N {
+                let mut sum = sums[m][n];
                 let channel = (panel + n) * L::WIDTH;
-                let channels = (outputs - channel).min(L::WIDTH);
+                let some = (outputs - channel).min(L::WIDTH);
                 if let Some(add) = self.add {
-                    let add = &add.data[add.layout.place(row + m) + channel..][..channels];
-                    sum = sum.add(if channels == L::WIDTH { L::load(add) } else { L::load_some(add) });
+                    sum = sum.add(load(&add.data[add.layout.place(row + m) + channel..][..some]));
                 }
-                sum = sum.at_least(floor);
-                let output = &mut self.output.data[self.output.layout.place(row + m) + channel..][..channels];
-                if channels == L::WIDTH { sum.store(output) } else { sum.store_some(output) }
+                store(
+                    sum.at_least(floor),
+                    &mut self.output.data[self.output.layout.place(row + m) + channel..][..some],
+                );
             }
         }
     }

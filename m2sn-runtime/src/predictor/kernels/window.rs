@@ -30,6 +30,12 @@ impl Window {
         Ok(Self { size, kernel, stride, padding, count })
     }
 
+    /// As many squares of two outputs as a kernel of three at steps of one needs, each from four inputs; the last may be
+    /// cut off.
+    pub(super) fn squares(size: usize, padding: usize) -> Self {
+        Self { size, kernel: 4, stride: 2, padding, count: (size + 2 * padding - 2).div_ceil(2) }
+    }
+
     /// In both directions.
     pub(super) fn both(
         sizes: [usize; 2],

@@ -48,9 +48,22 @@ pub(super) trait Lanes: Copy {
     fn power_of_two(self) -> Self;
 }
 
+/// The numbers of a slice that may hold fewer than there are lanes, then zeros.
+#[inline(always)]
+pub(super) fn load<L: Lanes>(from: &[f32]) -> L {
+    if from.len() >= L::WIDTH { L::load(from) } else { L::load_some(from) }
+}
+
+/// Writes as many lanes as a slice has room for.
+#[inline(always)]
+pub(super) fn store<L: Lanes>(vector: L, to: &mut [f32]) {
+    if to.len() >= L::WIDTH { vector.store(to) } else { vector.store_some(to) }
+}
+
 /// What can be done with lanes of any kind.
 pub(super) trait Work {
-    /// Does it. To be inlined, as all that it calls with lanes: what is not would be compiled without the instructions.
+    /// Does it. To be inlined always, as all that it calls with lanes: what is not is compiled without the instructions,
+    /// and calls a function for each. Closures are not sure to be, so none of them takes lanes.
     fn run<L: Lanes>(self);
 }
 
@@ -99,16 +112,30 @@ impl Level {
         }
     }
 
-    /// How many lanes its vectors have.
-    pub(super) fn width(self) -> usize {
+    pub(super) fn shape(self) -> Shape {
         match self {
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512(_) => avx512::Avx512::WIDTH,
+            Self::Avx512(_) => avx512::Avx512::SHAPE,
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2(_) => avx2::Avx2::WIDTH,
+            Self::Avx2(_) => avx2::Avx2::SHAPE,
             #[cfg(target_arch = "aarch64")]
-            Self::Neon(_) => neon::Neon::WIDTH,
-            Self::Portable => portable::Portable::WIDTH,
+            Self::Neon(_) => neon::Neon::SHAPE,
+            Self::Portable => Shape::of::<portable::Portable>(),
         }
+    }
+}
+
+/// What else must be known of vectors where work for them is prepared.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Shape {
+    /// [`Lanes::WIDTH`].
+    pub(super) width: usize,
+    /// [`Lanes::SUMS`].
+    pub(super) sums: usize,
+}
+
+impl Shape {
+    const fn of<L: Lanes>() -> Self {
+        Self { width: L::WIDTH, sums: L::SUMS }
     }
 }

@@ -1,0 +1,215 @@
+//! Convolutions of 3x3 taps at steps of one, with fewer multiplications (Winograd's F(2x2, 3x3)).
+//!
+//! A square of 2x2 outputs depends on a square of 4x4 inputs, by 36 products. Between transformed inputs and transformed
+//! weights, which takes additions alone, it is 16 products. So a convolution becomes 16 products of matrices, one for
+//! each number of a square, whose rows are the squares.
+
+use super::lanes::{Lanes, Level, Work, load, store};
+use super::layout::{Layout, Source, Target};
+use super::tile::{for_rows, multiply};
+use super::weights::Weights;
+
+/// The numbers of a square of inputs.
+pub(super) const SQUARE: usize = 16;
+/// How many panels of weights are taken at once where there are as many.
+const PANELS: usize = 2;
+
+/// `relu(weight ⋆ input + bias + add)`.
+#[derive(Debug)]
+pub(super) struct Winograd {
+    /// Transformed, with the numbers of a square for taps.
+    weights: Weights,
+    /// Where in a sample the input channels lie, of each square and its places.
+    squares: Vec<[u32; SQUARE]>,
+    /// The rows and the columns of the output.
+    size: [usize; 2],
+    relu: bool,
+}
+
+impl Winograd {
+    pub(super) fn new(weights: Weights, squares: Vec<[u32; SQUARE]>, size: [usize; 2], relu: bool) -> Self {
+        Self { weights, squares, size, relu }
+    }
+
+    /// Floats that [`Winograd::run`] needs to work in.
+    pub(super) fn room(&self, level: Level) -> usize {
+        let shape = level.shape();
+        let panels = self.weights.panels().min(PANELS);
+        let channels = self.weights.inputs().next_multiple_of(shape.width) + panels * shape.width;
+        SQUARE * shape.sums / panels * channels
+    }
+
+    /// Computes all places of all samples.
+    pub(super) fn run(
+        &self,
+        level: Level,
+        input: Source<'_>,
+        add: Option<Source<'_>>,
+        output: Target<'_>,
+        room: &mut [f32],
+    ) {
+        level.run(Run { winograd: self, input, add, output, room });
+    }
+}
+
+/// The transformed weights of a kernel of 3x3.
+pub(super) fn transform(kernel: [f32; 9]) -> [f32; SQUARE] {
+    let half = |[a, b, c]: [f64; 3]| [a, (a + b + c) / 2.0, (a - b + c) / 2.0, c];
+    let kernel = kernel.map(f64::from);
+    let rows = [0, 1, 2].map(|row| half([kernel[3 * row], kernel[3 * row + 1], kernel[3 * row + 2]]));
+    let columns = [0, 1, 2, 3].map(|column| half([rows[0][column], rows[1][column], rows[2][column]]));
+    std::array::from_fn(|i| columns[i % 4][i / 4] as f32)
+}
+
+struct Run<'a> {
+    winograd: &'a Winograd,
+    input: Source<'a>,
+    add: Option<Source<'a>>,
+    output: Target<'a>,
+    room: &'a mut [f32],
+}
+
+impl Work for Run<'_> {
+    #[inline(always)]
+    fn run<L: Lanes>(mut self) {
+        self.output.clear_zeros();
+        let panels = self.winograd.weights.panels();
+        let most = L::SUMS / panels.min(PANELS);
+        let squares = self.input.count() * self.winograd.squares.len();
+        let blocks = squares.div_ceil(most);
+        let mut first = 0;
+        for block in 0..blocks {
+            let count = (squares - first) / (blocks - block);
+            self.transform_inputs::<L>(first, count);
+            for panel in (0..panels).step_by(PANELS) {
+                if panel + PANELS <= panels {
+                    for_rows!(count, self.multiply::<L, PANELS>(panel));
+                    self.transform_outputs::<L, PANELS>(first, count, panel);
+                } else {
+                    for_rows!(count, self.multiply::<L, 1>(panel));
+                    self.transform_outputs::<L, 1>(first, count, panel);
+                }
+            }
+            first += count;
+        }
+    }
+}
+
+impl Run<'_> {
+    /// Some squares of inputs, transformed: `[number of the square][vector of channels][square][lane]`.
+    #[inline(always)]
+    fn transform_inputs<L: Lanes>(&mut self, first: usize, count: usize) {
+        let Layout { channels, sample, .. } = self.input.layout;
+        let squares = &self.winograd.squares;
+        let vectors = channels.div_ceil(L::WIDTH);
+        for at in 0..count {
+            let (start, square) = ((first + at) / squares.len() * sample, &squares[(first + at) % squares.len()]);
+            for vector in 0..vectors {
+                let channel = vector * L::WIDTH;
+                let some = (channels - channel).min(L::WIDTH);
+                let place = |i: usize| &self.input.data[start + square[i] as usize + channel..][..some];
+                let mut square = [[L::splat(0.0); 4]; 4];
+                for i in 0..SQUARE {
+                    square[i / 4][i % 4] = load(place(i));
+                }
+                let square = input_sums(transposed(input_sums(square)));
+                for i in 0..SQUARE {
+                    square[i % 4][i / 4].store(&mut self.room[((i * vectors + vector) * count + at) * L::WIDTH..]);
+                }
+            }
+        }
+    }
+
+    /// `M` transformed squares times `N` panels: `[number of the square][square][panel][lane]`, behind the inputs.
+    #[inline(always)]
+    fn multiply<L: Lanes, const N: usize, const M: usize>(&mut self, panel: usize) {
+        let weights = &self.winograd.weights;
+        let inputs = weights.inputs();
+        let vectors = inputs.div_ceil(L::WIDTH);
+        let panels: [&[f32]; N] = std::array::from_fn(|n| weights.panel(panel + n));
+        let (squares, products) = self.room.split_at_mut(SQUARE * vectors * M * L::WIDTH);
+        let squares = squares.chunks_exact(vectors * M * L::WIDTH);
+        for (i, (squares, products)) in squares.zip(products.chunks_exact_mut(M * N * L::WIDTH)).enumerate() {
+            let panels = panels.map(|panel| &panel[i * inputs * L::WIDTH..][..inputs * L::WIDTH]);
+            let mut sums = [[L::splat(0.0); N]; M];
+            for (vector, squares) in squares.chunks_exact(M * L::WIDTH).enumerate() {
+                let channel = vector * L::WIDTH;
+                let some = (inputs - channel).min(L::WIDTH);
+                let rows = std::array::from_fn(|m| &squares[m * L::WIDTH..][..L::WIDTH]);
+                multiply(&mut sums, rows, panels.map(|panel| &panel[channel * L::WIDTH..][..some * L::WIDTH]));
+            }
+            for (sum, product) in sums.as_flattened().iter().zip(products.chunks_exact_mut(L::WIDTH)) {
+                sum.store(product);
+            }
+        }
+    }
+
+    /// The outputs of some squares and `N` panels from their products.
+    #[inline(always)]
+    fn transform_outputs<L: Lanes, const N: usize>(&mut self, first: usize, count: usize, panel: usize) {
+        let Winograd { weights, squares, size: [rows, columns], relu } = self.winograd;
+        let vectors = weights.inputs().div_ceil(L::WIDTH);
+        let products = &self.room[SQUARE * vectors * count * L::WIDTH..];
+        let floor = L::splat(if *relu { 0.0 } else { f32::NEG_INFINITY });
+        let layout = self.output.layout;
+        for at in 0..count {
+            let (sample, square) = ((first + at) / squares.len(), (first + at) % squares.len());
+            let across = columns.div_ceil(2);
+            let [row, column] = [square / across * 2, square % across * 2];
+            for n in 0..N {
+                let mut square = [[L::splat(0.0); 4]; 4];
+                for i in 0..SQUARE {
+                    square[i / 4][i % 4] = L::load(&products[((i * count + at) * N + n) * L::WIDTH..]);
+                }
+                let square = transposed(output_sums(transposed(output_sums(square))));
+
+                let bias = L::load(weights.bias(panel + n));
+                let channel = (panel + n) * L::WIDTH;
+                let some = (layout.channels - channel).min(L::WIDTH);
+                for i in 0..2.min(rows - row) {
+                    for j in 0..2.min(columns - column) {
+                        let place = sample * layout.places + (row + i) * columns + column + j;
+                        let mut sum = square[i][j].add(bias);
+                        if let Some(add) = self.add {
+                            sum = sum.add(load(&add.data[add.layout.place(place) + channel..][..some]));
+                        }
+                        store(sum.at_least(floor), &mut self.output.data[layout.place(place) + channel..][..some]);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What inputs come to in one direction.
+#[inline(always)]
+fn input_sums<L: Lanes>(square: [[L; 4]; 4]) -> [[L; 4]; 4] {
+    let mut sums = square;
+    for i in 0..4 {
+        let [a, b, c, d] = square[i];
+        sums[i] = [a.sub(c), b.add(c), c.sub(b), b.sub(d)];
+    }
+    sums
+}
+
+/// What outputs come from in one direction.
+#[inline(always)]
+fn output_sums<L: Lanes, const N: usize>(square: [[L; 4]; N]) -> [[L; 2]; N] {
+    let mut sums = [[L::splat(0.0); 2]; N];
+    for i in 0..N {
+        let [a, b, c, d] = square[i];
+        sums[i] = [a.add(b.add(c)), b.sub(c.add(d))];
+    }
+    sums
+}
+
+#[inline(always)]
+fn transposed<L: Lanes, const A: usize, const B: usize>(rows: [[L; A]; B]) -> [[L; B]; A] {
+    let mut columns = [[L::splat(0.0); B]; A];
+    for i in 0..A {
+        for j in 0..B {
+            columns[i][j] = rows[j][i];
+        }
+    }
+    columns
+}
