@@ -60,7 +60,13 @@ impl Work for Run<'_> {
 impl Pool {
     /// A vector of channels under a window; the first place's are those that the input begins with.
     #[inline(always)]
-    fn reduce<L: Lanes>(&self, [rows, columns]: [&Range<usize>; 2], input: &[f32], channels: usize, output: &mut [f32]) {
+    fn reduce<L: Lanes>(
+        &self,
+        [rows, columns]: [&Range<usize>; 2],
+        input: &[f32],
+        channels: usize,
+        output: &mut [f32],
+    ) {
         let mut all = L::splat(if self.reduction == Reduction::Max { f32::NEG_INFINITY } else { 0.0 });
         for row in rows.clone() {
             for column in columns.clone() {

@@ -91,14 +91,14 @@ impl Run<'_> {
         }
         for tap in 0..count {
             let rows = rows.map(|(sample, taps)| &self.input.data[sample + taps[tap] as usize..][..inputs]);
-            multiply(&mut sums, rows, panels.map(|panel| &panel[tap * inputs * L::WIDTH..][..inputs * L::WIDTH]));
+            let panels = panels.map(|panel| &panel[tap * inputs * L::WIDTH..][..inputs * L::WIDTH]);
+            sums = multiply(sums, rows, panels);
         }
 
         let floor = L::splat(if *relu { 0.0 } else { f32::NEG_INFINITY });
         let outputs = self.output.layout.channels;
-        for m in 0..M {
-            for n in 0..N {
-                let mut sum = sums[m][n];
+        for (m, sums) in sums.into_iter().enumerate() {
+            for (n, mut sum) in sums.into_iter().enumerate() {
                 let channel = (panel + n) * L::WIDTH;
                 let some = (outputs - channel).min(L::WIDTH);
                 if let Some(add) = self.add {

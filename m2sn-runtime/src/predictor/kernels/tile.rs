@@ -7,13 +7,13 @@ use super::lanes::Lanes;
 /// The sums of `M` rows and `N` panels.
 pub(super) type Sums<L, const N: usize, const M: usize> = [[L; N]; M];
 
-/// Adds rows times panels to the sums. A panel holds a vector of weights for each number of a row.
+/// The sums and rows times panels. A panel holds a vector of weights for each number of a row.
 #[inline(always)]
 pub(super) fn multiply<L: Lanes, const N: usize, const M: usize>(
-    sums: &mut Sums<L, N, M>,
+    mut sums: Sums<L, N, M>,
     rows: [&[f32]; M],
     panels: [&[f32]; N],
-) {
+) -> Sums<L, N, M> {
     let len = panels[0].len() / L::WIDTH;
     assert!(rows.iter().all(|row| row.len() >= len) && panels.iter().all(|panel| panel.len() >= len * L::WIDTH));
     for i in 0..len {
@@ -30,6 +30,7 @@ pub(super) fn multiply<L: Lanes, const N: usize, const M: usize>(
             }
         }
     }
+    sums
 }
 
 /// Calls a method for a number of rows, as far as there are registers for their sums.

@@ -136,7 +136,8 @@ impl Run<'_> {
                 let channel = vector * L::WIDTH;
                 let some = (inputs - channel).min(L::WIDTH);
                 let rows = std::array::from_fn(|m| &squares[m * L::WIDTH..][..L::WIDTH]);
-                multiply(&mut sums, rows, panels.map(|panel| &panel[channel * L::WIDTH..][..some * L::WIDTH]));
+                let panels = panels.map(|panel| &panel[channel * L::WIDTH..][..some * L::WIDTH]);
+                sums = multiply(sums, rows, panels);
             }
             for (sum, product) in sums.as_flattened().iter().zip(products.chunks_exact_mut(L::WIDTH)) {
                 sum.store(product);
