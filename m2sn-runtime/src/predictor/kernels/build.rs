@@ -9,7 +9,7 @@ use super::pooling::{Pool, Reduction};
 use super::product::Product;
 use super::weights::Weights;
 use super::window::{self, Window};
-use super::winograd::{self, Winograd};
+use super::winograd::{self, Square, Winograd};
 use super::{Form, Operation, Value};
 
 /// Floats of a group of samples that processors keep close at hand: half of a small second-level cache.
@@ -71,23 +71,24 @@ impl Builder {
                 let add = self.added(add, dims)?;
 
                 let at = |row: Option<usize>, column: Option<usize>| match (row, column) {
-                    (Some(row), Some(column)) => input.layout.place(row * width + column) as u32,
+                    (Some(row), Some(column)) => input.layout.place(0, row * width + column) as u32,
                     _ => 0,
                 };
                 let relu = activation == Some(Activation::Relu);
                 let kernel = if kernel == [3, 3] && stride == [1, 1] && !std::env::var_os("DIRECT").is_some() {
-                    let size = [rows.count, columns.count];
-                    let [rows, columns] = [0, 1].map(|i| Window::squares([height, width][i], padding[i]));
-                    let squares = pairs(rows.count, columns.count).map(|(row, column)| {
-                        std::array::from_fn(|i| at(rows.tap(row, i / 4), columns.tap(column, i % 4)))
-                    });
-                    let squares = squares.collect();
+                    let [down, across] = [0, 1].map(|i| Window::squares([height, width][i], padding[i]));
+                    let square = |(row, column): (usize, usize)| Square {
+                        inputs: std::array::from_fn(|i| at(down.tap(row, i / 4), across.tap(column, i % 4))),
+                        output: 2 * row * columns.count + 2 * column,
+                        size: [rows.count - 2 * row, columns.count - 2 * column],
+                    };
+                    let squares = pairs(down.count, across.count).map(square).collect();
                     let transformed: Vec<_> =
                         weight.as_chunks().0.iter().map(|kernel| winograd::transform(*kernel)).collect();
                     let weights = Weights::new(self.level, [channels, winograd::SQUARE], &bias, |output, input, i| {
                         transformed[output * channels + input][i]
                     });
-                    Kernel::Winograd(Winograd::new(weights, squares, size, relu), activation.filter(|_| !relu))
+                    Kernel::Winograd(Winograd::new(weights, squares, columns.count, relu), activation.filter(|_| !relu))
                 } else {
                     let weights = Weights::new(self.level, [channels, taps], &bias, |output, input, tap| {
                         weight[(output * channels + input) * taps + tap]
@@ -111,7 +112,7 @@ impl Builder {
                 let weights = Weights::new(self.level, [channels, 1], &bias, |output, input, _| {
                     weight[output * channels + input]
                 });
-                let places = (0..dims.places()).map(|place| input.layout.place(place) as u32).collect();
+                let places = (0..dims.places()).map(|place| input.layout.place(0, place) as u32).collect();
                 self.product(weights, places, activation, input, add, dims)
             }
             Operation::MaxPool { input, kernel, stride, padding } => {

@@ -84,9 +84,10 @@ impl Layout {
         Self { places, channels, first, sample: first + places * channels }
     }
 
-    /// Where a place begins, of all places of all samples.
-    pub(super) fn place(self, place: usize) -> usize {
-        place / self.places * self.sample + self.first + place % self.places * self.channels
+    /// Where a place of a sample begins.
+    #[inline(always)]
+    pub(super) fn place(self, sample: usize, place: usize) -> usize {
+        sample * self.sample + self.first + place * self.channels
     }
 }
 

@@ -79,10 +79,13 @@ impl Run<'_> {
         let (inputs, count) = (weights.inputs(), weights.taps());
 
         let panels: [&[f32]; N] = array::from_fn(|n| weights.panel(panel + n));
-        let rows: [(usize, &[u32]); M] = array::from_fn(|m| {
-            let (sample, place) = ((row + m) / places, (row + m) % places);
-            (sample * self.input.layout.sample, &taps[place * count..][..count])
+        let mut next = (row / places, row % places);
+        let rows: [(usize, usize); M] = array::from_fn(|_| {
+            let (sample, place) = next;
+            next = if place + 1 < places { (sample, place + 1) } else { (sample + 1, 0) };
+            (sample, place)
         });
+        let starts = rows.map(|(sample, place)| (sample * self.input.layout.sample, &taps[place * count..][..count]));
         let mut sums = [[L::splat(0.0); N]; M];
         for m in 0..M {
             for n in 0..N {
@@ -90,24 +93,21 @@ impl Run<'_> {
             }
         }
         for tap in 0..count {
-            let rows = rows.map(|(sample, taps)| &self.input.data[sample + taps[tap] as usize..][..inputs]);
+            let rows = starts.map(|(start, taps)| &self.input.data[start + taps[tap] as usize..][..inputs]);
             let panels = panels.map(|panel| &panel[tap * inputs * L::WIDTH..][..inputs * L::WIDTH]);
             sums = multiply(sums, rows, panels);
         }
 
         let floor = L::splat(if *relu { 0.0 } else { f32::NEG_INFINITY });
-        let outputs = self.output.layout.channels;
-        for (m, sums) in sums.into_iter().enumerate() {
+        let layout = self.output.layout;
+        for ((sample, place), sums) in rows.into_iter().zip(sums) {
             for (n, mut sum) in sums.into_iter().enumerate() {
                 let channel = (panel + n) * L::WIDTH;
-                let some = (outputs - channel).min(L::WIDTH);
+                let some = (layout.channels - channel).min(L::WIDTH);
                 if let Some(add) = self.add {
-                    sum = sum.add(load(&add.data[add.layout.place(row + m) + channel..][..some]));
+                    sum = sum.add(load(&add.data[add.layout.place(sample, place) + channel..][..some]));
                 }
-                store(
-                    sum.at_least(floor),
-                    &mut self.output.data[self.output.layout.place(row + m) + channel..][..some],
-                );
+                store(sum.at_least(floor), &mut self.output.data[layout.place(sample, place) + channel..][..some]);
             }
         }
     }

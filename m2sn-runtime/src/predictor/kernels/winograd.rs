@@ -19,16 +19,32 @@ const PANELS: usize = 2;
 pub(super) struct Winograd {
     /// Transformed, with the numbers of a square for taps.
     weights: Weights,
-    /// Where in a sample the input channels lie, of each square and its places.
-    squares: Vec<[u32; SQUARE]>,
-    /// The rows and the columns of the output.
-    size: [usize; 2],
+    squares: Vec<Square>,
+    /// How many places the output has in a row.
+    columns: usize,
     relu: bool,
 }
 
+/// A square of 4x4 inputs, and the 2x2 outputs that depend on it.
+#[derive(Debug)]
+pub(super) struct Square {
+    /// Where in a sample the channels of each input lie.
+    pub(super) inputs: [u32; SQUARE],
+    /// The place of the first output.
+    pub(super) output: usize,
+    /// How many rows and columns of outputs there are from there on; of the last square some may not exist.
+    pub(super) size: [usize; 2],
+}
+
 impl Winograd {
-    pub(super) fn new(weights: Weights, squares: Vec<[u32; SQUARE]>, size: [usize; 2], relu: bool) -> Self {
-        Self { weights, squares, size, relu }
+    pub(super) fn new(weights: Weights, squares: Vec<Square>, columns: usize, relu: bool) -> Self {
+        Self { weights, squares, columns, relu }
+    }
+
+    /// The sample of a square, of those of all samples, and the square.
+    #[inline(always)]
+    fn square(&self, number: usize) -> (usize, &Square) {
+        (number / self.squares.len(), &self.squares[number % self.squares.len()])
     }
 
     /// Floats that [`Winograd::run`] needs to work in.
@@ -100,21 +116,21 @@ impl Run<'_> {
     #[inline(always)]
     fn transform_inputs<L: Lanes>(&mut self, first: usize, count: usize) {
         let Layout { channels, sample, .. } = self.input.layout;
-        let squares = &self.winograd.squares;
         let vectors = channels.div_ceil(L::WIDTH);
         for at in 0..count {
-            let (start, square) = ((first + at) / squares.len() * sample, &squares[(first + at) % squares.len()]);
+            let (number, square) = self.winograd.square(first + at);
             for vector in 0..vectors {
                 let channel = vector * L::WIDTH;
                 let some = (channels - channel).min(L::WIDTH);
-                let place = |i: usize| &self.input.data[start + square[i] as usize + channel..][..some];
-                let mut square = [[L::splat(0.0); 4]; 4];
+                let from = &self.input.data[number * sample + channel..];
+                let mut values = [[L::splat(0.0); 4]; 4];
                 for i in 0..SQUARE {
-                    square[i / 4][i % 4] = load(place(i));
+                    values[i / 4][i % 4] = load(&from[square.inputs[i] as usize..][..some]);
                 }
-                let square = input_sums(transposed(input_sums(square)));
+                let values = input_sums(transposed(input_sums(values)));
+                let to = &mut self.room[(vector * count + at) * L::WIDTH..];
                 for i in 0..SQUARE {
-                    square[i % 4][i / 4].store(&mut self.room[((i * vectors + vector) * count + at) * L::WIDTH..]);
+                    values[i % 4][i / 4].store(&mut to[i * vectors * count * L::WIDTH..]);
                 }
             }
         }
@@ -139,8 +155,10 @@ impl Run<'_> {
                 let panels = panels.map(|panel| &panel[channel * L::WIDTH..][..some * L::WIDTH]);
                 sums = multiply(sums, rows, panels);
             }
-            for (sum, product) in sums.as_flattened().iter().zip(products.chunks_exact_mut(L::WIDTH)) {
-                sum.store(product);
+            for m in 0..M {
+                for n in 0..N {
+                    sums[m][n].store(&mut products[(m * N + n) * L::WIDTH..]);
+                }
             }
         }
     }
@@ -148,33 +166,36 @@ impl Run<'_> {
     /// The outputs of some squares and `N` panels from their products.
     #[inline(always)]
     fn transform_outputs<L: Lanes, const N: usize>(&mut self, first: usize, count: usize, panel: usize) {
-        let Winograd { weights, squares, size: [rows, columns], relu } = self.winograd;
+        let Winograd { weights, columns, relu, .. } = self.winograd;
         let vectors = weights.inputs().div_ceil(L::WIDTH);
         let products = &self.room[SQUARE * vectors * count * L::WIDTH..];
         let floor = L::splat(if *relu { 0.0 } else { f32::NEG_INFINITY });
         let layout = self.output.layout;
         for at in 0..count {
-            let (sample, square) = ((first + at) / squares.len(), (first + at) % squares.len());
-            let across = columns.div_ceil(2);
-            let [row, column] = [square / across * 2, square % across * 2];
+            let (sample, square) = self.winograd.square(first + at);
             for n in 0..N {
-                let mut square = [[L::splat(0.0); 4]; 4];
+                let from = &products[(at * N + n) * L::WIDTH..];
+                let mut values = [[L::splat(0.0); 4]; 4];
                 for i in 0..SQUARE {
-                    square[i / 4][i % 4] = L::load(&products[((i * count + at) * N + n) * L::WIDTH..]);
+                    values[i / 4][i % 4] = L::load(&from[i * count * N * L::WIDTH..]);
                 }
-                let square = transposed(output_sums(transposed(output_sums(square))));
+                let values = transposed(output_sums(transposed(output_sums(values))));
 
                 let bias = L::load(weights.bias(panel + n));
                 let channel = (panel + n) * L::WIDTH;
                 let some = (layout.channels - channel).min(L::WIDTH);
-                for i in 0..2.min(rows - row) {
-                    for j in 0..2.min(columns - column) {
-                        let place = sample * layout.places + (row + i) * columns + column + j;
-                        let mut sum = square[i][j].add(bias);
-                        if let Some(add) = self.add {
-                            sum = sum.add(load(&add.data[add.layout.place(place) + channel..][..some]));
+                for i in 0..2 {
+                    for j in 0..2 {
+                        if i >= square.size[0] || j >= square.size[1] {
+                            continue;
                         }
-                        store(sum.at_least(floor), &mut self.output.data[layout.place(place) + channel..][..some]);
+                        let place = square.output + i * columns + j;
+                        let mut value = values[i][j].add(bias);
+                        if let Some(add) = self.add {
+                            value = value.add(load(&add.data[add.layout.place(sample, place) + channel..][..some]));
+                        }
+                        let output = &mut self.output.data[layout.place(sample, place) + channel..][..some];
+                        store(value.at_least(floor), output);
                     }
                 }
             }
