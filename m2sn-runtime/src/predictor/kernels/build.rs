@@ -9,7 +9,6 @@ use super::pooling::{Pool, Reduction};
 use super::product::Product;
 use super::weights::Weights;
 use super::window::{self, Window};
-use super::winograd::{self, Square, Winograd};
 use super::{Form, Operation, Value};
 
 /// Floats of a group of samples that processors keep close at hand: half of a small second-level cache.
@@ -19,7 +18,7 @@ const LARGEST_GROUP: usize = 32;
 
 /// A program in the making.
 pub(super) struct Builder {
-    level: Level,
+    pub(super) level: Level,
     input_len: usize,
     values: Vec<Stored>,
     steps: Vec<Draft>,
@@ -27,9 +26,9 @@ pub(super) struct Builder {
 
 /// A value, where its numbers lie, and the step that writes them: none for the input.
 #[derive(Clone, Copy)]
-struct Stored {
-    dims: Dims,
-    layout: Layout,
+pub(super) struct Stored {
+    pub(super) dims: Dims,
+    pub(super) layout: Layout,
     writer: Option<usize>,
 }
 
@@ -38,6 +37,7 @@ struct Draft {
     kernel: Kernel,
     input: Stored,
     add: Option<Stored>,
+    activation: Option<Activation>,
     layout: Layout,
 }
 
@@ -61,66 +61,16 @@ impl Builder {
     /// Why it cannot be.
     pub(super) fn push(&mut self, operation: Operation) -> Result<(), String> {
         let value = match operation {
-            Operation::Convolution { input, weight, bias, kernel, stride, padding, activation, add } => {
+            Operation::Convolution { input, weight, bias, window, add, activation } => {
                 let input = self.value(input)?;
-                let [channels, height, width] = image(input)?;
-                let [rows, columns] = Window::both([height, width], kernel, stride, padding)?;
-                let dims = Dims::new(&[bias.len(), rows.count, columns.count])?;
-                let taps = sizes(&[kernel[0], kernel[1]])?;
-                check_weight(&weight, &[bias.len(), channels, taps])?;
-                let add = self.added(add, dims)?;
-
-                let at = |row: Option<usize>, column: Option<usize>| match (row, column) {
-                    (Some(row), Some(column)) => input.layout.place(0, row * width + column) as u32,
-                    _ => 0,
-                };
-                let relu = activation == Some(Activation::Relu);
-                let kernel = if kernel == [3, 3] && stride == [1, 1] && !std::env::var_os("DIRECT").is_some() {
-                    let [down, across] = [0, 1].map(|i| Window::squares([height, width][i], padding[i]));
-                    let square = |(row, column): (usize, usize)| Square {
-                        inputs: std::array::from_fn(|i| at(down.tap(row, i / 4), across.tap(column, i % 4))),
-                        output: 2 * row * columns.count + 2 * column,
-                        size: [rows.count - 2 * row, columns.count - 2 * column],
-                    };
-                    let squares = pairs(down.count, across.count).map(square).collect();
-                    let transformed: Vec<_> =
-                        weight.as_chunks().0.iter().map(|kernel| winograd::transform(*kernel)).collect();
-                    let weights = Weights::new(self.level, [channels, winograd::SQUARE], &bias, |output, input, i| {
-                        transformed[output * channels + input][i]
-                    });
-                    Kernel::Winograd(Winograd::new(weights, squares, columns.count, relu), activation.filter(|_| !relu))
-                } else {
-                    let weights = Weights::new(self.level, [channels, taps], &bias, |output, input, tap| {
-                        weight[(output * channels + input) * taps + tap]
-                    });
-                    let mut places = Vec::with_capacity(sizes(&[dims.places(), taps])?);
-                    for (row, column) in pairs(rows.count, columns.count) {
-                        places.extend(
-                            pairs(kernel[0], kernel[1]).map(|(i, j)| at(rows.tap(row, i), columns.tap(column, j))),
-                        );
-                    }
-                    Kernel::Product(Product::new(weights, places, relu), activation.filter(|_| !relu))
-                };
-                self.step(kernel, input, add, dims)
+                self.convolution(input, Affine { weight, bias }, window, add, activation)?
             }
-            Operation::Linear { input, weight, bias, activation, add } => {
+            Operation::Linear { input, weight, bias, add, activation } => {
                 let input = self.value(input)?;
-                let channels = input.dims.channels();
-                let dims = input.dims.with_channels(bias.len())?;
-                check_weight(&weight, &[bias.len(), channels])?;
-                let add = self.added(add, dims)?;
-                let weights = Weights::new(self.level, [channels, 1], &bias, |output, input, _| {
-                    weight[output * channels + input]
-                });
-                let places = (0..dims.places()).map(|place| input.layout.place(0, place) as u32).collect();
-                self.product(weights, places, activation, input, add, dims)
+                self.linear(input, Affine { weight, bias }, add, activation)?
             }
-            Operation::MaxPool { input, kernel, stride, padding } => {
-                self.pool(Reduction::Max, input, kernel, stride, padding)?
-            }
-            Operation::AveragePool { input, kernel, stride, padding } => {
-                self.pool(Reduction::Mean, input, kernel, stride, padding)?
-            }
+            Operation::MaxPool { input, window } => self.pool(Reduction::Max, input, window)?,
+            Operation::AveragePool { input, window } => self.pool(Reduction::Mean, input, window)?,
             Operation::AdaptiveAveragePool { input, grid } => {
                 let input = self.value(input)?;
                 let [channels, height, width] = image(input)?;
@@ -157,7 +107,9 @@ impl Builder {
             }
             Operation::Activate { input, activation } => {
                 let input = self.value(input)?;
-                self.step(Kernel::Activate(activation), input, None, input.dims)
+                let value = self.step(Kernel::Copy, input, None, input.dims);
+                self.follow_by(Some(activation));
+                value
             }
         };
         self.values.push(value);
@@ -202,6 +154,7 @@ impl Builder {
             kernel: draft.kernel,
             input: cell(draft.input),
             add: draft.add.map(cell),
+            activation: draft.activation,
             output: Cell { home: *home, layout: draft.layout },
         };
         let steps: Vec<Step> = self.steps.into_iter().zip(&homes).map(step).collect();
@@ -224,12 +177,12 @@ impl Builder {
         value.layout == Layout::new(value.dims)
     }
 
-    fn value(&self, value: Value) -> Result<Stored, String> {
+    pub(super) fn value(&self, value: Value) -> Result<Stored, String> {
         self.values.get(value.0).copied().ok_or_else(|| format!("value {} does not exist yet", value.0))
     }
 
     /// The value that is added to one of such dimensions.
-    fn added(&self, add: Option<Value>, dims: Dims) -> Result<Option<Stored>, String> {
+    pub(super) fn added(&self, add: Option<Value>, dims: Dims) -> Result<Option<Stored>, String> {
         let Some(add) = add else { return Ok(None) };
         let value = self.value(add)?;
         if value.dims == dims {
@@ -238,63 +191,103 @@ impl Builder {
         Err(format!("value {} of {:?} cannot be added to {:?}", add.0, value.dims.as_slice(), dims.as_slice()))
     }
 
-    fn product(
+    fn linear(
         &mut self,
-        weights: Weights,
-        places: Vec<u32>,
-        activation: Option<Activation>,
         input: Stored,
-        add: Option<Stored>,
-        dims: Dims,
-    ) -> Stored {
-        let is_relu = activation == Some(Activation::Relu);
-        let activation = activation.filter(|_| !is_relu);
-        self.step(Kernel::Product(Product::new(weights, places, is_relu), activation), input, add, dims)
+        affine: Affine,
+        add: Option<Value>,
+        activation: Option<Activation>,
+    ) -> Result<Stored, String> {
+        let channels = input.dims.channels();
+        let dims = input.dims.with_channels(affine.bias.len())?;
+        affine.check(&[channels])?;
+        let add = self.added(add, dims)?;
+        let weights = Weights::new(self.level, [channels, 1], &affine.bias, |output, input, _| {
+            affine.weight[output * channels + input]
+        });
+        Ok(self.product(input, weights, add, activation, dims))
     }
 
-    fn pool(
+    /// A product with the channels of every place.
+    pub(super) fn product(
         &mut self,
-        reduction: Reduction,
-        input: Value,
-        kernel: [usize; 2],
-        stride: [usize; 2],
-        padding: [usize; 2],
-    ) -> Result<Stored, String> {
+        input: Stored,
+        weights: Weights,
+        add: Option<Stored>,
+        activation: Option<Activation>,
+        dims: Dims,
+    ) -> Stored {
+        let places = (0..dims.places()).map(|place| input.layout.place(0, place) as u32).collect();
+        let product = Product::new(weights, places, activation == Some(Activation::Relu));
+        self.finished(Kernel::Product(product), input, add, activation, dims)
+    }
+
+    fn pool(&mut self, reduction: Reduction, input: Value, window: Window) -> Result<Stored, String> {
         let input = self.value(input)?;
         let [channels, height, width] = image(input)?;
-        let [rows, columns] = Window::both([height, width], kernel, stride, padding)?;
+        let [rows, columns] = window.over([height, width])?;
         let dims = Dims::new(&[channels, rows.count, columns.count])?;
         let pool = Pool::new(reduction, [rows.ranges()?, columns.ranges()?], width);
         Ok(self.step(Kernel::Pool(pool), input, None, dims))
     }
 
+    /// What a new step yields whose kernel adds, and sees to relu; all other activations are a matter of the step.
+    pub(super) fn finished(
+        &mut self,
+        kernel: Kernel,
+        input: Stored,
+        add: Option<Stored>,
+        activation: Option<Activation>,
+        dims: Dims,
+    ) -> Stored {
+        let stored = self.step(kernel, input, add, dims);
+        self.follow_by(activation.filter(|activation| *activation != Activation::Relu));
+        stored
+    }
+
+    /// Lets an activation follow the last step.
+    fn follow_by(&mut self, activation: Option<Activation>) {
+        if let Some(step) = self.steps.last_mut() {
+            step.activation = activation;
+        }
+    }
+
     /// What a new step yields.
-    fn step(&mut self, kernel: Kernel, input: Stored, add: Option<Stored>, dims: Dims) -> Stored {
+    pub(super) fn step(&mut self, kernel: Kernel, input: Stored, add: Option<Stored>, dims: Dims) -> Stored {
         let layout = Layout::new(dims);
-        self.steps.push(Draft { kernel, input, add, layout });
+        self.steps.push(Draft { kernel, input, add, layout, activation: None });
         Stored { dims, layout, writer: Some(self.steps.len() - 1) }
     }
 }
 
-fn image(value: Stored) -> Result<[usize; 3], String> {
+pub(super) fn image(value: Stored) -> Result<[usize; 3], String> {
     match value.dims {
         Dims::Image(dims) => Ok(dims),
         other => Err(format!("needs an image, and its input is {:?}", other.as_slice())),
     }
 }
 
-fn check_weight(weight: &[f32], dims: &[usize]) -> Result<(), String> {
-    if weight.len() == sizes(dims)? {
-        return Ok(());
+/// Weights and biases, both by output first.
+pub(super) struct Affine {
+    pub(super) weight: Vec<f32>,
+    pub(super) bias: Vec<f32>,
+}
+
+impl Affine {
+    /// # Errors
+    /// There are not as many weights as there must be for so many of each output.
+    pub(super) fn check(&self, dims: &[usize]) -> Result<(), String> {
+        let dims = [&[self.bias.len()], dims].concat();
+        if self.weight.len() == product(&dims)? {
+            return Ok(());
+        }
+        Err(format!("the {} weights are not {dims:?}", self.weight.len()))
     }
-    Err(format!("the {} weights are not {dims:?}", weight.len()))
 }
 
-fn sizes(dims: &[usize]) -> Result<usize, String> {
+/// # Errors
+/// It is larger than any memory.
+pub(super) fn product(dims: &[usize]) -> Result<usize, String> {
     let product = dims.iter().try_fold(1_usize, |product, dim| product.checked_mul(*dim));
-    product.ok_or_else(|| format!("{dims:?} is too large"))
-}
-
-fn pairs(rows: usize, columns: usize) -> impl Iterator<Item = (usize, usize)> {
-    (0..rows).flat_map(move |row| (0..columns).map(move |column| (row, column)))
+    product.ok_or_else(|| format!("{dims:?} are too many"))
 }

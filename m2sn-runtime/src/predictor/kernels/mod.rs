@@ -13,6 +13,8 @@
 
 mod activation;
 mod build;
+mod convolution;
+mod finish;
 mod lanes;
 mod layout;
 mod memory;
@@ -22,12 +24,14 @@ mod product;
 #[cfg(test)]
 mod tests;
 mod tile;
+mod unfold;
 mod weights;
 mod window;
 mod winograd;
 
 pub(crate) use activation::Activation;
 pub(crate) use plan::Plan;
+pub(crate) use window::Window;
 
 /// How a sample's numbers lie in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +48,7 @@ pub(crate) enum Form {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Value(pub(crate) usize);
 
-/// A step of a program; pairs are rows and columns.
+/// A step of a program.
 #[derive(Debug, Clone)]
 pub(crate) enum Operation {
     /// `activation(weight ⋆ input + bias + add)` of an image, padded with zeros.
@@ -54,12 +58,10 @@ pub(crate) enum Operation {
         weight: Vec<f32>,
         /// One for each output.
         bias: Vec<f32>,
-        kernel: [usize; 2],
-        stride: [usize; 2],
-        padding: [usize; 2],
-        activation: Option<Activation>,
+        window: Window,
         /// An earlier value of the output's shape.
         add: Option<Value>,
+        activation: Option<Activation>,
     },
     /// `activation(weight · input + bias + add)` of the channels at every place.
     Linear {
@@ -68,14 +70,14 @@ pub(crate) enum Operation {
         weight: Vec<f32>,
         /// One for each output.
         bias: Vec<f32>,
-        activation: Option<Activation>,
         /// An earlier value of the output's shape.
         add: Option<Value>,
+        activation: Option<Activation>,
     },
     /// The largest value under each window of an image; padding does not count.
-    MaxPool { input: Value, kernel: [usize; 2], stride: [usize; 2], padding: [usize; 2] },
+    MaxPool { input: Value, window: Window },
     /// The mean under each window of an image; padding does not count.
-    AveragePool { input: Value, kernel: [usize; 2], stride: [usize; 2], padding: [usize; 2] },
+    AveragePool { input: Value, window: Window },
     /// The means of an image over a grid of windows that may differ by one in size, as PyTorch's `AdaptiveAvgPool2d`.
     AdaptiveAveragePool { input: Value, grid: [usize; 2] },
     /// The mean over all places of an image or a sequence: a vector.
@@ -84,7 +86,7 @@ pub(crate) enum Operation {
     Rows { input: Value },
     /// An image or a sequence as a vector, in the order of [`Form::Plain`].
     Flatten { input: Value },
-    /// An activation of every number.
+    /// A function of every number.
     Activate { input: Value, activation: Activation },
 }
 

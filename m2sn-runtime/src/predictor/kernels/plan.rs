@@ -7,6 +7,7 @@ use super::layout::{self, Dims, Layout, Source, Target};
 use super::memory;
 use super::pooling::Pool;
 use super::product::Product;
+use super::unfold::Unfold;
 use super::winograd::Winograd;
 use super::{Form, Operation};
 
@@ -34,15 +35,17 @@ pub(super) struct Step {
     pub(super) kernel: Kernel,
     pub(super) input: Cell,
     pub(super) add: Option<Cell>,
+    /// What is left to be done with the output.
+    pub(super) activation: Option<Activation>,
     pub(super) output: Cell,
 }
 
 #[derive(Debug)]
 pub(super) enum Kernel {
-    Product(Product, Option<Activation>),
-    Winograd(Winograd, Option<Activation>),
+    Product(Product),
+    Winograd(Winograd),
+    Unfold(Unfold),
     Pool(Pool),
-    Activate(Activation),
     /// From channels plane by plane to channels side by side.
     Gather,
     /// From channels side by side to channels plane by plane.
@@ -159,7 +162,11 @@ impl Step {
             Home::Output => output,
             _ => to,
         };
-        self.kernel.run(level, from, add, Target { data: to, layout: self.output.layout }, room);
+        let mut to = Target { data: to, layout: self.output.layout };
+        self.kernel.run(level, from, add, to.again(), room);
+        if let Some(activation) = self.activation {
+            to.samples().for_each(|sample| activation.run(level, sample));
+        }
     }
 }
 
@@ -167,33 +174,17 @@ impl Kernel {
     /// Floats that it works in, however many samples there are.
     pub(super) fn room(&self, level: Level) -> usize {
         match self {
-            Self::Winograd(winograd, _) => winograd.room(level),
+            Self::Winograd(winograd) => winograd.room(level),
             _ => 0,
         }
     }
 
     fn run(&self, level: Level, input: Source<'_>, add: Option<Source<'_>>, mut output: Target<'_>, room: &mut [f32]) {
         match self {
-            Self::Product(product, activation) => {
-                product.run(level, input, add, output.again());
-                if let Some(activation) = activation {
-                    output.samples().for_each(|sample| activation.run(level, sample));
-                }
-            }
-            Self::Winograd(winograd, activation) => {
-                winograd.run(level, input, add, output.again(), room);
-                if let Some(activation) = activation {
-                    output.samples().for_each(|sample| activation.run(level, sample));
-                }
-            }
+            Self::Product(product) => product.run(level, input, add, output),
+            Self::Winograd(winograd) => winograd.run(level, input, add, output, room),
+            Self::Unfold(unfold) => unfold.run(input, output),
             Self::Pool(pool) => pool.run(level, input, output),
-            Self::Activate(activation) => {
-                output.clear_zeros();
-                for (from, to) in input.samples().zip(output.samples()) {
-                    to.copy_from_slice(from);
-                    activation.run(level, to);
-                }
-            }
             Self::Gather => {
                 output.clear_zeros();
                 let channels = output.layout.channels;

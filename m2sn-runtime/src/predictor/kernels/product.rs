@@ -2,14 +2,21 @@
 //!
 //! A convolution's output at a place is a sum over the taps of its kernel, of a row of input channels times a matrix of
 //! weights. Where the input of each tap lies is found once, when the program is planned; padding is read from the place
-//! of zeros. So nothing is copied (as by im2col), and a linear map is the case of one tap.
+//! of zeros. So nothing is copied, and a linear map is the case of one tap.
 
 use std::array;
 
-use super::lanes::{Lanes, Level, Work, load, store};
-use super::layout::{Layout, Source, Target};
+use super::finish::Finish;
+use super::lanes::{Lanes, Level, Work};
+use super::layout::{Source, Target};
 use super::tile::{for_rows, multiply};
 use super::weights::Weights;
+
+/// How many panels of weights are taken at once where there are as many: each number of a row is loaded but once for
+/// them.
+const PANELS: usize = 2;
+/// How many rows are taken at once. With more there is a lack of registers for where they lie.
+const ROWS: usize = 12;
 
 /// `relu(gathered input · weights + bias + add)`.
 #[derive(Debug)]
@@ -17,97 +24,85 @@ pub(super) struct Product {
     weights: Weights,
     /// Where in a sample the input channels lie, of each place and tap.
     taps: Vec<u32>,
+    /// How many places there are.
+    places: usize,
     relu: bool,
 }
 
 impl Product {
+    /// `taps` are those of each place, one place after the other.
     pub(super) fn new(weights: Weights, taps: Vec<u32>, relu: bool) -> Self {
-        Self { weights, taps, relu }
+        let places = taps.len() / weights.taps();
+        Self { weights, taps, places, relu }
     }
 
     /// Computes all places of all samples.
     pub(super) fn run(&self, level: Level, input: Source<'_>, add: Option<Source<'_>>, output: Target<'_>) {
-        level.run(Run { product: self, input, add, output });
+        level.run(Run { product: self, input, finish: Finish::new(add, output, self.relu) });
     }
 }
 
 struct Run<'a> {
     product: &'a Product,
     input: Source<'a>,
-    add: Option<Source<'a>>,
-    output: Target<'a>,
+    finish: Finish<'a>,
 }
 
 impl Work for Run<'_> {
     #[inline(always)]
     fn run<L: Lanes>(mut self) {
-        self.output.clear_zeros();
         let panels = self.product.weights.panels();
-        let mut panel = 0;
-        while panel < panels {
-            if panels - panel >= 2 {
-                self.panels::<L, 2>(panel);
-                panel += 2;
-            } else {
-                self.panels::<L, 1>(panel);
-                panel += 1;
-            }
+        for panel in (0..panels).step_by(PANELS) {
+            if panel + PANELS <= panels { self.panels::<L, PANELS>(panel) } else { self.panels::<L, 1>(panel) }
         }
     }
 }
 
 impl Run<'_> {
-    /// All rows, times the weights of some panels.
+    /// All rows times some panels.
     #[inline(always)]
     fn panels<L: Lanes, const N: usize>(&mut self, panel: usize) {
-        let rows = self.input.count() * self.output.layout.places;
-        let tiles = rows.div_ceil(L::SUMS / N);
-        let mut row = 0;
+        let rows = self.input.count() * self.product.places;
+        let tiles = rows.div_ceil(ROWS.min(L::SUMS / N));
+        let mut first = 0;
         for tile in 0..tiles {
             // As even as can be: a tile of few rows would wait for its own sums.
-            let rows = (rows - row) / (tiles - tile);
-            for_rows!(rows, self.tile::<L, N>(panel, row));
-            row += rows;
+            let count = (rows - first) / (tiles - tile);
+            for_rows!(count, self.tile::<L, N>(panel, first));
+            first += count;
         }
     }
 
-    /// `M` rows times the weights of `N` panels.
+    /// `M` rows times `N` panels.
     #[inline(always)]
-    fn tile<L: Lanes, const N: usize, const M: usize>(&mut self, panel: usize, row: usize) {
-        let Product { weights, taps, relu } = self.product;
-        let Layout { places, .. } = self.output.layout;
-        let (inputs, count) = (weights.inputs(), weights.taps());
-
+    fn tile<L: Lanes, const N: usize, const M: usize>(&mut self, panel: usize, first: usize) {
+        let Product { weights, taps, places, .. } = self.product;
         let panels: [&[f32]; N] = array::from_fn(|n| weights.panel(panel + n));
-        let mut next = (row / places, row % places);
+        let mut next = (first / places, first % places);
         let rows: [(usize, usize); M] = array::from_fn(|_| {
             let (sample, place) = next;
-            next = if place + 1 < places { (sample, place + 1) } else { (sample + 1, 0) };
+            next = if place + 1 < *places { (sample, place + 1) } else { (sample + 1, 0) };
             (sample, place)
         });
-        let starts = rows.map(|(sample, place)| (sample * self.input.layout.sample, &taps[place * count..][..count]));
+        let starts = rows.map(|(sample, place)| {
+            (sample * self.input.layout.sample, &taps[place * weights.taps()..][..weights.taps()])
+        });
+
         let mut sums = [[L::splat(0.0); N]; M];
         for m in 0..M {
             for n in 0..N {
                 sums[m][n] = L::load(weights.bias(panel + n));
             }
         }
-        for tap in 0..count {
+        let inputs = weights.inputs();
+        for tap in 0..weights.taps() {
             let rows = starts.map(|(start, taps)| &self.input.data[start + taps[tap] as usize..][..inputs]);
             let panels = panels.map(|panel| &panel[tap * inputs * L::WIDTH..][..inputs * L::WIDTH]);
             sums = multiply(sums, rows, panels);
         }
-
-        let floor = L::splat(if *relu { 0.0 } else { f32::NEG_INFINITY });
-        let layout = self.output.layout;
         for ((sample, place), sums) in rows.into_iter().zip(sums) {
-            for (n, mut sum) in sums.into_iter().enumerate() {
-                let channel = (panel + n) * L::WIDTH;
-                let some = (layout.channels - channel).min(L::WIDTH);
-                if let Some(add) = self.add {
-                    sum = sum.add(load(&add.data[add.layout.place(sample, place) + channel..][..some]));
-                }
-                store(sum.at_least(floor), &mut self.output.data[layout.place(sample, place) + channel..][..some]);
+            for (n, sum) in sums.into_iter().enumerate() {
+                self.finish.write(sum, sample, place, (panel + n) * L::WIDTH);
             }
         }
     }

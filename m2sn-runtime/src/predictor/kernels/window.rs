@@ -2,9 +2,32 @@
 
 use std::ops::Range;
 
+/// A window of an image; pairs are rows and columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Window {
+    /// Its size.
+    pub(crate) kernel: [usize; 2],
+    /// Its step.
+    pub(crate) stride: [usize; 2],
+    /// What is added to the image on every side.
+    pub(crate) padding: [usize; 2],
+}
+
+impl Window {
+    /// The window over an image of such rows and columns, in both directions.
+    ///
+    /// # Errors
+    /// Why the window cannot be.
+    pub(super) fn over(self, size: [usize; 2]) -> Result<[Axis; 2], String> {
+        let Self { kernel, stride, padding } = self;
+        let axis = |i: usize| Axis::new(size[i], kernel[i], stride[i], padding[i]);
+        Ok([axis(0)?, axis(1)?])
+    }
+}
+
 /// A window in one direction.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Window {
+pub(super) struct Axis {
     /// The size of what it moves over.
     size: usize,
     kernel: usize,
@@ -14,40 +37,24 @@ pub(super) struct Window {
     pub(super) count: usize,
 }
 
-impl Window {
-    /// # Errors
-    /// Why the window cannot be.
-    pub(super) fn new(size: usize, kernel: usize, stride: usize, padding: usize) -> Result<Self, String> {
+impl Axis {
+    fn new(size: usize, kernel: usize, stride: usize, padding: usize) -> Result<Self, String> {
         let padded = padding.checked_mul(2).and_then(|padding| padding.checked_add(size));
-        let count = match padded.and_then(|padded| padded.checked_sub(kernel)) {
-            Some(way) if kernel > 0 && stride > 0 => way / stride + 1,
-            _ => {
-                return Err(format!(
-                    "no window of {kernel} at steps of {stride} fits {size} with a padding of {padding}"
-                ));
+        match padded.and_then(|padded| padded.checked_sub(kernel)) {
+            Some(way) if kernel > 0 && stride > 0 => {
+                Ok(Self { size, kernel, stride, padding, count: way / stride + 1 })
             }
-        };
-        Ok(Self { size, kernel, stride, padding, count })
+            _ => Err(format!("no window of {kernel} at steps of {stride} fits {size} with a padding of {padding}")),
+        }
     }
 
-    /// As many squares of two outputs as a kernel of three at steps of one needs, each from four inputs; the last may be
-    /// cut off.
-    pub(super) fn squares(size: usize, padding: usize) -> Self {
-        Self { size, kernel: 4, stride: 2, padding, count: (size + 2 * padding - 2).div_ceil(2) }
+    /// A window over as many inputs as a square of outputs depends on, instead of a window of three at steps of one. The
+    /// last square may have outputs that do not exist.
+    pub(super) fn squares(self) -> Self {
+        Self { kernel: self.kernel + 1, stride: 2, count: self.count.div_ceil(2), ..self }
     }
 
-    /// In both directions.
-    pub(super) fn both(
-        sizes: [usize; 2],
-        kernel: [usize; 2],
-        stride: [usize; 2],
-        padding: [usize; 2],
-    ) -> Result<[Self; 2], String> {
-        let window = |i: usize| Self::new(sizes[i], kernel[i], stride[i], padding[i]);
-        Ok([window(0)?, window(1)?])
-    }
-
-    /// What a tap of the kernel meets, if it is no padding.
+    /// What a tap of the kernel meets at a place, if it is no padding.
     pub(super) fn tap(&self, place: usize, tap: usize) -> Option<usize> {
         (place * self.stride + tap).checked_sub(self.padding).filter(|at| *at < self.size)
     }

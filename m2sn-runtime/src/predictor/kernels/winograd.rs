@@ -4,7 +4,8 @@
 //! weights, which takes additions alone, it is 16 products. So a convolution becomes 16 products of matrices, one for
 //! each number of a square, whose rows are the squares.
 
-use super::lanes::{Lanes, Level, Work, load, store};
+use super::finish::Finish;
+use super::lanes::{Lanes, Level, Work, load};
 use super::layout::{Layout, Source, Target};
 use super::tile::{for_rows, multiply};
 use super::weights::Weights;
@@ -64,7 +65,7 @@ impl Winograd {
         output: Target<'_>,
         room: &mut [f32],
     ) {
-        level.run(Run { winograd: self, input, add, output, room });
+        level.run(Run { winograd: self, input, finish: Finish::new(add, output, self.relu), room });
     }
 }
 
@@ -80,15 +81,13 @@ pub(super) fn transform(kernel: [f32; 9]) -> [f32; SQUARE] {
 struct Run<'a> {
     winograd: &'a Winograd,
     input: Source<'a>,
-    add: Option<Source<'a>>,
-    output: Target<'a>,
+    finish: Finish<'a>,
     room: &'a mut [f32],
 }
 
 impl Work for Run<'_> {
     #[inline(always)]
     fn run<L: Lanes>(mut self) {
-        self.output.clear_zeros();
         let panels = self.winograd.weights.panels();
         let most = L::SUMS / panels.min(PANELS);
         let squares = self.input.count() * self.winograd.squares.len();
@@ -166,11 +165,9 @@ impl Run<'_> {
     /// The outputs of some squares and `N` panels from their products.
     #[inline(always)]
     fn transform_outputs<L: Lanes, const N: usize>(&mut self, first: usize, count: usize, panel: usize) {
-        let Winograd { weights, columns, relu, .. } = self.winograd;
+        let Winograd { weights, columns, .. } = self.winograd;
         let vectors = weights.inputs().div_ceil(L::WIDTH);
         let products = &self.room[SQUARE * vectors * count * L::WIDTH..];
-        let floor = L::splat(if *relu { 0.0 } else { f32::NEG_INFINITY });
-        let layout = self.output.layout;
         for at in 0..count {
             let (sample, square) = self.winograd.square(first + at);
             for n in 0..N {
@@ -180,22 +177,13 @@ impl Run<'_> {
                     values[i / 4][i % 4] = L::load(&from[i * count * N * L::WIDTH..]);
                 }
                 let values = transposed(output_sums(transposed(output_sums(values))));
-
                 let bias = L::load(weights.bias(panel + n));
-                let channel = (panel + n) * L::WIDTH;
-                let some = (layout.channels - channel).min(L::WIDTH);
                 for i in 0..2 {
                     for j in 0..2 {
-                        if i >= square.size[0] || j >= square.size[1] {
-                            continue;
+                        if i < square.size[0] && j < square.size[1] {
+                            let place = square.output + i * columns + j;
+                            self.finish.write(values[i][j].add(bias), sample, place, (panel + n) * L::WIDTH);
                         }
-                        let place = square.output + i * columns + j;
-                        let mut value = values[i][j].add(bias);
-                        if let Some(add) = self.add {
-                            value = value.add(load(&add.data[add.layout.place(sample, place) + channel..][..some]));
-                        }
-                        let output = &mut self.output.data[layout.place(sample, place) + channel..][..some];
-                        store(value.at_least(floor), output);
                     }
                 }
             }

@@ -6,7 +6,7 @@ mod reference;
 use self::random::Random;
 use self::reference::Sample;
 use super::lanes::Level;
-use super::{Activation, Form, Operation, Plan, Value, len};
+use super::{Activation, Form, Operation, Plan, Value, Window, len};
 
 const ACTIVATIONS: [Option<Activation>; 6] = [
     None,
@@ -35,7 +35,7 @@ fn convolutions_of_many_channels_yield_what_the_reference_does() {
     {
         for stride in [1, 2] {
             let dims = [inputs, size, size + 1];
-            let first = random.convolution(&dims, Value(0), [3, 3], [stride; 2], [1, 1], outputs, None);
+            let first = random.convolution(&dims, Value(0), window(3, stride, 1), outputs, None);
             check(&format!("{inputs} to {outputs}"), &mut random, &dims, &[first], 2);
         }
     }
@@ -74,7 +74,7 @@ fn what_is_not_a_number_stays_none() {
         for [first, second] in [[0, 8], [8, 0]] {
             let mut image = image;
             image.swap(first, second);
-            let pool = Operation::MaxPool { input: Value(0), kernel: [3, 3], stride: [1, 1], padding: [0, 0] };
+            let pool = Operation::MaxPool { input: Value(0), window: window(3, 1, 0) };
             assert!(run(level, &[1, 3, 3], &[pool], [Form::Plain; 2], &[image.to_vec()])[0][0].is_nan());
         }
     }
@@ -82,14 +82,12 @@ fn what_is_not_a_number_stays_none() {
 
 #[test]
 fn largest_and_mean_values_leave_padding_out() {
-    let window = ([2, 2], [2, 2], [1, 1]);
-    let (kernel, stride, padding) = window;
-    let input = Value(0);
+    let (input, window) = (Value(0), window(2, 2, 1));
     let image = [-1.0, -2.0, -3.0, -4.0, -5.0, -6.0, -7.0, -8.0, -9.0];
     for level in Level::all() {
         let pool = |operation| run(level, &[1, 3, 3], &[operation], [Form::Plain; 2], &[image.to_vec()]).remove(0);
-        assert_eq!(pool(Operation::MaxPool { input, kernel, stride, padding }), [-1.0, -2.0, -4.0, -5.0]);
-        assert_eq!(pool(Operation::AveragePool { input, kernel, stride, padding }), [-1.0, -2.5, -5.5, -7.0]);
+        assert_eq!(pool(Operation::MaxPool { input, window }), [-1.0, -2.0, -4.0, -5.0]);
+        assert_eq!(pool(Operation::AveragePool { input, window }), [-1.0, -2.5, -5.5, -7.0]);
     }
 }
 
@@ -111,8 +109,8 @@ fn windows_of_a_grid_overlap_where_they_must() {
 fn programs_can_be_chained() {
     let mut random = Random::new(3);
     let (a, b) = ([3, 9, 8], [20, 5, 4]);
-    let first = random.convolution(&a, Value(0), [3, 3], [2, 2], [1, 1], 20, Some(Activation::Relu));
-    let second = random.convolution(&b, Value(0), [3, 3], [1, 1], [1, 1], 5, None);
+    let first = random.convolution(&a, Value(0), window(3, 2, 1), 20, Some(Activation::Relu));
+    let second = random.convolution(&b, Value(0), window(3, 1, 1), 5, None);
     let mut joined = second.clone();
     if let Operation::Convolution { input, .. } = &mut joined {
         *input = Value(1);
@@ -145,7 +143,7 @@ fn samples_know_nothing_of_one_another() {
 
 #[test]
 fn what_cannot_be_is_an_error_that_says_where() {
-    let pool = |input| Operation::MaxPool { input, kernel: [2, 2], stride: [2, 2], padding: [0, 0] };
+    let pool = |input| Operation::MaxPool { input, window: window(2, 2, 0) };
     let linear =
         |add| Operation::Linear { input: Value(0), weight: vec![0.0; 6], bias: vec![0.0; 3], activation: None, add };
     let error = |dims: &[usize], operations: &[Operation]| {
@@ -165,11 +163,16 @@ fn what_cannot_be_is_an_error_that_says_where() {
         error(&[2], &[linear(Some(Value(0)))]),
         "operation 0, a linear map: value 0 of [2] cannot be added to [3]"
     );
-    let pool = Operation::AveragePool { input: Value(0), kernel: [2, 2], stride: [1, 1], padding: [2, 2] };
+    let pool = Operation::AveragePool { input: Value(0), window: window(2, 1, 2) };
     assert_eq!(
         error(&[1, 4, 4], &[pool]),
         "operation 0, an average pool: the padding of 2 is more than half the window of 2"
     );
+}
+
+/// A window that is alike in both directions.
+fn window(kernel: usize, stride: usize, padding: usize) -> Window {
+    Window { kernel: [kernel; 2], stride: [stride; 2], padding: [padding; 2] }
 }
 
 /// Compares a program with the reference, in all forms and with all instructions.

@@ -1,7 +1,7 @@
 //! Programs and samples, drawn alike on every machine.
 
 use super::ACTIVATIONS;
-use crate::predictor::kernels::{Activation, Operation, Value};
+use crate::predictor::kernels::{Activation, Operation, Value, Window};
 use crate::random::SplitMix64;
 
 /// Numbers of channels that fill vectors, leave some lanes over, or are a few.
@@ -47,16 +47,14 @@ impl Random {
         &mut self,
         dims: &[usize],
         input: Value,
-        kernel: [usize; 2],
-        stride: [usize; 2],
-        padding: [usize; 2],
+        window: Window,
         outputs: usize,
         activation: Option<Activation>,
     ) -> Operation {
-        let inputs = dims[0] * kernel[0] * kernel[1];
+        let inputs = dims[0] * window.kernel[0] * window.kernel[1];
         let weight = self.floats(outputs * inputs, 1.0 / (inputs as f32).sqrt());
         let bias = self.floats(outputs, 1.0);
-        Operation::Convolution { input, weight, bias, kernel, stride, padding, activation, add: None }
+        Operation::Convolution { input, weight, bias, window, activation, add: None }
     }
 
     /// An operation on a value, and the dimensions of what it yields.
@@ -83,18 +81,18 @@ impl Random {
                 (Operation::AdaptiveAveragePool { input, grid }, vec![dims[0], grid[0], grid[1]])
             }
             kind @ 7..=8 => {
-                let (kernel, stride, padding, size) = self.window(dims, |kernel| kernel / 2);
+                let (window, size) = self.window(dims, |kernel| kernel / 2);
                 let operation = match kind {
-                    7 => Operation::MaxPool { input, kernel, stride, padding },
-                    _ => Operation::AveragePool { input, kernel, stride, padding },
+                    7 => Operation::MaxPool { input, window },
+                    _ => Operation::AveragePool { input, window },
                 };
                 (operation, vec![dims[0], size[0], size[1]])
             }
             _ => {
-                let (kernel, stride, padding, size) = self.window(dims, |kernel| kernel);
+                let (window, size) = self.window(dims, |kernel| kernel);
                 let outputs = self.of(&CHANNELS);
                 let to = vec![outputs, size[0], size[1]];
-                let mut operation = self.convolution(dims, input, kernel, stride, padding, outputs, activation);
+                let mut operation = self.convolution(dims, input, window, outputs, activation);
                 if let Operation::Convolution { add, .. } = &mut operation {
                     *add = self.earlier(values, &to);
                 }
@@ -104,11 +102,7 @@ impl Random {
     }
 
     /// A kernel that fits, its stride and its padding, and how many places it has.
-    fn window(
-        &mut self,
-        dims: &[usize],
-        most: impl Fn(usize) -> usize,
-    ) -> ([usize; 2], [usize; 2], [usize; 2], [usize; 2]) {
+    fn window(&mut self, dims: &[usize], most: impl Fn(usize) -> usize) -> (Window, [usize; 2]) {
         let (mut kernel, mut stride, mut padding, mut count) = ([0; 2], [0; 2], [0; 2], [0; 2]);
         for i in 0..2 {
             kernel[i] = self.of(&[1, 2, 3, 3, 3, 5]);
@@ -120,7 +114,7 @@ impl Random {
             }
             count[i] = (dims[i + 1] + 2 * padding[i] - kernel[i]) / stride[i] + 1;
         }
-        (kernel, stride, padding, count)
+        (Window { kernel, stride, padding }, count)
     }
 
     /// A value of such dimensions, if there is one and chance has it.

@@ -1,6 +1,6 @@
 //! What operations yield, computed as simply and as exactly as can be.
 
-use crate::predictor::kernels::{Activation, Operation, Value};
+use crate::predictor::kernels::{Activation, Operation, Value, Window};
 
 /// One sample's numbers in the plain form.
 #[derive(Debug, Clone)]
@@ -21,9 +21,9 @@ pub(super) fn run(operations: &[Operation], input: Sample) -> Sample {
 fn apply(operation: &Operation, values: &[Sample]) -> Sample {
     let value = |value: Value| &values[value.0];
     match operation {
-        Operation::Convolution { input, weight, bias, kernel, stride, padding, activation, add } => {
+        Operation::Convolution { input, weight, bias, window, add, activation } => {
             let input = value(*input);
-            let output = windows(input, bias.len(), *kernel, *stride, *padding, |output, _, under| {
+            let output = windows(input, bias.len(), *window, |output, _, under| {
                 let channels = input.dims[0];
                 let mut sum = f64::from(bias[output]);
                 for channel in 0..channels {
@@ -58,15 +58,15 @@ fn apply(operation: &Operation, values: &[Sample]) -> Sample {
             }
             finish(Sample { dims, data }, add.map(value), *activation)
         }
-        Operation::MaxPool { input, kernel, stride, padding } => {
+        Operation::MaxPool { input, window } => {
             let input = value(*input);
-            windows(input, input.dims[0], *kernel, *stride, *padding, |channel, _, under| {
+            windows(input, input.dims[0], *window, |channel, _, under| {
                 under.iter().flatten().map(|at| input.at(channel, *at)).fold(f64::NEG_INFINITY, f64::max)
             })
         }
-        Operation::AveragePool { input, kernel, stride, padding } => {
+        Operation::AveragePool { input, window } => {
             let input = value(*input);
-            windows(input, input.dims[0], *kernel, *stride, *padding, |channel, _, under| {
+            windows(input, input.dims[0], *window, |channel, _, under| {
                 mean(under.iter().flatten().map(|at| input.at(channel, *at)))
             })
         }
@@ -123,9 +123,7 @@ impl Sample {
 fn windows(
     input: &Sample,
     channels: usize,
-    kernel: [usize; 2],
-    stride: [usize; 2],
-    padding: [usize; 2],
+    Window { kernel, stride, padding }: Window,
     of: impl Fn(usize, [usize; 2], &[Option<[usize; 2]>]) -> f64,
 ) -> Sample {
     let size = |i: usize| (input.dims[i + 1] + 2 * padding[i] - kernel[i]) / stride[i] + 1;

@@ -1,0 +1,32 @@
+//! What products do with a sum before they write it.
+
+use super::lanes::{Lanes, load, store};
+use super::layout::{Source, Target};
+
+/// Writes `max(sum + add, floor)`.
+pub(super) struct Finish<'a> {
+    add: Option<Source<'a>>,
+    output: Target<'a>,
+    floor: f32,
+}
+
+impl<'a> Finish<'a> {
+    /// For an output of which nothing but sums will be written.
+    pub(super) fn new(add: Option<Source<'a>>, mut output: Target<'a>, relu: bool) -> Self {
+        output.clear_zeros();
+        // Without relu the floor is below all sums, so that none asks whether there is one.
+        Self { add, output, floor: if relu { 0.0 } else { f32::NEG_INFINITY } }
+    }
+
+    /// Writes the sums of channels that follow one, at a place of a sample.
+    #[inline(always)]
+    pub(super) fn write<L: Lanes>(&mut self, mut sum: L, sample: usize, place: usize, channel: usize) {
+        let layout = self.output.layout;
+        let count = (layout.channels - channel).min(L::WIDTH);
+        if let Some(add) = self.add {
+            sum = sum.add(load(&add.data[add.layout.place(sample, place) + channel..][..count]));
+        }
+        let output = &mut self.output.data[layout.place(sample, place) + channel..][..count];
+        store(sum.at_least(L::splat(self.floor)), output);
+    }
+}
