@@ -183,7 +183,7 @@ impl Kernel {
         match self {
             Self::Product(product) => product.run(level, input, add, output),
             Self::Winograd(winograd) => winograd.run(level, input, add, output, room),
-            Self::Unfold(unfold) => unfold.run(input, output),
+            Self::Unfold(unfold) => unfold.run(level, input, output),
             Self::Pool(pool) => pool.run(level, input, output),
             Self::Gather => {
                 output.clear_zeros();
