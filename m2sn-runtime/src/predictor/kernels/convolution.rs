@@ -5,11 +5,11 @@
 
 use super::Value;
 use super::activation::Activation;
+use super::border::Border;
 use super::build::{Affine, Builder, Stored, image, product};
 use super::layout::Dims;
 use super::plan::Kernel;
 use super::product::Product;
-use super::unfold::Unfold;
 use super::weights::Weights;
 use super::window::{Axis, Window};
 use super::winograd::{self, SQUARE, Square, Winograd};
@@ -54,16 +54,29 @@ impl Builder {
             return Ok(self.finished(kernel, input, add, activation, dims));
         }
 
-        let places = places(input, axes, window.kernel);
-        if taps > 1 && channels <= shallow() {
-            let rows = Dims::new(&[dims.places(), taps * channels])?;
-            let unfolded = self.step(Kernel::Unfold(Unfold::new(&places, channels)), input, None, rows);
-            let weights = Weights::new(self.level, [taps * channels, 1], bias, |output, input, _| {
-                weight[(output * channels + input % channels) * taps + input / channels]
+        if window.kernel[1] > 1 && channels <= shallow() {
+            let [rows, columns] = [0, 1].map(|i| [height, width][i] + 2 * window.padding[i]);
+            let bordered = match window.padding {
+                [0, 0] => input,
+                padding => {
+                    let border = Border::new(padding, channels, width);
+                    self.step(Kernel::Border(border), input, None, Dims::new(&[channels, rows, columns])?)
+                }
+            };
+            let weights = Weights::new(self.level, [window.kernel[1] * channels, window.kernel[0]], bias, |o, input, row| {
+                weight[(o * channels + input % channels) * taps + row * window.kernel[1] + input / channels]
             });
-            return Ok(self.product(unfolded, weights, add, activation, dims));
+            let place = |(row, column)| {
+                (0..window.kernel[0]).map(move |i| {
+                    bordered.layout.place(0, (row * window.stride[0] + i) * columns + column * window.stride[1]) as u32
+                })
+            };
+            let places = pairs([axes[0].count, axes[1].count]).flat_map(place).collect();
+            let kernel = Kernel::Product(Product::new(weights, places, relu));
+            return Ok(self.finished(kernel, bordered, add, activation, dims));
         }
 
+        let places = places(input, axes, window.kernel);
         let weights = Weights::new(self.level, [channels, taps], bias, |output, input, tap| {
             weight[(output * channels + input) * taps + tap]
         });

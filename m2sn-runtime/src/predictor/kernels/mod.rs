@@ -12,6 +12,7 @@
 //! | `lanes/` | vectors as processors have them, one kind a file |
 
 mod activation;
+mod border;
 mod build;
 mod convolution;
 mod finish;
@@ -24,7 +25,6 @@ mod product;
 #[cfg(test)]
 mod tests;
 mod tile;
-mod unfold;
 mod weights;
 mod window;
 mod winograd;

@@ -1,13 +1,13 @@
 //! A program that is ready to run.
 
 use super::activation::Activation;
+use super::border::Border;
 use super::build::Builder;
 use super::lanes::Level;
 use super::layout::{self, Dims, Layout, Source, Target};
 use super::memory;
 use super::pooling::Pool;
 use super::product::Product;
-use super::unfold::Unfold;
 use super::winograd::Winograd;
 use super::{Form, Operation};
 
@@ -44,7 +44,7 @@ pub(super) struct Step {
 pub(super) enum Kernel {
     Product(Product),
     Winograd(Winograd),
-    Unfold(Unfold),
+    Border(Border),
     Pool(Pool),
     /// From channels plane by plane to channels side by side.
     Gather,
@@ -183,7 +183,7 @@ impl Kernel {
         match self {
             Self::Product(product) => product.run(level, input, add, output),
             Self::Winograd(winograd) => winograd.run(level, input, add, output, room),
-            Self::Unfold(unfold) => unfold.run(level, input, output),
+            Self::Border(border) => border.run(input, output),
             Self::Pool(pool) => pool.run(level, input, output),
             Self::Gather => {
                 output.clear_zeros();

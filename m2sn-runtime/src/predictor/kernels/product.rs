@@ -77,16 +77,16 @@ impl Run<'_> {
     #[inline(always)]
     fn tile<L: Lanes, const N: usize, const M: usize>(&mut self, panel: usize, first: usize) {
         let Product { weights, taps, places, .. } = self.product;
-        let panels: [&[f32]; N] = array::from_fn(|n| weights.panel(panel + n));
-        let mut next = (first / places, first % places);
-        let rows: [(usize, usize); M] = array::from_fn(|_| {
-            let (sample, place) = next;
-            next = if place + 1 < *places { (sample, place + 1) } else { (sample + 1, 0) };
-            (sample, place)
-        });
-        let starts = rows.map(|(sample, place)| {
-            (sample * self.input.layout.sample, &taps[place * weights.taps()..][..weights.taps()])
-        });
+        let (count, inputs) = (weights.taps(), weights.inputs());
+        let (mut sample, mut place) = (first / places, first % places);
+        let mut rows = [(0, 0); M];
+        for row in &mut rows {
+            *row = (sample, place);
+            place += 1;
+            if place == *places {
+                (sample, place) = (sample + 1, 0);
+            }
+        }
 
         let mut sums = [[L::splat(0.0); N]; M];
         for m in 0..M {
@@ -94,11 +94,15 @@ impl Run<'_> {
                 sums[m][n] = L::load(weights.bias(panel + n));
             }
         }
-        let inputs = weights.inputs();
-        for tap in 0..weights.taps() {
-            let rows = starts.map(|(start, taps)| &self.input.data[start + taps[tap] as usize..][..inputs]);
+        let panels: [&[f32]; N] = array::from_fn(|n| weights.panel(panel + n));
+        for tap in 0..count {
+            let mut values: [&[f32]; M] = [&[]; M];
+            for (values, (sample, place)) in values.iter_mut().zip(rows) {
+                let start = sample * self.input.layout.sample + taps[place * count + tap] as usize;
+                *values = &self.input.data[start..start + inputs];
+            }
             let panels = panels.map(|panel| &panel[tap * inputs * L::WIDTH..][..inputs * L::WIDTH]);
-            sums = multiply(sums, rows, panels);
+            sums = multiply(sums, values, panels);
         }
         for ((sample, place), sums) in rows.into_iter().zip(sums) {
             for (n, sum) in sums.into_iter().enumerate() {
