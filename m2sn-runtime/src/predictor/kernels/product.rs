@@ -97,16 +97,18 @@ impl Run<'_> {
         let panels: [&[f32]; N] = array::from_fn(|n| weights.panel(panel + n));
         for tap in 0..count {
             let mut values: [&[f32]; M] = [&[]; M];
-            for (values, (sample, place)) in values.iter_mut().zip(rows) {
+            for (values, (sample, place)) in values.iter_mut().zip(&rows) {
                 let start = sample * self.input.layout.sample + taps[place * count + tap] as usize;
                 *values = &self.input.data[start..start + inputs];
             }
             let panels = panels.map(|panel| &panel[tap * inputs * L::WIDTH..][..inputs * L::WIDTH]);
             sums = multiply(sums, values, panels);
         }
-        for ((sample, place), sums) in rows.into_iter().zip(sums) {
-            for (n, sum) in sums.into_iter().enumerate() {
-                self.finish.write(sum, sample, place, (panel + n) * L::WIDTH);
+        // A copy, so that the sums themselves can stay in registers though these are asked for by number.
+        let sums = sums;
+        for (m, (sample, place)) in rows.iter().enumerate() {
+            for (n, sum) in sums[m].iter().enumerate() {
+                self.finish.write(*sum, *sample, *place, (panel + n) * L::WIDTH);
             }
         }
     }
