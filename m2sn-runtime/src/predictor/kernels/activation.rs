@@ -60,9 +60,8 @@ fn exp<L: Lanes>(x: L) -> L {
     let x = x.at_least(L::splat(-87.3)).at_most(L::splat(88.3));
     let n = x.mul_add(L::splat(std::f32::consts::LOG2_E), rounding).sub(rounding);
     // ln 2 in two parts, the first of which times n is exact.
-    let r = n.mul_add(L::splat(2.121_944_4e-4), n.mul_add(L::splat(-0.693_359_375), x));
-    let series =
-        polynomial(r, [1.987_569_2e-4, 1.398_2e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 5.000_000_1e-1]);
+    let r = n.mul_add(L::splat(2.121_944_4e-4), n.mul_add(L::splat(-355.0 / 512.0), x));
+    let series = polynomial(r, [1.987_569_2e-4, 1.398_2e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5]);
     let series = series.mul_add(r.mul(r), r.add(L::splat(1.0)));
     series.mul(n.power_of_two())
 }

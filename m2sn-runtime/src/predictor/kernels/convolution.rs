@@ -17,6 +17,9 @@ use super::weights::Weights;
 use super::window::{Axis, Window};
 use super::winograd::{self, SQUARE, Square, Winograd};
 
+/// Where the input of more taps lies, of all places, is not kept.
+const MOST_TAPS: usize = 1 << 28;
+
 /// A convolution that can be.
 struct Convolution {
     /// The image, with its border if it has one.
@@ -46,7 +49,9 @@ impl Builder {
         let axes = window.over([height, width])?;
         let dims = Dims::new(&[affine.bias.len(), axes[0].count, axes[1].count])?;
         affine.check(&[channels, window.kernel[0], window.kernel[1]])?;
-        product(&[dims.places(), window.kernel[0], window.kernel[1]])?;
+        if product(&[dims.places(), window.kernel[0], window.kernel[1]])? > MOST_TAPS {
+            return Err(format!("a kernel of {:?} is too large for {:?}", window.kernel, dims.as_slice()));
+        }
         let add = self.added(add, dims)?;
 
         let relu = activation == Some(Activation::Relu);

@@ -6,9 +6,11 @@
 //!
 //! | room | what it holds |
 //! |---|---|
-//! | `plan`, `build` | a program that runs; how it is made of operations, and what is wrong with those that cannot run |
-//! | `layout`, `window`, `memory`, `weights` | where numbers lie: of samples, under a kernel, between steps, of weights |
-//! | `product`, `winograd`, `pooling`, `activation` | the kernels, each written once over lanes |
+//! | `plan`, `build` | a program that runs; how it is made of operations, and what is wrong with those that cannot be |
+//! | `convolution` | the ways of computing a convolution, and the choice between them |
+//! | `product`, `winograd`, `pooling`, `activation`, `border` | the kernels, each written once over lanes |
+//! | `tile`, `finish` | what products share: the innermost loop, and what is done with a sum before it is written |
+//! | `layout`, `window`, `weights`, `memory` | where numbers lie: of samples, under a kernel, of weights, between steps |
 //! | `lanes/` | vectors as processors have them, one kind a file |
 
 mod activation;

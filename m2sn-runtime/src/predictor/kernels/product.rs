@@ -12,9 +12,8 @@ use super::layout::{Source, Target};
 use super::tile::{for_rows, multiply};
 use super::weights::Weights;
 
-/// How many panels of weights are taken at once where there are as many: each number of a row is loaded but once for
-/// them.
-const PANELS: usize = 2;
+/// So few rows have not sums enough to hide the latency of additions, unless more panels are taken at once.
+const FEW_ROWS: usize = 3;
 /// How many rows are taken at once. With more there is a lack of registers for where they lie.
 const ROWS: usize = 12;
 
@@ -51,18 +50,24 @@ struct Run<'a> {
 impl Work for Run<'_> {
     #[inline(always)]
     fn run<L: Lanes>(mut self) {
+        let rows = self.input.count() * self.product.places;
         let panels = self.product.weights.panels();
-        for panel in (0..panels).step_by(PANELS) {
-            if panel + PANELS <= panels { self.panels::<L, PANELS>(panel) } else { self.panels::<L, 1>(panel) }
+        let mut panel = 0;
+        while panel < panels {
+            // Each number of a row is loaded once for all panels that are taken at once.
+            panel += match panels - panel {
+                4.. if rows <= FEW_ROWS => self.panels::<L, 4>(panel, rows),
+                2.. => self.panels::<L, 2>(panel, rows),
+                _ => self.panels::<L, 1>(panel, rows),
+            };
         }
     }
 }
 
 impl Run<'_> {
-    /// All rows times some panels.
+    /// All rows times `N` panels: how many that are.
     #[inline(always)]
-    fn panels<L: Lanes, const N: usize>(&mut self, panel: usize) {
-        let rows = self.input.count() * self.product.places;
+    fn panels<L: Lanes, const N: usize>(&mut self, panel: usize, rows: usize) -> usize {
         let tiles = rows.div_ceil(ROWS.min(L::SUMS / N));
         let mut first = 0;
         for tile in 0..tiles {
@@ -71,6 +76,7 @@ impl Run<'_> {
             for_rows!(count, self.tile::<L, N>(panel, first));
             first += count;
         }
+        N
     }
 
     /// `M` rows times `N` panels.
@@ -88,12 +94,11 @@ impl Run<'_> {
             }
         }
 
-        let mut sums = [[L::splat(0.0); N]; M];
-        for m in 0..M {
-            for n in 0..N {
-                sums[m][n] = L::load(weights.bias(panel + n));
-            }
+        let mut biases = [L::splat(0.0); N];
+        for (n, bias) in biases.iter_mut().enumerate() {
+            *bias = L::load(weights.bias(panel + n));
         }
+        let mut sums = [biases; M];
         let panels: [&[f32]; N] = array::from_fn(|n| weights.panel(panel + n));
         for tap in 0..count {
             let mut values: [&[f32]; M] = [&[]; M];

@@ -4,6 +4,8 @@
 //! weights, which takes additions alone, it is 16 products. So a convolution becomes 16 products of matrices, one for
 //! each number of a square, whose rows are the squares.
 
+use std::array;
+
 use super::finish::Finish;
 use super::lanes::{Lanes, Level, Work, load};
 use super::layout::{Layout, Source, Target};
@@ -53,7 +55,7 @@ impl Winograd {
         let shape = level.shape();
         let panels = self.weights.panels().min(PANELS);
         let channels = self.weights.inputs().next_multiple_of(shape.width) + panels * shape.width;
-        SQUARE * shape.sums / panels * channels
+        SQUARE * (shape.sums / panels) * channels
     }
 
     /// Computes all places of all samples.
@@ -75,7 +77,7 @@ pub(super) fn transform(kernel: [f32; 9]) -> [f32; SQUARE] {
     let kernel = kernel.map(f64::from);
     let rows = [0, 1, 2].map(|row| half([kernel[3 * row], kernel[3 * row + 1], kernel[3 * row + 2]]));
     let columns = [0, 1, 2, 3].map(|column| half([rows[0][column], rows[1][column], rows[2][column]]));
-    std::array::from_fn(|i| columns[i % 4][i / 4] as f32)
+    array::from_fn(|i| columns[i % 4][i / 4] as f32)
 }
 
 struct Run<'a> {
@@ -141,7 +143,7 @@ impl Run<'_> {
         let weights = &self.winograd.weights;
         let inputs = weights.inputs();
         let vectors = inputs.div_ceil(L::WIDTH);
-        let panels: [&[f32]; N] = std::array::from_fn(|n| weights.panel(panel + n));
+        let panels: [&[f32]; N] = array::from_fn(|n| weights.panel(panel + n));
         let (squares, products) = self.room.split_at_mut(SQUARE * vectors * M * L::WIDTH);
         let squares = squares.chunks_exact(vectors * M * L::WIDTH);
         for (i, (squares, products)) in squares.zip(products.chunks_exact_mut(M * N * L::WIDTH)).enumerate() {
@@ -150,7 +152,7 @@ impl Run<'_> {
             for (vector, squares) in squares.chunks_exact(M * L::WIDTH).enumerate() {
                 let channel = vector * L::WIDTH;
                 let some = (inputs - channel).min(L::WIDTH);
-                let rows = std::array::from_fn(|m| &squares[m * L::WIDTH..][..L::WIDTH]);
+                let rows = array::from_fn(|m| &squares[m * L::WIDTH..][..L::WIDTH]);
                 let panels = panels.map(|panel| &panel[channel * L::WIDTH..][..some * L::WIDTH]);
                 sums = multiply(sums, rows, panels);
             }
@@ -178,11 +180,11 @@ impl Run<'_> {
                 }
                 let values = transposed(output_sums(transposed(output_sums(values))));
                 let bias = L::load(weights.bias(panel + n));
-                for i in 0..2 {
-                    for j in 0..2 {
+                for (i, values) in values.into_iter().enumerate() {
+                    for (j, value) in values.into_iter().enumerate() {
                         if i < square.size[0] && j < square.size[1] {
                             let place = square.output + i * columns + j;
-                            self.finish.write(values[i][j].add(bias), sample, place, (panel + n) * L::WIDTH);
+                            self.finish.write(value.add(bias), sample, place, (panel + n) * L::WIDTH);
                         }
                     }
                 }

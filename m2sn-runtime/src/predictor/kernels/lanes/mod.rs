@@ -112,6 +112,7 @@ impl Level {
         }
     }
 
+    /// What its vectors are like.
     pub(super) fn shape(self) -> Shape {
         match self {
             #[cfg(target_arch = "x86_64")]
@@ -125,7 +126,7 @@ impl Level {
     }
 }
 
-/// What else must be known of vectors where work for them is prepared.
+/// What is known of vectors where work for them is prepared.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Shape {
     /// [`Lanes::WIDTH`].
