@@ -13,7 +13,7 @@ use super::{Form, Operation};
 
 /// A program over samples of one shape, its weights packed and its memory laid out.
 ///
-/// What it computes for a sample does not depend, to the last bit, on the samples beside it.
+/// It is only read when it runs, so threads may share it and part a batch between them. What it computes for a sample does not depend, to the last bit, on the samples beside it.
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(super) level: Level,
@@ -114,7 +114,8 @@ impl Plan {
         memory::SLACK + self.room + samples.min(self.group) * self.between
     }
 
-    /// Computes the outputs of samples, one after the other. What the scratch holds does not matter.
+    /// Computes the outputs of samples, one after the other. What the scratch holds does not matter, but in an input in
+    /// [`Form::Places`] the zeros must be there.
     ///
     /// # Panics
     /// A slice is not as long as it must be.

@@ -90,7 +90,8 @@ impl Random {
             }
             _ => {
                 let (window, size) = self.window(dims, |kernel| kernel);
-                let outputs = self.of(&CHANNELS);
+                // So that earlier values have the same shape, and are added.
+                let outputs = if self.0.below(2) == 0 { dims[0] } else { self.of(&CHANNELS) };
                 let to = vec![outputs, size[0], size[1]];
                 let mut operation = self.convolution(dims, input, window, outputs, activation);
                 if let Operation::Convolution { add, .. } = &mut operation {
@@ -104,9 +105,10 @@ impl Random {
     /// A kernel that fits, its stride and its padding, and how many places it has.
     fn window(&mut self, dims: &[usize], most: impl Fn(usize) -> usize) -> (Window, [usize; 2]) {
         let (mut kernel, mut stride, mut padding, mut count) = ([0; 2], [0; 2], [0; 2], [0; 2]);
+        let is_usual = self.0.below(2) == 0;
         for i in 0..2 {
-            kernel[i] = self.of(&[1, 2, 3, 3, 3, 5]);
-            stride[i] = self.of(&[1, 1, 2, 3]);
+            kernel[i] = if is_usual { 3 } else { self.of(&[1, 2, 3, 5]) };
+            stride[i] = if is_usual { 1 } else { self.of(&[1, 1, 2, 3]) };
             padding[i] = self.0.below(most(kernel[i]) + 1);
             while dims[i + 1] + 2 * padding[i] < kernel[i] {
                 kernel[i] -= 1;
