@@ -30,7 +30,7 @@ fn random_programs_yield_what_the_reference_does() {
 #[test]
 fn residual_blocks_of_many_channels_yield_what_the_reference_does() {
     let mut random = Random::new(11);
-    let sizes = [(1, 16, 9), (3, 64, 6), (16, 17, 7), (31, 48, 5), (64, 64, 4), (17, 80, 3), (40, 10, 5)];
+    let sizes = [(1, 16, 9), (3, 64, 6), (16, 17, 7), (31, 48, 5), (64, 64, 4), (17, 80, 3), (40, 10, 5_usize)];
     for (inputs, outputs, size) in sizes {
         for stride in [1, 2] {
             let image = [inputs, size, size + 1];
