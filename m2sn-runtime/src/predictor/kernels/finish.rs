@@ -24,9 +24,10 @@ impl<'a> Finish<'a> {
         let layout = self.output.layout;
         let count = (layout.channels - channel).min(L::WIDTH);
         if let Some(add) = self.add {
-            sum = sum.add(load(&add.data[add.layout.place(sample, place) + channel..][..count]));
+            let at = add.layout.place(sample, place) + channel;
+            sum = sum.add(load(&add.data[at..at + count]));
         }
-        let output = &mut self.output.data[layout.place(sample, place) + channel..][..count];
-        store(sum.at_least(L::splat(self.floor)), output);
+        let at = layout.place(sample, place) + channel;
+        store(sum.at_least(L::splat(self.floor)), &mut self.output.data[at..at + count]);
     }
 }

@@ -53,9 +53,8 @@ impl Winograd {
     /// Floats that [`Winograd::run`] needs to work in.
     pub(super) fn room(&self, level: Level) -> usize {
         let shape = level.shape();
-        let panels = self.weights.panels().min(PANELS);
-        let channels = self.weights.inputs().next_multiple_of(shape.width) + panels * shape.width;
-        SQUARE * (shape.sums / panels) * channels
+        let vectors = self.weights.inputs().div_ceil(shape.width) + self.weights.panels().min(PANELS);
+        vectors * SQUARE * shape.sums * shape.width
     }
 
     /// Computes all places of all samples.
@@ -113,52 +112,54 @@ impl Work for Run<'_> {
 }
 
 impl Run<'_> {
-    /// Some squares of inputs, transformed: `[number of the square][vector of channels][square][lane]`.
+    /// Some squares of inputs, transformed: `[vector of channels][number of the square][square][lane]`.
     #[inline(always)]
     fn transform_inputs<L: Lanes>(&mut self, first: usize, count: usize) {
         let Layout { channels, sample, .. } = self.input.layout;
-        let vectors = channels.div_ceil(L::WIDTH);
+        let pitch = L::SUMS * L::WIDTH;
         for at in 0..count {
             let (number, square) = self.winograd.square(first + at);
-            for vector in 0..vectors {
+            let input = &self.input.data[number * sample..][..sample];
+            for vector in 0..channels.div_ceil(L::WIDTH) {
                 let channel = vector * L::WIDTH;
                 let some = (channels - channel).min(L::WIDTH);
-                let from = &self.input.data[number * sample + channel..];
                 let mut values = [[L::splat(0.0); 4]; 4];
                 for i in 0..SQUARE {
-                    values[i / 4][i % 4] = load(&from[square.inputs[i] as usize..][..some]);
+                    let from = square.inputs[i] as usize + channel;
+                    values[i / 4][i % 4] = load(&input[from..from + some]);
                 }
                 let values = input_sums(transposed(input_sums(values)));
-                let to = &mut self.room[(vector * count + at) * L::WIDTH..];
+                let to = &mut self.room[vector * SQUARE * pitch..][..SQUARE * pitch];
                 for i in 0..SQUARE {
-                    values[i % 4][i / 4].store(&mut to[i * vectors * count * L::WIDTH..]);
+                    values[i % 4][i / 4].store(&mut to[i * pitch + at * L::WIDTH..]);
                 }
             }
         }
     }
 
-    /// `M` transformed squares times `N` panels: `[number of the square][square][panel][lane]`, behind the inputs.
+    /// `M` transformed squares times `N` panels: `[panel][number of the square][square][lane]`, behind the inputs.
     #[inline(always)]
     fn multiply<L: Lanes, const N: usize, const M: usize>(&mut self, panel: usize) {
         let weights = &self.winograd.weights;
         let inputs = weights.inputs();
-        let vectors = inputs.div_ceil(L::WIDTH);
+        let pitch = L::SUMS * L::WIDTH;
+        let (squares, products) = self.room.split_at_mut(inputs.div_ceil(L::WIDTH) * SQUARE * pitch);
         let panels: [&[f32]; N] = array::from_fn(|n| weights.panel(panel + n));
-        let (squares, products) = self.room.split_at_mut(SQUARE * vectors * M * L::WIDTH);
-        let squares = squares.chunks_exact(vectors * M * L::WIDTH);
-        for (i, (squares, products)) in squares.zip(products.chunks_exact_mut(M * N * L::WIDTH)).enumerate() {
+        for i in 0..SQUARE {
             let panels = panels.map(|panel| &panel[i * inputs * L::WIDTH..][..inputs * L::WIDTH]);
             let mut sums = [[L::splat(0.0); N]; M];
-            for (vector, squares) in squares.chunks_exact(M * L::WIDTH).enumerate() {
+            for (vector, squares) in squares.chunks_exact(SQUARE * pitch).enumerate() {
                 let channel = vector * L::WIDTH;
                 let some = (inputs - channel).min(L::WIDTH);
+                let squares = &squares[i * pitch..][..pitch];
                 let rows = array::from_fn(|m| &squares[m * L::WIDTH..][..L::WIDTH]);
                 let panels = panels.map(|panel| &panel[channel * L::WIDTH..][..some * L::WIDTH]);
                 sums = multiply(sums, rows, panels);
             }
-            for m in 0..M {
-                for n in 0..N {
-                    sums[m][n].store(&mut products[(m * N + n) * L::WIDTH..]);
+            for n in 0..N {
+                let products = &mut products[(n * SQUARE + i) * pitch..][..pitch];
+                for m in 0..M {
+                    sums[m][n].store(&mut products[m * L::WIDTH..]);
                 }
             }
         }
@@ -168,15 +169,14 @@ impl Run<'_> {
     #[inline(always)]
     fn transform_outputs<L: Lanes, const N: usize>(&mut self, first: usize, count: usize, panel: usize) {
         let Winograd { weights, columns, .. } = self.winograd;
-        let vectors = weights.inputs().div_ceil(L::WIDTH);
-        let products = &self.room[SQUARE * vectors * count * L::WIDTH..];
+        let pitch = L::SUMS * L::WIDTH;
+        let products = &self.room[weights.inputs().div_ceil(L::WIDTH) * SQUARE * pitch..];
         for at in 0..count {
             let (sample, square) = self.winograd.square(first + at);
-            for n in 0..N {
-                let from = &products[(at * N + n) * L::WIDTH..];
+            for (n, products) in products.chunks_exact(SQUARE * pitch).enumerate().take(N) {
                 let mut values = [[L::splat(0.0); 4]; 4];
                 for i in 0..SQUARE {
-                    values[i / 4][i % 4] = L::load(&from[i * count * N * L::WIDTH..]);
+                    values[i / 4][i % 4] = L::load(&products[i * pitch + at * L::WIDTH..]);
                 }
                 let values = transposed(output_sums(transposed(output_sums(values))));
                 let bias = L::load(weights.bias(panel + n));
