@@ -56,16 +56,16 @@ impl Builder {
 
         let relu = activation == Some(Activation::Relu);
         let mut convolution = Convolution { input, channels, affine, window, axes, relu };
-        let kernel = if convolution.is_shallow() {
-            let [rows, columns] = window.padding;
+        let kernel = if convolution.is_for_squares() {
+            convolution.by_squares(self.level)
+        } else if convolution.is_for_rows() {
             if window.padding != [0, 0] {
+                let [rows, columns] = window.padding;
                 let bordered = Dims::new(&[channels, height + 2 * rows, width + 2 * columns])?;
                 let border = Kernel::Border(Border::new(window.padding, channels, width));
                 convolution.input = self.step(border, input, None, bordered);
             }
             convolution.by_rows(self.level)
-        } else if convolution.is_for_squares() {
-            convolution.by_squares(self.level)
         } else {
             convolution.by_taps(self.level)
         };
@@ -74,29 +74,30 @@ impl Builder {
 }
 
 impl Convolution {
-    /// Whether to find where the channels of each tap lie would take longer than to put a border around the image, so
-    /// that those of a row of taps lie side by side.
-    ///
-    /// On a Zen 5 with AVX-512, 3x3 taps over 28x28 places to 16 channels take by rows .73 of the time that they take by
-    /// taps from one channel, .74 from three, .79 from five, .88 from eight; and of the time that they take by squares,
-    /// .59, .79, .90 and 1.11.
-    fn is_shallow(&self) -> bool {
-        self.window.kernel[1] > 1 && self.channels <= 5
-    }
-
     /// Whether squares save a third of the products, and there are some to share the weights: those are nearly twice as
     /// many, and are what takes time where there is little else.
     ///
-    /// On a Zen 5 with AVX-512, 3x3 taps take by squares .65 of the time that they take by taps for 14x14 places of 16
-    /// channels, .78 for 7x7 of 32, .55 for 4x4 of 64, .67 for 7x7 of 256, .47 for 14x14 of 256. Where a sample has one
-    /// square it is .56 for eight samples of 128 channels, but 1.6 for one; where they save less it is about 1.
+    /// On a Zen 5 with AVX-512, 3x3 taps take by squares .57 of the time that they take by taps for 14x14 places of 16
+    /// channels, .78 for 7x7 of 32, .55 for 4x4 of 64, .64 for 7x7 of 256, .50 for 14x14 of 256. Where a sample has one
+    /// square it is .50 for eight samples of 128 channels, but 1.66 for one; where they save less it is about 1. From one
+    /// channel they take 1.3 of the time that they take by rows, from three 1.05, from four .95.
     fn is_for_squares(&self) -> bool {
         let [rows, columns] = self.axes.map(|axis| axis.count);
         let squares = rows.div_ceil(2) * columns.div_ceil(2);
         self.window.kernel == [3, 3]
             && self.window.stride == [1, 1]
+            && self.channels >= 4
             && squares >= 4
             && 3 * SQUARE * squares <= 2 * 9 * rows * columns
+    }
+
+    /// Whether to find where the channels of each tap lie would take longer than to put a border around the image, so
+    /// that those of a row of taps lie side by side.
+    ///
+    /// On a Zen 5 with AVX-512, 3x3 taps at steps of two take by rows .75 of the time that they take by taps from one
+    /// channel of a 28x28 image, .85 from four, .91 from six, .95 from eight, and 1.1 from eight of a 14x14 image.
+    fn is_for_rows(&self) -> bool {
+        self.window.kernel[1] > 1 && self.channels <= 6
     }
 
     /// As a product with the channels under each tap.
