@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tch::{Device, Kind, Tensor};
 
 use super::kernels::Form;
+use super::native::Native;
 use super::packed::{Precision, Shared};
 use super::runner::{Choice, Runner, Settings};
 use crate::Result;
@@ -36,6 +37,8 @@ struct Encoder {
     blocks: Vec<Runner>,
     shortcuts: Vec<Runner>,
     task_head: Runner,
+    /// Mean and maximum of the first block's output, where kernels leave it.
+    pools: Option<[Native; 2]>,
 }
 
 impl<N: Network> Frozen<N> {
@@ -147,7 +150,11 @@ impl<N: Network> Freezer<'_, N> {
             }
         }
         let (task_head, _) = self.freeze(Chain::TaskHead { modality: m }, &[modality.feature], Form::Plain)?;
-        Ok(Encoder { blocks, shortcuts, task_head })
+        let pools = match blocks[0].form() {
+            Form::Places => Native::pools(modality.exits[0].dims),
+            Form::Plain => None,
+        };
+        Ok(Encoder { blocks, shortcuts, task_head, pools })
     }
 
     /// Freezes a chain, and tells the dimensions of its output.
@@ -183,15 +190,15 @@ impl<N: Network> Parts for Frozen<N> {
     }
 
     fn stem(&self, modality: usize, output: &Feature) -> Tensor {
-        let form = self.encoders[modality].blocks[0].form();
+        let pools = &self.encoders[modality].pools;
         let modality = &self.description.modalities[modality];
-        match (form, modality.exits[0].dims) {
-            (Form::Places, &[channels, height, width]) => {
-                // A place of zeros, then the places of the image.
-                let places = output.tensor.view([-1, height * width + 1, channels]).narrow(1, 1, height * width);
-                parts::stem(modality, &places.into(), None)
+        match pools {
+            // What is pooled is as good as a vector.
+            Some(pools) => {
+                let [mean, maximum] = pools.each_ref().map(|pool| pool.run(output).tensor);
+                parts::stem(modality, &Tensor::cat(&[mean, maximum], 1).into(), None)
             }
-            _ => parts::stem(modality, output, None),
+            None => parts::stem(modality, &super::torch::float(output), None),
         }
     }
 

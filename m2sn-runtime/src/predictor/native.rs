@@ -16,7 +16,12 @@ pub(super) struct Native {
     plan: Plan,
     /// Of one sample of the output in its form.
     dims: Vec<i64>,
+    /// The multiply-adds of one sample, about.
+    work: i64,
 }
+
+/// The multiply-adds for which it pays to wake another thread.
+const WORTH_A_THREAD: i64 = 4_000_000;
 
 impl Native {
     /// Plans a program; `None` where it has operations that there are no kernels for.
@@ -35,22 +40,56 @@ impl Native {
             Form::Plain => program.dims(program.output()).to_vec(),
             Form::Places => vec![plan.output_len() as i64],
         };
-        Some(Self { plan, dims })
+        let work = program.steps().iter().map(|step| work(program, step)).sum();
+        Some(Self { plan, dims, work })
     }
 
     /// From one form to the other, for samples of these dimensions.
     pub(super) fn conversion(dims: &[i64], input: Form, output: Form) -> Option<Self> {
         let plan = Plan::new(&sizes(dims), Vec::new(), input, output).ok()?;
         let dims = if output == Form::Plain { dims.to_vec() } else { vec![plan.output_len() as i64] };
-        Some(Self { plan, dims })
+        Some(Self { plan, dims, work: 0 })
     }
 
-    /// Runs the program.
+    /// The mean and the maximum of each channel of images that lie in [`Form::Places`].
+    pub(super) fn pools(dims: &[i64]) -> Option<[Self; 2]> {
+        let &[channels, height, width] = dims else { return None };
+        let input = kernels::Value(0);
+        let whole = Window { kernel: [height, width], stride: [1, 1], padding: [0, 0] };
+        let maximum = kernels::Operation::MaxPool { input, window: sized(&whole) };
+        let pool = |operations| {
+            let plan = Plan::new(&sizes(dims), operations, Form::Places, Form::Plain).ok()?;
+            Some(Self { plan, dims: vec![channels], work: 0 })
+        };
+        let flat = kernels::Operation::Flatten { input: kernels::Value(1) };
+        Some([pool(vec![kernels::Operation::Mean { input }])?, pool(vec![maximum, flat])?])
+    }
+
+    /// Runs the program, on as many threads as LibTorch would use where there is enough to do for them.
     pub(super) fn run(&self, input: &Feature) -> Feature {
+        self.run_on(tch::get_num_threads().max(1) as i64, input)
+    }
+
+    fn run_on(&self, threads: i64, input: &Feature) -> Feature {
         let input = input.tensor.contiguous();
         let samples = input.size()[0];
         let size = [&[samples], &self.dims[..]].concat();
-        floats::filled(&size, |output| self.compute(samples as usize, floats::of(&input), output)).into()
+        let threads = threads.min(samples * self.work / WORTH_A_THREAD).min(samples);
+        floats::filled(&size, |output| self.share(threads, samples as usize, floats::of(&input), output)).into()
+    }
+
+    /// Computes the samples on so many threads.
+    fn share(&self, threads: i64, samples: usize, input: &[f32], output: &mut [f32]) {
+        if threads < 2 {
+            return self.compute(samples, input, output);
+        }
+        let each = samples.div_ceil(threads as usize);
+        let [input_len, output_len] = [self.plan.input_len(), self.plan.output_len()];
+        rayon::scope(|scope| {
+            for (input, output) in input.chunks(each * input_len).zip(output.chunks_mut(each * output_len)) {
+                scope.spawn(move |_| self.compute(input.len() / input_len, input, output));
+            }
+        });
     }
 
     fn compute(&self, samples: usize, input: &[f32], output: &mut [f32]) {
@@ -68,29 +107,38 @@ impl Native {
     }
 }
 
+/// The multiply-adds of a step for one sample.
+fn work(program: &Program, step: &Step) -> i64 {
+    let places = |dims: &[i64]| -> i64 { dims.iter().product() };
+    match &step.operation {
+        Operation::Convolution { weight, window, .. } => match program.dims(step.input) {
+            &[_, height, width] => weight.numel() as i64 * window.places([height, width]).iter().product::<i64>(),
+            _ => 0,
+        },
+        Operation::Linear { weight, .. } => {
+            let dims = program.dims(step.input);
+            places(&dims[..dims.len() - 1]) * weight.numel() as i64
+        }
+        _ => 0,
+    }
+}
+
 fn translate(step: &Step) -> Option<kernels::Operation> {
     let Step { operation, input, add } = step;
     let input = kernels::Value(input.number());
     let add = add.map(|add| kernels::Value(add.number()));
     Some(match operation {
         Operation::Convolution { weight, bias, window, activation } => {
-            let [kernel, stride, padding] = pairs(window);
             let (weight, bias, activation) = (values(weight)?, values(bias)?, activation.map(activate));
-            kernels::Operation::Convolution { input, weight, bias, kernel, stride, padding, activation, add }
+            kernels::Operation::Convolution { input, weight, bias, window: sized(window), add, activation }
         }
         Operation::Linear { weight, bias, activation } => {
             let (weight, bias, activation) = (values(weight)?, values(bias)?, activation.map(activate));
             kernels::Operation::Linear { input, weight, bias, activation, add }
         }
         Operation::Activate(activation) => kernels::Operation::Activate { input, activation: activate(*activation) },
-        Operation::MaxPool(window) => {
-            let [kernel, stride, padding] = pairs(window);
-            kernels::Operation::MaxPool { input, kernel, stride, padding }
-        }
-        Operation::AveragePool(window) => {
-            let [kernel, stride, padding] = pairs(window);
-            kernels::Operation::AveragePool { input, kernel, stride, padding }
-        }
+        Operation::MaxPool(window) => kernels::Operation::MaxPool { input, window: sized(window) },
+        Operation::AveragePool(window) => kernels::Operation::AveragePool { input, window: sized(window) },
         Operation::AdaptiveAveragePool(grid) => {
             kernels::Operation::AdaptiveAveragePool { input, grid: grid.map(|side| side as usize) }
         }
@@ -106,9 +154,10 @@ fn translate(step: &Step) -> Option<kernels::Operation> {
     })
 }
 
-/// Kernel, stride and padding.
-fn pairs(window: &Window) -> [[usize; 2]; 3] {
-    [window.kernel, window.stride, window.padding].map(|pair| pair.map(|value| value as usize))
+fn sized(window: &Window) -> kernels::Window {
+    let [kernel, stride, padding] =
+        [window.kernel, window.stride, window.padding].map(|pair| pair.map(|value| value as usize));
+    kernels::Window { kernel, stride, padding }
 }
 
 fn activate(activation: Activation) -> kernels::Activation {
@@ -127,4 +176,35 @@ fn values(tensor: &Tensor) -> Option<Vec<f32>> {
 
 fn sizes(dims: &[i64]) -> Vec<usize> {
     dims.iter().map(|dim| *dim as usize).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::{Conv, Layer, conv, erase, lower};
+    use crate::shape::Image;
+
+    #[test]
+    fn channels_are_pooled_as_a_stem_is() {
+        let image = Tensor::randn([3, 5, 7, 6], tch::kind::FLOAT_CPU);
+        let conversion = Native::conversion(&[5, 7, 6], Form::Plain, Form::Places).unwrap();
+        let places = conversion.run(&image.shallow_clone().into());
+        let [mean, maximum] = Native::pools(&[5, 7, 6]).unwrap().map(|pool| pool.run(&places).tensor);
+        assert!(mean.allclose(&image.mean_dim([2, 3].as_slice(), false, None), 1e-5, 1e-6, false));
+        assert_eq!(maximum, image.flatten(2, -1).amax(-1, false));
+    }
+
+    #[test]
+    fn threads_share_a_batch_and_change_nothing() {
+        let settings = conv::Settings { kernel: [3, 3], stride: [1, 1], padding: [1, 1], norm: None, activation: None };
+        let store = tch::nn::VarStore::new(tch::Device::Cpu);
+        let layer = Conv::<Image<16, 30, 30>, Image<32, 30, 30>>::new(store.root(), settings);
+        let native = Native::new(&lower(&[erase(&layer)], &[16, 30, 30]), Form::Plain, Form::Plain).unwrap();
+        assert_eq!(native.work, 16 * 32 * 9 * 900);
+        let images = Tensor::randn([7, 16, 30, 30], tch::kind::FLOAT_CPU);
+        let [alone, shared] = [1, 3].map(|threads| native.run_on(threads, &images.shallow_clone().into()).tensor);
+        assert_eq!(alone, shared);
+        let batch = crate::Batch::new(images).unwrap();
+        assert!(alone.allclose(layer.forward(&batch, false).tensor(), 1e-4, 1e-5, false));
+    }
 }
