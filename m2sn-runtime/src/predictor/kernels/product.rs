@@ -9,13 +9,11 @@ use std::array;
 use super::finish::Finish;
 use super::lanes::{Lanes, Level, Work};
 use super::layout::{Source, Target};
-use super::tile::{for_rows, multiply};
+use super::tile::{ROWS, for_rows, multiply};
 use super::weights::Weights;
 
 /// So few rows have not sums enough to hide the latency of additions, unless more panels are taken at once.
 const FEW_ROWS: usize = 3;
-/// How many rows are taken at once. With more there is a lack of registers for where they lie.
-const ROWS: usize = 12;
 
 /// `relu(gathered input · weights + bias + add)`.
 #[derive(Debug)]

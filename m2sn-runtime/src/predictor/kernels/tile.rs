@@ -4,6 +4,9 @@
 
 use super::lanes::Lanes;
 
+/// How many rows are taken at once at most. With more there is a lack of registers for where they lie.
+pub(super) const ROWS: usize = 12;
+
 /// The sums of `M` rows and `N` panels.
 pub(super) type Sums<L, const N: usize, const M: usize> = [[L; N]; M];
 
@@ -33,12 +36,12 @@ pub(super) fn multiply<L: Lanes, const N: usize, const M: usize>(
     sums
 }
 
-/// Calls a method for a number of rows, as far as there are registers for their sums.
+/// Calls a method for a number of rows, at most [`ROWS`] and no more than there are registers for their sums.
 macro_rules! for_rows {
     ($rows:expr, $run:ident . $method:ident :: <$lanes:ident, $panels:tt> $arguments:tt) => {
         for_rows!(
             @ $rows, $run.$method::<$lanes, $panels> $arguments,
-            1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24
+            1 2 3 4 5 6 7 8 9 10 11 12
         )
     };
     (@ $rows:expr, $run:ident . $method:ident :: <$lanes:ident, $panels:tt> $arguments:tt, $($count:literal)*) => {

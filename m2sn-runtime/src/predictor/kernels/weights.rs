@@ -27,7 +27,7 @@ impl Weights {
         bias: &[f32],
         weight: impl Fn(usize, usize, usize) -> f32,
     ) -> Self {
-        let width = level.shape().width;
+        let width = level.width();
         let panels = bias.len().div_ceil(width);
         let len = panels * width * inputs * taps;
         let mut floats = vec![0.0; len + memory::SLACK];

@@ -9,7 +9,7 @@ use std::array;
 use super::finish::Finish;
 use super::lanes::{Lanes, Level, Work, load};
 use super::layout::{Layout, Source, Target};
-use super::tile::{for_rows, multiply};
+use super::tile::{ROWS, for_rows, multiply};
 use super::weights::Weights;
 
 /// The numbers of a square of inputs.
@@ -52,9 +52,9 @@ impl Winograd {
 
     /// Floats that [`Winograd::run`] needs to work in.
     pub(super) fn room(&self, level: Level) -> usize {
-        let shape = level.shape();
-        let vectors = self.weights.inputs().div_ceil(shape.width) + self.weights.panels().min(PANELS);
-        vectors * SQUARE * shape.sums * shape.width
+        let width = level.width();
+        let vectors = self.weights.inputs().div_ceil(width) + self.weights.panels().min(PANELS);
+        vectors * SQUARE * ROWS * width
     }
 
     /// Computes all places of all samples.
@@ -90,7 +90,7 @@ impl Work for Run<'_> {
     #[inline(always)]
     fn run<L: Lanes>(mut self) {
         let panels = self.winograd.weights.panels();
-        let most = L::SUMS / panels.min(PANELS);
+        let most = ROWS.min(L::SUMS / panels.min(PANELS));
         let squares = self.input.count() * self.winograd.squares.len();
         let blocks = squares.div_ceil(most);
         let mut first = 0;
@@ -116,7 +116,7 @@ impl Run<'_> {
     #[inline(always)]
     fn transform_inputs<L: Lanes>(&mut self, first: usize, count: usize) {
         let Layout { channels, sample, .. } = self.input.layout;
-        let pitch = L::SUMS * L::WIDTH;
+        let pitch = ROWS * L::WIDTH;
         for at in 0..count {
             let (number, square) = self.winograd.square(first + at);
             let input = &self.input.data[number * sample..][..sample];
@@ -142,7 +142,7 @@ impl Run<'_> {
     fn multiply<L: Lanes, const N: usize, const M: usize>(&mut self, panel: usize) {
         let weights = &self.winograd.weights;
         let inputs = weights.inputs();
-        let pitch = L::SUMS * L::WIDTH;
+        let pitch = ROWS * L::WIDTH;
         let (squares, products) = self.room.split_at_mut(inputs.div_ceil(L::WIDTH) * SQUARE * pitch);
         let panels: [&[f32]; N] = array::from_fn(|n| weights.panel(panel + n));
         for i in 0..SQUARE {
@@ -169,7 +169,7 @@ impl Run<'_> {
     #[inline(always)]
     fn transform_outputs<L: Lanes, const N: usize>(&mut self, first: usize, count: usize, panel: usize) {
         let Winograd { weights, columns, .. } = self.winograd;
-        let pitch = L::SUMS * L::WIDTH;
+        let pitch = ROWS * L::WIDTH;
         let products = &self.room[weights.inputs().div_ceil(L::WIDTH) * SQUARE * pitch..];
         for at in 0..count {
             let (sample, square) = self.winograd.square(first + at);

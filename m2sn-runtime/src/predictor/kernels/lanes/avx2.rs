@@ -4,14 +4,14 @@
 
 use std::arch::x86_64::*;
 
-use super::{Lanes, Shape, Work};
+use super::{Lanes, Work};
 
 /// Proof that this processor has the instructions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in super::super) struct Avx2(());
 
 impl Avx2 {
-    pub(super) const SHAPE: Shape = Shape::of::<Vector>();
+    pub(super) const WIDTH: usize = Vector::WIDTH;
 
     pub(super) fn find() -> Option<Self> {
         (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")).then_some(Self(()))

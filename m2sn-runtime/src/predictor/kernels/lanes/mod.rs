@@ -112,31 +112,16 @@ impl Level {
         }
     }
 
-    /// What its vectors are like.
-    pub(super) fn shape(self) -> Shape {
+    /// How many lanes its vectors have.
+    pub(super) fn width(self) -> usize {
         match self {
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512(_) => avx512::Avx512::SHAPE,
+            Self::Avx512(_) => avx512::Avx512::WIDTH,
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2(_) => avx2::Avx2::SHAPE,
+            Self::Avx2(_) => avx2::Avx2::WIDTH,
             #[cfg(target_arch = "aarch64")]
-            Self::Neon(_) => neon::Neon::SHAPE,
-            Self::Portable => Shape::of::<portable::Portable>(),
+            Self::Neon(_) => neon::Neon::WIDTH,
+            Self::Portable => portable::Portable::WIDTH,
         }
-    }
-}
-
-/// What is known of vectors where work for them is prepared.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Shape {
-    /// [`Lanes::WIDTH`].
-    pub(super) width: usize,
-    /// [`Lanes::SUMS`].
-    pub(super) sums: usize,
-}
-
-impl Shape {
-    const fn of<L: Lanes>() -> Self {
-        Self { width: L::WIDTH, sums: L::SUMS }
     }
 }

@@ -5,14 +5,14 @@
 use std::arch::aarch64::*;
 use std::arch::is_aarch64_feature_detected;
 
-use super::{Lanes, Shape, Work};
+use super::{Lanes, Work};
 
 /// Proof that this processor has the instructions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in super::super) struct Neon(());
 
 impl Neon {
-    pub(super) const SHAPE: Shape = Shape::of::<Vector>();
+    pub(super) const WIDTH: usize = Vector::WIDTH;
 
     pub(super) fn find() -> Option<Self> {
         is_aarch64_feature_detected!("neon").then_some(Self(()))
