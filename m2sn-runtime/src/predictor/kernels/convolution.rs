@@ -79,8 +79,8 @@ impl Convolution {
     ///
     /// On a Zen 5 with AVX-512, 3x3 taps take by squares .57 of the time that they take by taps for 14x14 places of 16
     /// channels, .78 for 7x7 of 32, .55 for 4x4 of 64, .64 for 7x7 of 256, .50 for 14x14 of 256. Where a sample has one
-    /// square it is .50 for eight samples of 128 channels, but 1.66 for one; where they save less it is about 1. From one
-    /// channel they take 1.3 of the time that they take by rows, from three 1.05, from four .95.
+    /// square it is .50 for eight samples of 128 channels, but 1.66 for one; where they save less it is about 1. From
+    /// one channel they take 1.3 of the time that they take by rows, from three 1.05, from four .95.
     fn is_for_squares(&self) -> bool {
         let [rows, columns] = self.axes.map(|axis| axis.count);
         let squares = rows.div_ceil(2) * columns.div_ceil(2);

@@ -10,7 +10,7 @@
 //! | `convolution` | the ways of computing a convolution, and the choice between them |
 //! | `product`, `winograd`, `pooling`, `activation`, `border` | the kernels, each written once over lanes |
 //! | `tile`, `finish` | what products share: the innermost loop, and what is done with a sum before it is written |
-//! | `layout`, `window`, `weights`, `memory` | where numbers lie: of samples, under a kernel, of weights, between steps |
+//! | `layout`, `window`, `weights`, `memory` | where numbers lie: samples, windows, weights, what is between steps |
 //! | `lanes/` | vectors as processors have them, one kind a file |
 
 mod activation;

@@ -13,7 +13,8 @@ use super::{Form, Operation};
 
 /// A program over samples of one shape, its weights packed and its memory laid out.
 ///
-/// It is only read when it runs, so threads may share it and part a batch between them. What it computes for a sample does not depend, to the last bit, on the samples beside it.
+/// It is only read when it runs, so threads may share it and part a batch between them. What it computes
+/// for a sample does not depend, to the last bit, on the samples beside it.
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(super) level: Level,

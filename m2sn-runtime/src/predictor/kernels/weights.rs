@@ -3,7 +3,8 @@
 use super::lanes::Level;
 use super::memory;
 
-/// The weights and biases of a product, in panels of as many outputs as a vector has lanes: `[panel][tap][input][lane]`.
+/// The weights and biases of a product, in panels of as many outputs as a vector has lanes:
+/// `[panel][tap][input][lane]`.
 ///
 /// The outputs of the last panel that do not exist have weights of zero.
 #[derive(Debug)]

@@ -48,8 +48,8 @@ impl Axis {
         }
     }
 
-    /// A window over as many inputs as a square of outputs depends on, instead of a window of three at steps of one. The
-    /// last square may have outputs that do not exist.
+    /// A window over as many inputs as a square of outputs depends on, instead of a window of three at steps of one.
+    /// The last square may have outputs that do not exist.
     pub(super) fn squares(self) -> Self {
         Self { kernel: self.kernel + 1, stride: 2, count: self.count.div_ceil(2), ..self }
     }

@@ -1,8 +1,9 @@
 //! Convolutions of 3x3 taps at steps of one, with fewer multiplications (Winograd's F(2x2, 3x3)).
 //!
-//! A square of 2x2 outputs depends on a square of 4x4 inputs, by 36 products. Between transformed inputs and transformed
-//! weights, which takes additions alone, it is 16 products. So a convolution becomes 16 products of matrices, one for
-//! each number of a square, whose rows are the squares.
+//! A square of 2x2 outputs depends on a square of 4x4 inputs, by 36 products. Between transformed inputs and weights,
+//! and to transform takes additions alone, it is 16 products. So a convolution becomes 16 products of matrices, one for
+//! each number of a square, whose rows are the squares. What is not finite among the inputs leaves none of a square's
+//! outputs finite that depend on it, and may reach its others.
 
 use std::array;
 

@@ -51,26 +51,26 @@ impl Lanes for Vector {
     #[inline(always)]
     fn load(from: &[f32]) -> Self {
         assert!(from.len() >= Self::WIDTH);
-        // SAFETY: the slice holds all that is read; see `call` for the instruction.
+        // SAFETY: the slice holds all that is read; see also `call`.
         Self(unsafe { _mm512_loadu_ps(from.as_ptr()) })
     }
 
     #[inline(always)]
     fn load_some(from: &[f32]) -> Self {
-        // SAFETY: the mask ends where the slice does, and what is masked is not read; see `call` for the instruction.
+        // SAFETY: the mask ends where the slice does, and what is masked is not read; see also `call`.
         Self(unsafe { _mm512_maskz_loadu_ps(mask(from.len()), from.as_ptr()) })
     }
 
     #[inline(always)]
     fn store(self, to: &mut [f32]) {
         assert!(to.len() >= Self::WIDTH);
-        // SAFETY: the slice has room for all that is written; see `call` for the instruction.
+        // SAFETY: the slice has room for all that is written; see also `call`.
         unsafe { _mm512_storeu_ps(to.as_mut_ptr(), self.0) }
     }
 
     #[inline(always)]
     fn store_some(self, to: &mut [f32]) {
-        // SAFETY: the mask ends where the slice does, and what is masked is not written; see `call` for the instruction.
+        // SAFETY: the mask ends where the slice does, and what is masked is not written; see also `call`.
         unsafe { _mm512_mask_storeu_ps(to.as_mut_ptr(), mask(to.len()), self.0) }
     }
 

@@ -13,7 +13,7 @@ mod neon;
 
 /// Numbers side by side that one instruction takes at once.
 ///
-/// Every method must be inlined into the function that the instructions are enabled for.
+/// Every method must be inlined into the function that the instructions are enabled for: see [`Work::run`].
 pub(super) trait Lanes: Copy {
     /// How many numbers.
     const WIDTH: usize;
@@ -62,8 +62,8 @@ pub(super) fn store<L: Lanes>(vector: L, to: &mut [f32]) {
 
 /// What can be done with lanes of any kind.
 pub(super) trait Work {
-    /// Does it. To be inlined always, as all that it calls with lanes: what is not is compiled without the instructions,
-    /// and calls a function for each. Closures are not sure to be, so none of them takes lanes.
+    /// Does it. To be inlined always, as all that it calls with lanes: what is not is compiled without the
+    /// instructions, and calls a function for each. Closures are not sure to be inlined, so none of them takes lanes.
     fn run<L: Lanes>(self);
 }
 

@@ -52,7 +52,7 @@ impl Lanes for Vector {
     #[inline(always)]
     fn load(from: &[f32]) -> Self {
         assert!(from.len() >= Self::WIDTH);
-        // SAFETY: the slice holds all that is read; see `call` for the instruction.
+        // SAFETY: the slice holds all that is read; see also `call`.
         Self(unsafe { vld1q_f32(from.as_ptr()) })
     }
 
@@ -67,7 +67,7 @@ impl Lanes for Vector {
     #[inline(always)]
     fn store(self, to: &mut [f32]) {
         assert!(to.len() >= Self::WIDTH);
-        // SAFETY: the slice has room for all that is written; see `call` for the instruction.
+        // SAFETY: the slice has room for all that is written; see also `call`.
         unsafe { vst1q_f32(to.as_mut_ptr(), self.0) }
     }
 
