@@ -68,7 +68,7 @@ pub(super) fn fastest<N: Network>(
     if !points.is_finite() || points < 0.0 {
         return Err(Error::invalid(format!("precision: within {points} points, expected a number of at least 0")));
     }
-    if valid.len() == 0 {
+    if valid.is_empty() {
         return Err(Error::invalid("precision: there is no validation sample to compare by"));
     }
     let mut candidates: Vec<(Frozen<N>, Compared)> = Vec::new();

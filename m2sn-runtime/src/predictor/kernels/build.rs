@@ -165,7 +165,6 @@ impl Builder {
             steps,
             input_len: self.input_len,
             output_len,
-            output: last.dims,
             between,
             room,
             group: (CLOSE / (self.input_len + between + output_len)).clamp(1, LARGEST_GROUP),

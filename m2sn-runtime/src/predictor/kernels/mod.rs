@@ -91,11 +91,3 @@ pub(crate) enum Operation {
     /// A function of every number.
     Activate { input: Value, activation: Activation },
 }
-
-/// Floats of one sample.
-///
-/// # Errors
-/// What is wrong with the dimensions.
-pub(crate) fn len(dims: &[usize], form: Form) -> Result<usize, String> {
-    Ok(layout::len(layout::Dims::new(dims)?, form))
-}

@@ -21,7 +21,6 @@ pub(crate) struct Plan {
     pub(super) steps: Vec<Step>,
     pub(super) input_len: usize,
     pub(super) output_len: usize,
-    pub(super) output: Dims,
     /// Floats between the steps, of one sample.
     pub(super) between: usize,
     /// Floats that a kernel works in.
@@ -103,11 +102,6 @@ impl Plan {
     /// Floats of one sample of the output, in its form.
     pub(crate) fn output_len(&self) -> usize {
         self.output_len
-    }
-
-    /// The dimensions of one sample of the output.
-    pub(crate) fn output_dims(&self) -> &[usize] {
-        self.output.as_slice()
     }
 
     /// Floats that [`Plan::run`] needs to work in for so many samples.

@@ -54,7 +54,8 @@ impl PackedLinear {
     }
 
     /// The kind of the outputs: that of the precision, or f32 where the weights could not be packed.
-    pub(crate) fn kind(&self) -> Kind {
+    #[cfg(test)]
+    fn kind(&self) -> Kind {
         self.kind
     }
 

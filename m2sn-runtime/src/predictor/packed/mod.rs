@@ -26,9 +26,8 @@ use tch::Kind;
 
 /// In what numbers packed layers compute.
 ///
-/// A layer takes inputs of any float kind and answers in the kind that it computes in, so nothing is converted between
-/// two layers alike; [`PackedConvolution::kind`] and [`PackedLinear::kind`] tell which kind that is. Who wants f32 at
-/// the end converts there.
+/// A packed layer takes inputs of any float kind and answers in the kind that it computes in, so nothing is converted between
+/// two layers alike.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {

@@ -11,6 +11,9 @@ use crate::{Error, Result};
 pub(in crate::predictor) struct Shared<T: Tensors = Tensor>(T);
 
 /// What holds tensors, and beside them only what is `Sync` by itself.
+///
+/// # Safety
+/// Nothing of it changes through `&self`.
 #[expect(unsafe_code, reason = "`tch` declares no tensor `Sync`, since methods can change them through `&self`")]
 pub(in crate::predictor) unsafe trait Tensors: Send {}
 
