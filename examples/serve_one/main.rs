@@ -17,6 +17,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
+use m2sn::predictor::{Options, Predictor};
 use m2sn::prelude::*;
 use m2sn::routing::Summary;
 use m2sn::tch::{self, Tensor};
@@ -55,9 +56,12 @@ fn serve(arguments: &Arguments, out: &mut dyn Write) -> program::Outcome {
     let device = Device::cuda_if_available();
     let mut model = Quickstart::new(device)?;
     model.load(&arguments.checkpoint)?;
+    // What the parts cost on this machine is measured at the first start.
+    let latency = Some(arguments.checkpoint.join("predictor.json"));
+    let predictor = model.into_predictor(Options { latency, ..Default::default() })?;
     // LibTorch prepares much at first use, which no request should wait for.
     let blank = Request { camera: vec![0.0; PIXELS], thermal: vec![0.0; PIXELS] };
-    answer(&model, &blank, device)?;
+    answer(&predictor, &blank, device)?;
     program::say("ready");
 
     for line in std::io::stdin().lock().lines() {
@@ -66,7 +70,7 @@ fn serve(arguments: &Arguments, out: &mut dyn Write) -> program::Outcome {
             continue;
         }
         let reply = match serde_json::from_str(&line) {
-            Ok(request) => answer(&model, &request, device).map_err(|error| error.to_string()),
+            Ok(request) => answer(&predictor, &request, device).map_err(|error| error.to_string()),
             Err(error) => Err(error.to_string()),
         };
         match reply {
@@ -81,14 +85,14 @@ fn serve(arguments: &Arguments, out: &mut dyn Write) -> program::Outcome {
 /// Both sensors have 24 x 24 pixels.
 const PIXELS: usize = 24 * 24;
 
-fn answer(model: &Quickstart, request: &Request, device: Device) -> m2sn::Result<Summary> {
+fn answer(predictor: &Predictor<Quickstart>, request: &Request, device: Device) -> m2sn::Result<Summary> {
     let image = |pixels: &[f32]| {
         let pixels = Tensor::from_slice(pixels).to_device(device.into());
         // As it is where it is no image, for the error that names both shapes.
         Batch::new(if pixels.numel() == PIXELS { pixels.view([1, 1, 24, 24]) } else { pixels.unsqueeze(0) })
     };
     let input = quickstart::Input { camera: image(&request.camera)?, thermal: image(&request.thermal)? };
-    model.predict(&input)?.summary()
+    predictor.predict(&input)?.summary()
 }
 
 #[cfg(test)]
@@ -98,10 +102,11 @@ mod tests {
     #[test]
     fn answers_a_request_or_says_what_is_wrong_with_it() {
         let model = Quickstart::seeded(Device::Cpu, 0).unwrap();
+        let predictor = model.into_predictor(Options::default()).unwrap();
         let request = |pixels| Request { camera: vec![0.5; pixels], thermal: vec![0.0; PIXELS] };
-        let summary = answer(&model, &request(PIXELS), Device::Cpu).unwrap();
+        let summary = answer(&predictor, &request(PIXELS), Device::Cpu).unwrap();
         assert!(summary.routes[0].starts_with("camera: "), "{summary:?}");
-        let fault = answer(&model, &request(5), Device::Cpu).err().unwrap().to_string();
+        let fault = answer(&predictor, &request(5), Device::Cpu).err().unwrap().to_string();
         assert!(fault.contains("[1, 5]"), "{fault}");
     }
 }

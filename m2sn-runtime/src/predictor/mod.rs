@@ -15,6 +15,7 @@ mod runner;
 mod torch;
 
 use std::borrow::Cow;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use crate::batch::Feature;
@@ -41,9 +42,10 @@ use frozen::Frozen;
 pub struct Options {
     /// In what numbers it computes.
     pub precision: Precision,
-    /// What its parts cost here, where that has been measured before: [`Predictor::table`]. Otherwise it is measured,
-    /// which takes about two seconds, where the model has learned to decide by it.
-    pub table: Option<Table>,
+    /// The file that keeps what its parts cost here, and by which engines they run. It is read where it was measured on
+    /// this machine for this model and precision; else that is measured now, in about two seconds, and written there.
+    /// Without a file it is measured at every start, where the model has learned to decide by it.
+    pub latency: Option<PathBuf>,
 }
 
 /// A model that is frozen for inference.
@@ -73,14 +75,24 @@ impl<N: Network> Predictor<N> {
     /// Freezes a model.
     ///
     /// # Errors
-    /// [`crate::Error::Invalid`] where `options` has a latency table of another model, device or precision, or where LibTorch
-    /// cannot read the weights.
+    /// [`Error::Torch`] where LibTorch cannot read the weights, [`Error::Io`] where a latency table cannot be written.
     pub fn new(model: N, options: Options) -> Result<Self> {
         memory::keep_freed();
         let decides = Decides::of(&model);
-        let measured = options.table.as_ref().map(|table| &table.fingerprint);
-        let frozen = Frozen::new(&Arc::new(Mutex::new(model)), options.precision, measured)?;
-        Self { frozen, decides, costs: None, table: None }.measured(options.table)
+        let Options { precision, latency } = options;
+        let kept = latency.as_deref().and_then(|path| {
+            Table::read(path).inspect_err(|fault| tracing::debug!("no latency table yet: {fault}")).ok()
+        });
+        let frozen =
+            Frozen::new(&Arc::new(Mutex::new(model)), precision, kept.as_ref().map(|table| &table.fingerprint))?;
+        let mut predictor = Self { frozen, decides, costs: None, table: None };
+        if let Some(table) = kept {
+            match predictor.decide_by(table) {
+                Ok(()) => return Ok(predictor),
+                Err(fault) => tracing::info!("measuring anew: {fault}"),
+            }
+        }
+        predictor.measured(latency.as_deref())
     }
 
     /// Freezes a model in the fastest precision that loses no more than so many points, as validation samples say; tells
@@ -99,14 +111,11 @@ impl<N: Network> Predictor<N> {
         Ok((predictor, precisions))
     }
 
-    /// The same with a latency table, where anybody decides by one.
-    fn measured(mut self, table: Option<Table>) -> Result<Self> {
-        match table {
-            Some(table) => self.decide_by(table)?,
-            None if self.decides.by_costs() => {
-                self.measure_on(&self.frozen.samples(), &latency::Settings::default())?;
-            }
-            None => {}
+    /// The same with a latency table, where anybody decides by one or a file is to keep it.
+    fn measured(mut self, kept: Option<&Path>) -> Result<Self> {
+        if self.decides.by_costs() || kept.is_some() {
+            let table = self.measure_on(&self.frozen.samples(), &latency::Settings::default())?;
+            kept.map(|path| table.save(path)).transpose()?;
         }
         Ok(self)
     }

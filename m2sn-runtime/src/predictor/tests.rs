@@ -1,6 +1,7 @@
 //! Frozen networks against the networks that they are of.
 
 use super::*;
+use crate::latency::Fingerprint;
 use crate::plan::Policy as Which;
 use crate::policy::Budget;
 use crate::tiny::{Lacking, Reading, Tiny, TinyInput, sequential, table};
@@ -100,18 +101,37 @@ fn what_cannot_be_asked_for_is_the_same_error() {
 }
 
 #[test]
-fn a_table_of_the_network_is_none_of_the_predictor() {
-    let network = Tiny::seeded(Device::Cpu, 5).unwrap();
-    let fingerprint = crate::latency::Fingerprint::of(&network);
-    let options = Options { table: Some(Table { fingerprint, ..table() }), ..Default::default() };
-    let message = Predictor::new(network, options).map(drop).unwrap_err().to_string();
-    assert!(message.contains("run by: the network there, a predictor: f32, "), "{message}");
+fn a_file_keeps_what_was_measured_here_for_this_predictor() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("predictor.json");
+    let freeze = |precision| {
+        let options = Options { precision, latency: Some(path.clone()) };
+        Predictor::new(Tiny::seeded(Device::Cpu, 5).unwrap(), options).unwrap()
+    };
+    let measured = |predictor: &Predictor<Tiny>| predictor.table().unwrap().clone();
+    let first = measured(&freeze(Precision::F32));
+    assert_eq!(Table::read(&path).unwrap(), first);
+    let again = freeze(Precision::F32);
+    assert_eq!(measured(&again), first, "nothing is measured that was");
+    assert_eq!(again.engines(), first.fingerprint.engines, "the same engines are taken again");
 
-    let predictor = Predictor::new(Tiny::seeded(Device::Cpu, 5).unwrap(), Options::default()).unwrap();
-    let own = measured(&predictor);
-    let again = Options { table: Some(own.clone()), ..Default::default() };
-    let again = Predictor::new(Tiny::seeded(Device::Cpu, 5).unwrap(), again).unwrap();
-    assert_eq!(again.table(), Some(&own), "the same engines are taken again");
+    // What is of another precision, of the network itself, or of nothing is measured anew and written over.
+    let other = measured(&freeze(Precision::Bf16));
+    assert_eq!((&other.fingerprint.engines[0][..], &Table::read(&path).unwrap()), ("bf16", &other));
+    let network = Table { fingerprint: Fingerprint::of(&Tiny::seeded(Device::Cpu, 5).unwrap()), ..table() };
+    network.save(&path).unwrap();
+    assert_ne!(measured(&freeze(Precision::F32)).fingerprint, network.fingerprint);
+    std::fs::write(&path, "garbage").unwrap();
+    assert_eq!(Table::read(&path).ok(), None);
+    assert_eq!(measured(&freeze(Precision::F32)), Table::read(&path).unwrap());
+}
+
+#[test]
+fn a_table_of_the_network_is_none_of_the_predictor() {
+    let mut predictor = Predictor::new(Tiny::seeded(Device::Cpu, 5).unwrap(), Options::default()).unwrap();
+    let fingerprint = Fingerprint::of(&Tiny::seeded(Device::Cpu, 5).unwrap());
+    let message = predictor.decide_by(Table { fingerprint, ..table() }).unwrap_err().to_string();
+    assert!(message.contains("run by: the network there, a predictor: f32, "), "{message}");
 }
 
 #[test]
