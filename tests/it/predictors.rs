@@ -1,7 +1,7 @@
 //! Frozen models answer as the models do.
 
 use m2sn::network::Network;
-use m2sn::predictor::{Options, Predictor};
+use m2sn::predictor::{Options, Predictor, Threads};
 use m2sn::prelude::*;
 use m2sn::routing;
 use m2sn::tch::no_grad;
@@ -58,4 +58,22 @@ fn spread_statistics<N: Network>(model: &N) {
             no_grad(|| variable.copy_(&(variable.rand_like() + 0.5)));
         }
     }
+}
+
+#[test]
+fn the_number_of_threads_is_measured_and_kept() -> m2sn::Result<()> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let latency = Some(folder.path().join("predictor.json"));
+    let options = Options { threads: Threads::Fastest, latency, ..Default::default() };
+    let freeze = || Quickstart::seeded(Device::Cpu, 0)?.into_predictor(options.clone());
+    let first = freeze()?;
+    let threads = m2sn::tch::get_num_threads();
+    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as i32);
+    assert!(threads == 1 || threads == cores, "{threads}");
+    assert_eq!(first.table().map(|table| table.fingerprint.threads), Some(threads));
+
+    m2sn::tch::set_num_threads(3 - threads.min(2));
+    let again = freeze()?;
+    assert_eq!((again.table(), m2sn::tch::get_num_threads()), (first.table(), threads));
+    Ok(())
 }

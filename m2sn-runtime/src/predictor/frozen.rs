@@ -105,6 +105,16 @@ impl<N: Network> Frozen<N> {
         self.description.modalities.iter().map(sample).collect()
     }
 
+    /// The logits of late fusion.
+    pub(super) fn late_fusion(&self, inputs: &[Feature]) -> Tensor {
+        let deepest = |(m, input): (usize, &Feature)| {
+            let blocks = self.encoders[m].blocks.len();
+            let output = (0..blocks).fold(input.clone(), |output, block| self.block(m, block, &output));
+            self.leave(m, blocks - 1, &output)
+        };
+        self.fuse(&inputs.iter().enumerate().map(deepest).collect::<Vec<_>>())
+    }
+
     /// Runs a chain.
     fn run(&self, runner: &Runner, chain: Chain, input: &Feature) -> Feature {
         runner.run(input, &|layer, input| self.as_it_is(chain, layer, input))

@@ -12,6 +12,7 @@ mod native;
 mod packed;
 mod precisions;
 mod runner;
+mod threads;
 mod torch;
 
 use std::borrow::Cow;
@@ -42,10 +43,25 @@ use frozen::Frozen;
 pub struct Options {
     /// In what numbers it computes.
     pub precision: Precision,
+    /// How many threads work on one answer.
+    pub threads: Threads,
     /// The file that keeps what its parts cost here, and by which engines they run. It is read where it was measured on
     /// this machine for this model and precision; else that is measured now, in about two seconds, and written there.
     /// Without a file it is measured at every start, where the model has learned to decide by it.
     pub latency: Option<PathBuf>,
+}
+
+/// How many threads work on one answer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Threads {
+    /// As many as LibTorch is set to: `tch::set_num_threads`, by default the number of cores.
+    #[default]
+    AsSet,
+    /// One, or as many as there are cores, whichever answers faster: measured once, and kept with the latency table. Small
+    /// networks are slower with two than with one.
+    ///
+    /// LibTorch has one number of threads for the whole process, and this sets it.
+    Fastest,
 }
 
 /// A model that is frozen for inference.
@@ -79,12 +95,20 @@ impl<N: Network> Predictor<N> {
     pub fn new(model: N, options: Options) -> Result<Self> {
         memory::keep_freed();
         let decides = Decides::of(&model);
-        let Options { precision, latency } = options;
+        let Options { precision, threads, latency } = options;
         let kept = latency.as_deref().and_then(|path| {
             Table::read(path).inspect_err(|fault| tracing::debug!("no latency table yet: {fault}")).ok()
         });
-        let frozen =
-            Frozen::new(&Arc::new(Mutex::new(model)), precision, kept.as_ref().map(|table| &table.fingerprint))?;
+        let measured = kept.as_ref().map(|table| &table.fingerprint);
+        let model = Arc::new(Mutex::new(model));
+        let frozen = match (threads, measured) {
+            (Threads::Fastest, None) => threads::fastest(&model, precision)?,
+            (Threads::Fastest, Some(measured)) => {
+                tch::set_num_threads(measured.threads.max(1));
+                Frozen::new(&model, precision, Some(measured))?
+            }
+            (Threads::AsSet, measured) => Frozen::new(&model, precision, measured)?,
+        };
         let mut predictor = Self { frozen, decides, costs: None, table: None };
         if let Some(table) = kept {
             match predictor.decide_by(table) {

@@ -144,7 +144,7 @@ fn random(dims: &[i64], program: &Program, settings: Settings) -> Feature {
 
 /// Whether `one` takes less time than `other`: they take turns, so that a disturbance meets both, and the fastest third of
 /// the runs counts.
-fn is_faster(one: &dyn Fn(), other: &dyn Fn()) -> bool {
+pub(super) fn is_faster(one: &dyn Fn(), other: &dyn Fn()) -> bool {
     const ROUNDS: usize = 15;
     const LIMIT: Duration = Duration::from_millis(300);
     let time = |run: &dyn Fn()| {

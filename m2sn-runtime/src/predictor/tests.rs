@@ -105,7 +105,7 @@ fn a_file_keeps_what_was_measured_here_for_this_predictor() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("predictor.json");
     let freeze = |precision| {
-        let options = Options { precision, latency: Some(path.clone()) };
+        let options = Options { precision, latency: Some(path.clone()), ..Default::default() };
         Predictor::new(Tiny::seeded(Device::Cpu, 5).unwrap(), options).unwrap()
     };
     let measured = |predictor: &Predictor<Tiny>| predictor.table().unwrap().clone();
