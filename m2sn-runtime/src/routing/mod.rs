@@ -6,44 +6,35 @@
 //! # Sharing a model between threads
 //!
 //! A model is [`Send`] and not [`Sync`], as LibTorch's tensors are: it may move to another thread, but no two threads
-//! may use it at once. A server either lets its threads take turns with one model, or gives each worker a model of its
-//! own, which is loaded in its thread. The first takes the memory of one model, the second answers as many requests at
-//! once as there are workers.
+//! may use it at once. Frozen, as a [`Predictor`](crate::predictor::Predictor), it is both, and answers any number of
+//! threads at once:
 //!
 //! ```
-//! use std::path::Path;
+//! use std::sync::Arc;
 //! use std::sync::mpsc::{Receiver, Sender};
-//! use std::sync::{Mutex, PoisonError};
 //!
+//! use m2sn_runtime::Result;
 //! use m2sn_runtime::network::Network;
-//! use m2sn_runtime::{Device, Result, checkpoint, routing};
-//!
-//! /// Called from any thread, with one model for all.
-//! fn answer<N: Network>(model: &Mutex<N>, request: &N::Input) -> Result<Vec<i64>> {
-//!     // A thread that has panicked leaves the model as it was: predictions do not change it.
-//!     let model = model.lock().unwrap_or_else(PoisonError::into_inner);
-//!     routing::predict(&*model, request)?.classes()
-//! }
+//! use m2sn_runtime::predictor::Predictor;
 //!
 //! /// A request, and where its answer goes.
 //! type Request<N> = (<N as Network>::Input, Sender<Result<Vec<i64>>>);
 //!
 //! /// What each worker thread runs, until no more requests can come.
-//! fn work<N: Network>(folder: &Path, requests: &Mutex<Receiver<Request<N>>>) -> Result<()> {
-//!     let mut model = N::new(Device::Cpu)?;
-//!     checkpoint::load(&mut model, folder)?;
-//!     let next = || requests.lock().unwrap_or_else(PoisonError::into_inner).recv();
-//!     while let Ok((request, reply)) = next() {
+//! fn work<N: Network>(predictor: &Predictor<N>, requests: &Receiver<Request<N>>) {
+//!     while let Ok((request, reply)) = requests.recv() {
 //!         // Whoever has asked may have gone.
-//!         let _ = reply.send(routing::predict(&model, &request).and_then(|answer| answer.classes()));
+//!         let _ = reply.send(predictor.predict(&request).and_then(|answer| answer.classes()));
 //!     }
-//!     Ok(())
 //! }
 //!
-//! /// That both may be shared is checked when this compiles.
-//! fn share<N: Network + 'static>(model: Mutex<N>, requests: Mutex<Receiver<Request<N>>>) {
-//!     fn between_threads(_: impl Send + Sync) {}
-//!     between_threads((model, requests));
+//! /// A worker of its own for each queue, over one predictor.
+//! fn serve<N: Network + 'static>(predictor: Predictor<N>, queues: Vec<Receiver<Request<N>>>) {
+//!     let predictor = Arc::new(predictor);
+//!     for requests in queues {
+//!         let predictor = Arc::clone(&predictor);
+//!         std::thread::spawn(move || work(&predictor, &requests));
+//!     }
 //! }
 //! ```
 
