@@ -7,8 +7,8 @@ use tch::Tensor;
 use super::floats;
 use super::kernels::{self, Form, Plan};
 use crate::batch::Feature;
+use crate::nn::Window;
 use crate::nn::program::{Operation, Program, Step};
-use crate::nn::{Activation, Window};
 
 /// A program for the processor, with all shapes known.
 #[derive(Debug)]
@@ -129,14 +129,14 @@ fn translate(step: &Step) -> Option<kernels::Operation> {
     let add = add.map(|add| kernels::Value(add.number()));
     Some(match operation {
         Operation::Convolution { weight, bias, window, activation } => {
-            let (weight, bias, activation) = (values(weight)?, values(bias)?, activation.map(activate));
+            let (weight, bias, activation) = (values(weight)?, values(bias)?, *activation);
             kernels::Operation::Convolution { input, weight, bias, window: sized(window), add, activation }
         }
         Operation::Linear { weight, bias, activation } => {
-            let (weight, bias, activation) = (values(weight)?, values(bias)?, activation.map(activate));
+            let (weight, bias, activation) = (values(weight)?, values(bias)?, *activation);
             kernels::Operation::Linear { input, weight, bias, activation, add }
         }
-        Operation::Activate(activation) => kernels::Operation::Activate { input, activation: activate(*activation) },
+        Operation::Activate(activation) => kernels::Operation::Activate { input, activation: *activation },
         Operation::MaxPool(window) => kernels::Operation::MaxPool { input, window: sized(window) },
         Operation::AveragePool(window) => kernels::Operation::AveragePool { input, window: sized(window) },
         Operation::AdaptiveAveragePool(grid) => {
@@ -158,16 +158,6 @@ fn sized(window: &Window) -> kernels::Window {
     let [kernel, stride, padding] =
         [window.kernel, window.stride, window.padding].map(|pair| pair.map(|value| value as usize));
     kernels::Window { kernel, stride, padding }
-}
-
-fn activate(activation: Activation) -> kernels::Activation {
-    match activation {
-        Activation::Relu => kernels::Activation::Relu,
-        Activation::Gelu => kernels::Activation::Gelu,
-        Activation::Silu => kernels::Activation::Silu,
-        Activation::Tanh => kernels::Activation::Tanh,
-        Activation::Sigmoid => kernels::Activation::Sigmoid,
-    }
 }
 
 fn values(tensor: &Tensor) -> Option<Vec<f32>> {

@@ -1,20 +1,10 @@
 //! Activations, number by number.
 
 use super::lanes::{Lanes, Level, Work};
-
-/// A function of every number. What is not a number stays none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Activation {
-    Relu,
-    /// `x · Φ(x)`, by the error function.
-    Gelu,
-    Silu,
-    Tanh,
-    Sigmoid,
-}
+use crate::nn::Activation;
 
 impl Activation {
-    /// Puts the function's values in the place of the numbers.
+    /// Puts the function's values in the place of the numbers. What is not a number stays none.
     pub(super) fn run(self, level: Level, values: &mut [f32]) {
         level.run(Run { activation: self, values });
     }

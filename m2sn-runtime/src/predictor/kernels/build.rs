@@ -1,6 +1,5 @@
 //! How a program is made of operations: what they are checked for, what runs, and what lies where.
 
-use super::activation::Activation;
 use super::lanes::Level;
 use super::layout::{self, Dims, Layout};
 use super::memory::Planner;
@@ -10,6 +9,7 @@ use super::product::Product;
 use super::weights::Weights;
 use super::window::{self, Window};
 use super::{Form, Operation, Value};
+use crate::nn::Activation;
 
 /// Floats of a group of samples that processors keep close at hand: half of a small second-level cache.
 const CLOSE: usize = 64 * 1024;

@@ -6,7 +6,6 @@
 use std::array;
 
 use super::Value;
-use super::activation::Activation;
 use super::border::Border;
 use super::build::{Affine, Builder, Stored, image, product};
 use super::lanes::Level;
@@ -16,6 +15,7 @@ use super::product::Product;
 use super::weights::Weights;
 use super::window::{Axis, Window};
 use super::winograd::{self, SQUARE, Square, Winograd};
+use crate::nn::Activation;
 
 /// Where the input of more taps lies, of all places, is not kept.
 const MOST_TAPS: usize = 1 << 28;

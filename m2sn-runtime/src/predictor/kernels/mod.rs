@@ -31,7 +31,7 @@ mod weights;
 mod window;
 mod winograd;
 
-pub(crate) use activation::Activation;
+use crate::nn::Activation;
 pub(crate) use plan::Plan;
 pub(crate) use window::Window;
 

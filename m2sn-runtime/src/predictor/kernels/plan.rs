@@ -1,6 +1,5 @@
 //! A program that is ready to run.
 
-use super::activation::Activation;
 use super::border::Border;
 use super::build::Builder;
 use super::lanes::Level;
@@ -10,6 +9,7 @@ use super::pooling::Pool;
 use super::product::Product;
 use super::winograd::Winograd;
 use super::{Form, Operation};
+use crate::nn::Activation;
 
 /// A program over samples of one shape, its weights packed and its memory laid out.
 ///

@@ -6,7 +6,8 @@ mod reference;
 use self::random::Random;
 use self::reference::Sample;
 use super::lanes::Level;
-use super::{Activation, Form, Operation, Plan, Value, Window};
+use super::{Form, Operation, Plan, Value, Window};
+use crate::nn::Activation;
 
 const ACTIVATIONS: [Option<Activation>; 6] = [
     None,

@@ -1,7 +1,8 @@
 //! Programs and samples, drawn alike on every machine.
 
 use super::ACTIVATIONS;
-use crate::predictor::kernels::{Activation, Operation, Value, Window};
+use crate::nn::Activation;
+use crate::predictor::kernels::{Operation, Value, Window};
 use crate::random::SplitMix64;
 
 /// Numbers of channels that fill vectors, leave some lanes over, or are a few.

@@ -1,6 +1,7 @@
 //! What operations yield, computed as simply and as exactly as can be.
 
-use crate::predictor::kernels::{Activation, Operation, Value, Window};
+use crate::nn::Activation;
+use crate::predictor::kernels::{Operation, Value, Window};
 
 /// One sample's numbers in the plain form.
 #[derive(Debug, Clone)]
