@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 use super::floats;
 use super::kernels::{self, Form, Plan};
@@ -71,7 +71,8 @@ impl Native {
     }
 
     fn run_on(&self, threads: i64, input: &Feature) -> Feature {
-        let input = input.tensor.contiguous();
+        // Whatever came before may have computed in fewer bits.
+        let input = input.tensor.to_kind(Kind::Float).contiguous();
         let samples = input.size()[0];
         let size = [&[samples], &self.dims[..]].concat();
         let threads = threads.min(samples * self.work / WORTH_A_THREAD).min(samples);
