@@ -247,9 +247,11 @@ impl<N: Network> Predictor<N> {
     }
 
     fn by_learned(&self, input: &N::Input, policy: plan::Policy, budgets: Budgets) -> Result<Answer<N::Route>> {
-        let standing = self.decides.standing(policy)?;
-        let costs = self.costs.as_ref().ok_or_else(unmeasured)?;
-        self.in_inference_mode(|| answer_within::<N>(&self.frozen, input, standing, costs, budgets))
+        let by = || {
+            let standing = self.decides.standing(policy)?.map(Cow::Borrowed);
+            Ok((standing, self.costs.as_ref().ok_or_else(unmeasured)?))
+        };
+        self.in_inference_mode(|| answer_within::<N>(&self.frozen, input, by, budgets))
     }
 
     /// Answers in LibTorch's inference mode; the logits are such as can be used outside of it.

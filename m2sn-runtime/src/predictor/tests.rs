@@ -36,9 +36,9 @@ fn many_threads_may_ask_at_once() {
     std::thread::scope(|scope| {
         for thread in 0..4 {
             let (predictor, routes) = (&predictor, &routes);
-            let expected: Vec<_> = expected.iter().map(tch::Tensor::shallow_clone).collect();
+            let (input, expected) =
+                (input.clone(), expected.iter().map(tch::Tensor::shallow_clone).collect::<Vec<_>>());
             scope.spawn(move || {
-                let input = inputs();
                 for turn in 0..20 {
                     let number = (turn + 3 * thread) % routes.len();
                     assert_near(&predictor.predict_by(&input, routes[number]).unwrap().logits, &expected[number]);
@@ -170,17 +170,17 @@ fn the_fastest_precision_that_keeps_the_promise_is_taken() {
     assert_eq!(precisions.chosen, Precision::F32, "nothing else is sure to lose nothing");
     assert_eq!(predictor.frozen.fingerprint().engines[0], "f32");
     assert_eq!((precisions.samples, precisions.compared.len()), (300, 3));
-    let single = precisions.compared[0];
-    assert_eq!((single.loss, single.bound), (0.0, 0.0));
+    assert_eq!((precisions.compared[0].loss, precisions.compared[0].bound), (0.0, 0.0));
 
     let (predictor, precisions) = freeze(100.0).unwrap();
     let fastest = precisions.compared.iter().map(|compared| compared.milliseconds.median).fold(f64::MAX, f64::min);
     let chosen = precisions.compared.iter().find(|compared| compared.precision == precisions.chosen).unwrap();
     assert_eq!(chosen.milliseconds.median, fastest);
     assert_eq!(predictor.frozen.fingerprint().engines[0], precisions.chosen.to_string());
+    let single = precisions.compared[0];
     for Compared { precision, quality, loss, bound, .. } in &precisions.compared {
         assert!((single.quality - quality - loss / 100.0).abs() < 1e-9, "{precision}");
-        assert!(loss.abs() < 3.0 && bound >= loss, "{precision}: {loss}, {bound}");
+        assert!(loss.abs() < 20.0 && bound >= loss, "{precision}: {loss}, {bound}");
     }
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("precisions.json");

@@ -55,6 +55,8 @@ pub use routes::{all, count, full};
 
 pub(crate) use executor::{Clock, Decisions, decide as decisions, encode, run, starts};
 
+use std::borrow::Cow;
+
 use executor::Outcome;
 
 use crate::latency::{self, Stopwatch, Table};
@@ -95,8 +97,11 @@ pub fn predict_within<N: Network>(
     budgets: impl Into<Budgets>,
 ) -> Result<Answer<N::Route>> {
     let policies = network.policies();
-    policies.check_trained(policy, N::plan().navigator.from)?;
-    answer_within::<N>(&Live(network), input, policies.standing(policy)?.as_ref(), policies.costs()?, budgets.into())
+    let by = || {
+        policies.check_trained(policy, N::plan().navigator.from)?;
+        Ok((policies.standing(policy)?.map(Cow::Owned), policies.costs()?))
+    };
+    answer_within::<N>(&Live(network), input, by, budgets.into())
 }
 
 /// Hands a learned policy, on the terms of these budgets and costs, to whoever runs it.
@@ -203,24 +208,25 @@ pub(crate) fn answer_by<N: Network>(
     answer::<N>(outcome, watch.lap())
 }
 
-/// Answers each sample as a learned policy decides within budgets, whatever runs the blocks.
+/// Answers each sample as a learned policy decides within budgets, whatever runs the blocks; `by` has the policy and the
+/// costs, and is asked once the inputs are known to fit.
 ///
 /// # Errors
 /// As [`predict_within`].
-pub(crate) fn answer_within<N: Network>(
+pub(crate) fn answer_within<'a, N: Network>(
     parts: &impl Parts,
     input: &N::Input,
-    standing: Option<&Standing>,
-    costs: &Costs,
+    by: impl FnOnce() -> Result<(Option<Cow<'a, Standing>>, &'a Costs)>,
     budgets: Budgets,
 ) -> Result<Answer<N::Route>> {
     let mut watch = Stopwatch::start(parts.device());
     let inputs = input.features();
     let samples = check_inputs(parts.description(), parts.device(), &inputs)?;
+    let (standing, costs) = by()?;
     let budgets = budgets.of(samples)?;
     let clock = Clock::of(&budgets, samples, costs);
     let _no_grad = tch::no_grad_guard();
-    let outcome = within(standing, costs, &budgets, |policy| run(parts, &inputs, policy, clock.as_ref()))?;
+    let outcome = within(standing.as_deref(), costs, &budgets, |policy| run(parts, &inputs, policy, clock.as_ref()))?;
     answer::<N>(outcome, watch.lap())
 }
 

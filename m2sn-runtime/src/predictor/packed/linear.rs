@@ -239,7 +239,7 @@ mod tests {
 
     #[test]
     fn fewer_bits_are_near_and_take_inputs_of_either_kind() {
-        for (precision, tolerance) in [(Precision::Bf16, 0.03), (Precision::Mixed, 0.05)] {
+        for (precision, tolerance) in [(Precision::Bf16, 0.03), (Precision::Mixed, 0.1)] {
             for case in cases() {
                 for activation in ACTIVATIONS {
                     let layer = case.pack(activation, precision);
@@ -258,7 +258,7 @@ mod tests {
     #[test]
     fn single_vectors_and_no_rows_are_inputs_too() {
         let case = &cases().nth(1).expect("a case");
-        for (precision, tolerance) in [(Precision::F32, 1e-5), (Precision::Bf16, 0.03), (Precision::Mixed, 0.05)] {
+        for (precision, tolerance) in [(Precision::F32, 1e-5), (Precision::Bf16, 0.03), (Precision::Mixed, 0.1)] {
             let layer = case.pack(Some(Activation::Relu), precision);
             for input in [case.input.get(0), case.input.narrow(0, 0, 0)] {
                 let output = layer.forward(&input, None).expect("an output");
@@ -272,7 +272,7 @@ mod tests {
         let case = &cases().nth(3).expect("a case");
         let turned = case.input.permute([2, 0, 1]).contiguous().permute([1, 2, 0]);
         assert!(!turned.is_contiguous());
-        for (precision, tolerance) in [(Precision::F32, 1e-5), (Precision::Bf16, 0.03), (Precision::Mixed, 0.05)] {
+        for (precision, tolerance) in [(Precision::F32, 1e-5), (Precision::Bf16, 0.03), (Precision::Mixed, 0.1)] {
             let output = case.pack(None, precision).forward(&turned, Some(&case.add)).expect("an output");
             assert_near(&output, &case.plain(Some(&case.add), None), tolerance);
         }
