@@ -22,6 +22,8 @@ pub(super) struct Builder {
     input_len: usize,
     values: Vec<Stored>,
     steps: Vec<Draft>,
+    /// The value that is already what its only reader, a maximum pool, makes of it.
+    pub(super) pooled: Option<Value>,
 }
 
 /// A value, where its numbers lie, and the step that writes them: none for the input.
@@ -44,7 +46,8 @@ struct Draft {
 impl Builder {
     /// A program that yields its input.
     pub(super) fn new(level: Level, dims: Dims, form: Form) -> Self {
-        let mut builder = Self { level, input_len: layout::len(dims, form), values: vec![], steps: vec![] };
+        let mut builder =
+            Self { level, input_len: layout::len(dims, form), values: vec![], steps: vec![], pooled: None };
         let layout = Layout::new(dims);
         let mut input = Stored { dims, layout, writer: None };
         if let (Form::Plain, Dims::Image(_)) = (form, dims) {
@@ -55,20 +58,21 @@ impl Builder {
         builder
     }
 
-    /// Adds an operation.
+    /// Adds an operation; the next one may be all that reads it, and ask for the largest of each square of 2x2.
     ///
     /// # Errors
     /// Why it cannot be.
-    pub(super) fn push(&mut self, operation: Operation) -> Result<(), String> {
+    pub(super) fn push(&mut self, operation: Operation, is_pooled: bool) -> Result<(), String> {
         let value = match operation {
             Operation::Convolution { input, weight, bias, window, add, activation } => {
                 let input = self.value(input)?;
-                self.convolution(input, Affine { weight, bias }, window, add, activation)?
+                self.convolution(input, Affine { weight, bias }, window, add, activation, is_pooled)?
             }
             Operation::Linear { input, weight, bias, add, activation } => {
                 let input = self.value(input)?;
                 self.linear(input, Affine { weight, bias }, add, activation)?
             }
+            Operation::MaxPool { input, .. } if self.pooled == Some(input) => self.value(input)?,
             Operation::MaxPool { input, window } => self.pool(Reduction::Max, input, window)?,
             Operation::AveragePool { input, window } => self.pool(Reduction::Mean, input, window)?,
             Operation::AdaptiveAveragePool { input, grid } => {
@@ -174,6 +178,11 @@ impl Builder {
     /// Whether a value lies as its step has written it, not as another view of that.
     fn is_fresh(&self, value: Stored) -> bool {
         value.layout == Layout::new(value.dims)
+    }
+
+    /// The value of the operation that is being added.
+    pub(super) fn next(&self) -> Value {
+        Value(self.values.len())
     }
 
     pub(super) fn value(&self, value: Value) -> Result<Stored, String> {

@@ -8,9 +8,11 @@ use std::array;
 use super::Value;
 use super::border::Border;
 use super::build::{Affine, Builder, Stored, image, product};
+use super::columns::Columns;
 use super::lanes::Level;
 use super::layout::Dims;
 use super::plan::Kernel;
+use super::planes::Planes;
 use super::product::Product;
 use super::weights::Weights;
 use super::window::{Axis, Window};
@@ -25,6 +27,8 @@ struct Convolution {
     /// The image, with its border if it has one.
     input: Stored,
     channels: usize,
+    /// Channels, rows and columns.
+    image: [usize; 3],
     affine: Affine,
     window: Window,
     /// The window's way over the image as it was given.
@@ -44,6 +48,7 @@ impl Builder {
         window: Window,
         add: Option<Value>,
         activation: Option<Activation>,
+        is_pooled: bool,
     ) -> Result<Stored, String> {
         let [channels, height, width] = image(input)?;
         let axes = window.over([height, width])?;
@@ -55,8 +60,17 @@ impl Builder {
         let add = self.added(add, dims)?;
 
         let relu = activation == Some(Activation::Relu);
-        let mut convolution = Convolution { input, channels, affine, window, axes, relu };
-        let kernel = if convolution.is_for_squares() {
+        let mut convolution =
+            Convolution { input, channels, image: [channels, height, width], affine, window, axes, relu };
+        let is_pooled = is_pooled && (relu || activation.is_none()) && axes.iter().all(|axis| axis.count >= 2);
+        let kernel = if add.is_none() && convolution.is_for_columns(is_pooled) {
+            let columns = convolution.by_columns(self.level, is_pooled);
+            let dims = Dims::new(&[dims.channels(), columns.size[0], columns.size[1]])?;
+            if is_pooled {
+                self.pooled = Some(self.next());
+            }
+            return Ok(self.finished(Kernel::Columns(columns), input, None, activation, dims));
+        } else if convolution.is_for_squares() {
             convolution.by_squares(self.level)
         } else if convolution.is_for_rows() {
             if window.padding != [0, 0] {
@@ -91,6 +105,13 @@ impl Convolution {
             && 3 * SQUARE * squares <= 2 * 9 * rows * columns
     }
 
+    /// Whether lanes of places waste less than lanes of channels.
+    fn is_for_columns(&self, is_pooled: bool) -> bool {
+        let places = self.axes[0].count * self.axes[1].count;
+        let most = if is_pooled { 12 } else { 4 };
+        self.window.stride == [1, 1] && places >= 196 && self.channels <= 6 && self.affine.bias.len() <= most
+    }
+
     /// Whether to find where the channels of each tap lie would take longer than to put a border around the image, so
     /// that those of a row of taps lie side by side.
     ///
@@ -98,6 +119,39 @@ impl Convolution {
     /// channel of a 28x28 image, .85 from four, .91 from six, .95 from eight, and 1.1 from eight of a 14x14 image.
     fn is_for_rows(&self) -> bool {
         self.window.kernel[1] > 1 && self.channels <= 6
+    }
+
+    /// As sums of neighbouring places, or as the largest of each 2x2 of them.
+    fn by_columns(&self, level: Level, is_pooled: bool) -> Columns {
+        let Window { kernel, stride, padding } = self.window;
+        let outputs = self.affine.bias.len();
+        let pool = if is_pooled { 2 } else { 1 };
+        let size = self.axes.map(|axis| axis.count / pool);
+        let step = stride.map(|stride| stride * pool);
+        // Of the input under an output, or under the four of a square.
+        let under = [0, 1].map(|i| kernel[i] + (pool - 1) * stride[i]);
+        let planes = array::from_fn(|i| size[i] + (under[i] - 1) / step[i]);
+        let planes = Planes::new(self.image, padding, step, planes);
+
+        let area = kernel[0] * kernel[1];
+        let mut weights = vec![];
+        let mut taps = vec![];
+        for channel in 0..self.channels {
+            for (tap, (row, column)) in pairs(kernel).enumerate() {
+                weights.extend(
+                    (0..outputs).map(|output| self.affine.weight[(output * self.channels + channel) * area + tap]),
+                );
+                taps.push(array::from_fn(|vector| {
+                    let at = match is_pooled {
+                        true => planes.at(channel, vector / 2 * stride[0] + row, vector % 2 * stride[1] + column),
+                        false => planes.at(channel, row, column) + vector * level.width(),
+                    };
+                    at as u32
+                }));
+            }
+        }
+        let bias = self.affine.bias.clone();
+        Columns { weights, bias, taps, planes, size, is_pooled, relu: self.relu }
     }
 
     /// As a product with the channels under each tap.

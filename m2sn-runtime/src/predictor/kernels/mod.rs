@@ -8,20 +8,24 @@
 //! |---|---|
 //! | `plan`, `build` | a program that runs; how it is made of operations, and what is wrong with those that cannot be |
 //! | `convolution` | the ways of computing a convolution, and the choice between them |
-//! | `product`, `winograd`, `pooling`, `activation`, `border` | the kernels, each written once over lanes |
+//! | `fusion` | which operations can be computed with the next one |
+//! | `product`, `winograd`, `columns`, `pooling`, `activation`, `border` | the kernels, each written once over lanes |
 //! | `tile`, `finish` | what products share: the innermost loop, and what is done with a sum before it is written |
-//! | `layout`, `window`, `weights`, `memory` | where numbers lie: samples, windows, weights, what is between steps |
+//! | `layout`, `planes`, `window`, `weights`, `memory` | where numbers lie: samples, windows, weights, what is between steps |
 //! | `lanes/` | vectors as processors have them, one kind a file |
 
 mod activation;
 mod border;
 mod build;
+mod columns;
 mod convolution;
 mod finish;
+mod fusion;
 mod lanes;
 mod layout;
 mod memory;
 mod plan;
+mod planes;
 mod pooling;
 mod product;
 #[cfg(test)]

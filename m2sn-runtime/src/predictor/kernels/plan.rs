@@ -2,13 +2,14 @@
 
 use super::border::Border;
 use super::build::Builder;
+use super::columns::Columns;
 use super::lanes::Level;
 use super::layout::{self, Dims, Layout, Source, Target};
 use super::memory;
 use super::pooling::Pool;
 use super::product::Product;
 use super::winograd::Winograd;
-use super::{Form, Operation};
+use super::{Form, Operation, fusion};
 use crate::nn::Activation;
 
 /// A program over samples of one shape, its weights packed and its memory laid out.
@@ -44,6 +45,7 @@ pub(super) struct Step {
 pub(super) enum Kernel {
     Product(Product),
     Winograd(Winograd),
+    Columns(Columns),
     Border(Border),
     Pool(Pool),
     /// From channels plane by plane to channels side by side.
@@ -87,9 +89,10 @@ impl Plan {
         output: Form,
     ) -> Result<Self, String> {
         let mut builder = Builder::new(level, Dims::new(dims)?, input);
-        for (number, operation) in operations.into_iter().enumerate() {
+        let pooled = fusion::pooled(&operations);
+        for (number, (operation, is_pooled)) in operations.into_iter().zip(pooled).enumerate() {
             let name = name(&operation);
-            builder.push(operation).map_err(|error| format!("operation {number}, {name}: {error}"))?;
+            builder.push(operation, is_pooled).map_err(|error| format!("operation {number}, {name}: {error}"))?;
         }
         Ok(builder.finish(output))
     }
@@ -171,6 +174,7 @@ impl Kernel {
     pub(super) fn room(&self, level: Level) -> usize {
         match self {
             Self::Winograd(winograd) => winograd.room(level),
+            Self::Columns(columns) => columns.room(level),
             _ => 0,
         }
     }
@@ -179,6 +183,7 @@ impl Kernel {
         match self {
             Self::Product(product) => product.run(level, input, add, output),
             Self::Winograd(winograd) => winograd.run(level, input, add, output, room),
+            Self::Columns(columns) => columns.run(level, input, output, room),
             Self::Border(border) => border.run(input, output),
             Self::Pool(pool) => pool.run(level, input, output),
             Self::Gather => {
