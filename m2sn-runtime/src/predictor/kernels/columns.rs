@@ -55,10 +55,9 @@ impl Work for Run<'_> {
         let kernel = self.columns;
         let Columns { bias, planes, size: [rows, columns], is_pooled, .. } = kernel;
         self.output.clear_zeros();
-        let (room, rest) = self.room.split_at_mut(planes.len() + VECTORS * L::WIDTH);
+        let (room, strip) = self.room.split_at_mut(planes.len() + VECTORS * L::WIDTH);
         room.fill(0.0);
         let step = if *is_pooled { L::WIDTH } else { VECTORS * L::WIDTH };
-        let strip = &mut rest[..bias.len() * step];
         let blocks = bias.len().div_ceil(L::SUMS / VECTORS);
         for (input, output) in self.input.samples().zip(self.output.samples()) {
             planes.fill(input, room);
@@ -66,10 +65,9 @@ impl Work for Run<'_> {
                 let mut first = 0;
                 for block in 0..blocks {
                     let count = (bias.len() - first) / (blocks - block);
-                    for_rows!(count, kernel.tile::<L, VECTORS>(&room[place..], first, &mut strip[first * step..]));
+                    for_rows!(count, kernel.tile::<L, VECTORS>(&room[place..], first, strip, place, output));
                     first += count;
                 }
-                kernel.write(strip, step, place, output);
             }
         }
     }
@@ -78,7 +76,14 @@ impl Work for Run<'_> {
 impl Columns {
     /// `M` channels of `N` vectors of places, or of their maximum, channel by channel.
     #[inline(always)]
-    fn tile<L: Lanes, const N: usize, const M: usize>(&self, planes: &[f32], first: usize, strip: &mut [f32]) {
+    fn tile<L: Lanes, const N: usize, const M: usize>(
+        &self,
+        planes: &[f32],
+        first: usize,
+        strip: &mut [f32],
+        place: usize,
+        output: &mut [f32],
+    ) {
         let mut sums = [[L::splat(0.0); N]; M];
         for m in 0..M {
             sums[m] = [L::splat(self.bias[first + m]); N];
@@ -111,21 +116,28 @@ impl Columns {
                 }
             }
         }
+        let step = if self.is_pooled { L::WIDTH } else { N * L::WIDTH };
+        self.write::<M>(&strip[..M * step], place, first, output);
     }
 
-    /// Brings the channels of neighbouring places side by side, without what is between the rows.
+    /// Brings `M` channels of neighbouring places side by side, without what is between the rows.
     #[inline(always)]
-    fn write(&self, strip: &[f32], step: usize, place: usize, output: &mut [f32]) {
+    fn write<const M: usize>(&self, strip: &[f32], place: usize, first: usize, output: &mut [f32]) {
         let (channels, pitch, [rows, columns]) = (self.bias.len(), self.planes.size[1], self.size);
+        let step = strip.len() / M;
         let (mut row, mut column, mut lane) = (place / pitch, place % pitch, 0);
         while lane < step && row < rows {
             if column < columns {
                 let count = (columns - column).min(step - lane);
                 let to = &mut output[(row * columns + column) * channels..][..count * channels];
-                for (channel, strip) in strip.chunks_exact(step).enumerate() {
-                    let places = to[channel..].iter_mut().step_by(channels);
-                    for (to, from) in places.zip(&strip[lane..lane + count]) {
-                        *to = *from;
+                let mut from: [&[f32]; M] = [&[]; M];
+                for m in 0..M {
+                    from[m] = &strip[m * step + lane..][..count];
+                }
+                for (i, to) in to.chunks_exact_mut(channels).enumerate() {
+                    let to = &mut to[first..first + M];
+                    for m in 0..M {
+                        to[m] = from[m][i];
                     }
                 }
             }

@@ -43,13 +43,23 @@ impl Planes {
                 let count = count.min(size[1].saturating_sub((first + padding[1]) / step[1]));
                 for channel in 0..channels {
                     let start = self.at(channel, row + padding[0], first + padding[1]);
-                    let from = &places[first * channels + channel..];
-                    let pairs = planes[start..][..count].iter_mut().zip(from.iter().step_by(step[1] * channels));
-                    for (to, from) in pairs {
-                        *to = *from;
+                    let (from, to) = (&places[first * channels + channel..], &mut planes[start..][..count]);
+                    match step[1] * channels {
+                        // Of a distance that is known the compiler makes shuffles.
+                        2 => every(2, from, to),
+                        distance => every(distance, from, to),
                     }
                 }
             }
         }
+    }
+}
+
+/// Copies every number at a distance, as many as there is room for.
+#[inline(always)]
+fn every(distance: usize, from: &[f32], to: &mut [f32]) {
+    let from = &from[..(to.len().max(1) - 1) * distance + 1];
+    for i in 0..to.len() {
+        to[i] = from[i * distance];
     }
 }
