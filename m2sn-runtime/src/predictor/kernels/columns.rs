@@ -90,14 +90,14 @@ impl Columns {
         }
         for (taps, weights) in self.taps.iter().zip(self.weights.chunks_exact(self.bias.len())) {
             let weights = &weights[first..first + M];
-            let mut values = [L::splat(0.0); N];
-            for n in 0..N {
-                values[n] = L::load(&planes[taps[n] as usize..]);
-            }
+            let mut factors = [L::splat(0.0); M];
             for m in 0..M {
-                let weight = L::splat(weights[m]);
-                for n in 0..N {
-                    sums[m][n] = values[n].mul_add(weight, sums[m][n]);
+                factors[m] = L::splat(weights[m]);
+            }
+            for n in 0..N {
+                let value = L::load(&planes[taps[n] as usize..]);
+                for m in 0..M {
+                    sums[m][n] = value.mul_add(factors[m], sums[m][n]);
                 }
             }
         }

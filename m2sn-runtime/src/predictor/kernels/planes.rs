@@ -46,8 +46,8 @@ impl Planes {
                     let (from, to) = (&places[first * channels + channel..], &mut planes[start..][..count]);
                     match step[1] * channels {
                         // Of a distance that is known the compiler makes shuffles.
-                        2 => every(2, from, to),
-                        distance => every(distance, from, to),
+                        2 => copy_every::<2>(2, from, to),
+                        distance => copy_every::<0>(distance, from, to),
                     }
                 }
             }
@@ -55,9 +55,10 @@ impl Planes {
     }
 }
 
-/// Copies every number at a distance, as many as there is room for.
+/// Copies one of each so many numbers, for as many as there is room; `KNOWN` is how many those are, or zero.
 #[inline(always)]
-fn every(distance: usize, from: &[f32], to: &mut [f32]) {
+fn copy_every<const KNOWN: usize>(distance: usize, from: &[f32], to: &mut [f32]) {
+    let distance = if KNOWN > 0 { KNOWN } else { distance };
     let from = &from[..(to.len().max(1) - 1) * distance + 1];
     for i in 0..to.len() {
         to[i] = from[i * distance];
