@@ -49,6 +49,44 @@ fn residual_blocks_of_many_channels_yield_what_the_reference_does() {
 }
 
 #[test]
+fn images_of_few_channels_yield_what_the_reference_does() {
+    let mut random = Random::new(13);
+    let shapes = [(1, 6, [5, 5]), (6, 12, [3, 3]), (6, 5, [3, 3]), (3, 8, [3, 4]), (16, 7, [2, 5]), (2, 1, [1, 9])];
+    for (inputs, outputs, kernel) in shapes {
+        for [height, width] in [[14, 14], [16, 33], [31, 15], [15, 48], [40, 17]] {
+            let image = [inputs, height, width];
+            let padding = kernel.map(|kernel: usize| random.of(&[kernel / 2, kernel / 2, 0, kernel]));
+            let activation = random.of(&ACTIVATIONS[..3]);
+            let window = Window { kernel, stride: [1, 1], padding };
+            let convolution = random.convolution(&image, Value(0), window, outputs, activation);
+            let pool = |input| Operation::MaxPool { input: Value(input), window: self::window(2, 2, 0) };
+            let name = format!("{activation:?} of {kernel:?} from {inputs}");
+            for pools in [&[][..], &[pool(1)], &[pool(1), pool(2)], &[pool(1), pool(1)]] {
+                check(&name, &mut random, &image, &[std::slice::from_ref(&convolution), pools].concat(), 2);
+            }
+        }
+    }
+}
+
+#[test]
+fn largest_values_are_those_of_squares() {
+    // Moves the image up by a row, and left by a column.
+    let weight = [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0].to_vec();
+    let (input, bias, activation) = (Value(0), vec![0.5], Some(Activation::Relu));
+    let convolution = Operation::Convolution { input, weight, bias, window: window(3, 1, 1), add: None, activation };
+    let pool = Operation::MaxPool { input: Value(1), window: window(2, 2, 0) };
+    let image: Vec<f32> = (0..16 * 14_u16).map(|i| f32::from(i) - 40.0).collect();
+    for level in Level::all() {
+        let program = [convolution.clone(), pool.clone()];
+        let found = run(level, &[1, 16, 14], &program, [Form::Plain; 2], std::slice::from_ref(&image)).remove(0);
+        assert_eq!(found.len(), 8 * 7);
+        // Below and to the right of the squares at the borders are zeros, which become 0.5.
+        assert_eq!(found[..7], [0.0, 0.0, 0.0, 0.0, 0.0, 0.5, 1.5]);
+        assert_eq!(found[49..], [172.5, 174.5, 176.5, 178.5, 180.5, 182.5, 183.5]);
+    }
+}
+
+#[test]
 fn activations_are_exact_wherever_they_are_asked() {
     let values: Vec<f32> = (-3000..3000).map(|i| (i as f32 / 100.0).powi(3) / 300.0).collect();
     for activation in ACTIVATIONS.into_iter().flatten() {
@@ -84,6 +122,15 @@ fn what_is_not_a_number_stays_none() {
             let pool = Operation::MaxPool { input: Value(0), window: window(3, 1, 0) };
             assert!(run(level, &[1, 3, 3], &[pool], [Form::Plain; 2], &[image.to_vec()])[0][0].is_nan());
         }
+        // By columns it reaches the squares of 2x2 outputs that depend on it, and no other.
+        let mut image = vec![1.0; 16 * 20];
+        image[7 * 20 + 19] = f32::NAN;
+        let convolution =
+            Random::new(17).convolution(&[1, 16, 20], Value(0), window(3, 1, 1), 2, Some(Activation::Relu));
+        let pool = Operation::MaxPool { input: Value(1), window: window(2, 2, 0) };
+        let found = run(level, &[1, 16, 20], &[convolution, pool], [Form::Plain; 2], &[image]).remove(0);
+        let is_near = |place: usize| [39, 49].contains(&(place % 80));
+        assert!(found.iter().enumerate().all(|(place, value)| value.is_nan() == is_near(place)), "{found:?}");
     }
 }
 
@@ -135,8 +182,9 @@ fn programs_can_be_chained() {
 #[test]
 fn samples_know_nothing_of_one_another() {
     let mut random = Random::new(5);
-    for _ in 0..20 {
-        let (dims, operations) = random.program();
+    let mut programs: Vec<_> = (0..20).map(|_| random.program()).collect();
+    programs.push((vec![2, 15, 18], vec![random.convolution(&[2, 15, 18], Value(0), window(5, 1, 2), 7, None)]));
+    for (dims, operations) in programs {
         let samples = random.samples(&dims, 37);
         for level in Level::all() {
             let together = run(level, &dims, &operations, [Form::Plain; 2], &samples);
