@@ -1,9 +1,10 @@
 //! Convolutions of few output channels, by lanes of neighbouring places.
 //!
-//! Where there are fewer channels than lanes, lanes of channels are wasted. Here a vector is one channel of neighbouring
-//! outputs: what lies under one tap for all of them is loaded from a plane at once, and times one weight it is added to
-//! the sums of each channel. Where nothing but the largest of each 2x2 outputs is asked for, the four are the same lane
-//! of four vectors, so that the others never leave the registers.
+//! Where there are fewer channels than lanes, lanes of channels are wasted. Here a vector is one channel of outputs
+//! side by side: what lies under one tap for all of them is loaded from a plane at once, and times one weight it is
+//! added to the sums of each channel. Where nothing but the largest of each 2x2 outputs is asked for, the four are the
+//! same lane of four vectors, so that the others never leave the registers. What is not a number reaches the outputs
+//! that depend on it, and no other.
 
 use super::lanes::{Lanes, Level, Work};
 use super::layout::{Source, Target};

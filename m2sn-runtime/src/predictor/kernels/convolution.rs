@@ -109,12 +109,13 @@ impl Convolution {
 
     /// Whether lanes of places waste less than lanes of channels: few outputs, and places enough to pay for planes.
     ///
-    /// On a Zen 5 with AVX-512, 5x5 taps over 28x28 places take by columns .35 of the time that they take otherwise from
-    /// one channel to six, .48 to eight, .65 to twelve, and from six channels .45, .58, .81; 3x3 taps take .44, .65, .77
-    /// from one, and .66, .82, 1.09 from six, where squares are the other way. With a pool behind, 5x5 taps take .22,
-    /// .31, .39 from one and .39, .51, .70 from six; 3x3 taps .48, .62, .77 from six, and .73, .93, 1.19 from twelve.
-    /// With eight lanes there is less to gain: 3x3 taps take .95 from six channels to six, and .93 to twelve with a pool.
-    /// At 10x10 places most of these are worse by a third. At steps of two 3x3 taps take more than they do by rows.
+    /// On a Zen 5 with AVX-512, 5x5 taps over 28x28 places take by columns .35 of the time that they take otherwise
+    /// from one channel to six, .48 to eight, .65 to twelve, and from six channels .45, .58, .81; 3x3 taps take .44,
+    /// .65, .77 from one, and .66, .82, 1.09 from six, where squares are the other way. With a pool behind, 5x5 taps
+    /// take .22, .31, .39 from one and .39, .51, .70 from six; 3x3 taps .48, .62, .77 from six, and .73, .93, 1.19 from
+    /// twelve. With eight lanes there is less to gain: 3x3 taps take .95 from six channels to six, and .93 to twelve
+    /// with a pool. At 10x10 places most of these are worse by a third. At steps of two 3x3 taps take more than they do
+    /// by rows.
     fn is_for_columns(&self, is_pooled: bool) -> bool {
         let [rows, columns] = self.axes.map(|axis| axis.count);
         let [most_inputs, most_outputs] = match (self.is_for_squares(), is_pooled) {
@@ -147,7 +148,7 @@ impl Convolution {
         let step = if is_pooled { 2 } else { 1 };
         let size = self.axes.map(|axis| axis.count / step);
         // As many as the first output has below and beside its place, or the last of the first square.
-        let beyond = kernel.map(|kernel| (kernel - 1 + step - 1) / step);
+        let beyond = kernel.map(|kernel| (kernel - 1).div_ceil(step));
         let planes = Planes::new(self.image, padding, step, array::from_fn(|i| size[i] + beyond[i]));
 
         let area = kernel[0] * kernel[1];

@@ -11,7 +11,7 @@
 //! | `fusion` | which operations can be computed with the next one |
 //! | `product`, `winograd`, `columns`, `pooling`, `activation`, `border` | the kernels, each written once over lanes |
 //! | `tile`, `finish` | what products share: the innermost loop, and what is done with a sum before it is written |
-//! | `layout`, `planes`, `window`, `weights`, `memory` | where numbers lie: samples, windows, weights, what is between steps |
+//! | `layout`, `planes`, `window`, `weights`, `memory` | where numbers lie: samples, windows, weights, and between |
 //! | `lanes/` | vectors as processors have them, one kind a file |
 
 mod activation;
