@@ -2,9 +2,9 @@
 
 /// Where an image's numbers lie in planes: each channel has one, or four if windows go on by two.
 ///
-/// Of four, each has every other row, and of those every other column, so that what the same tap of windows side by side
-/// meets lies side by side there too. As there is nothing between the rows, a window's place is a number that is added
-/// to where the taps of the first window lie, and vectors of places need not end with the rows.
+/// Of four, each has every other row, and of those every other column: what the same tap of neighbouring windows meets
+/// lies side by side there too. As nothing is between the rows, a window's place is a number that is added to
+/// where the taps of the first window lie, and vectors of places need not end with the rows.
 #[derive(Debug)]
 pub(super) struct Planes {
     /// Channels, rows and columns of the image.
