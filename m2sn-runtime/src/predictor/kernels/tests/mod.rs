@@ -61,7 +61,7 @@ fn images_of_few_channels_yield_what_the_reference_does() {
             let convolution = random.convolution(&image, Value(0), window, outputs, activation);
             let pool = |input| Operation::MaxPool { input: Value(input), window: self::window(2, 2, 0) };
             let name = format!("{activation:?} of {kernel:?} from {inputs}");
-            for pools in [&[][..], &[pool(1)], &[pool(1), pool(2)], &[pool(1), pool(1)]] {
+            for pools in [&[][..], &[pool(1)], &[pool(1), pool(2)], &[pool(1), Operation::Mean { input: Value(1) }]] {
                 check(&name, &mut random, &image, &[std::slice::from_ref(&convolution), pools].concat(), 2);
             }
         }
@@ -217,6 +217,11 @@ fn what_cannot_be_is_an_error_that_says_where() {
     assert_eq!(
         error(&[2], &[linear(Some(Value(0)))]),
         "operation 0, a linear map: value 0 of [2] cannot be added to [3]"
+    );
+    let row = Window { kernel: [1, 9], stride: [1, 1], padding: [0, 0] };
+    assert_eq!(
+        error(&[1, 1, 300], &[Random::new(1).convolution(&[1, 1, 300], Value(0), row, 1, None), pool(Value(1))]),
+        "operation 1, a maximum pool: no window of 2 at steps of 2 fits 1 with a padding of 0"
     );
     let pool = Operation::AveragePool { input: Value(0), window: window(2, 1, 2) };
     assert_eq!(
