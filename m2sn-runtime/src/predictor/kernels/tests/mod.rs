@@ -60,9 +60,15 @@ fn images_of_few_channels_yield_what_the_reference_does() {
             let window = Window { kernel, stride: [1, 1], padding };
             let convolution = random.convolution(&image, Value(0), window, outputs, activation);
             let pool = |input| Operation::MaxPool { input: Value(input), window: self::window(2, 2, 0) };
+            let mut joined = convolution.clone();
+            if let Operation::Convolution { add, .. } = &mut joined {
+                *add = Some(Value(1));
+            }
             let name = format!("{activation:?} of {kernel:?} from {inputs}");
-            for pools in [&[][..], &[pool(1)], &[pool(1), pool(2)], &[pool(1), Operation::Mean { input: Value(1) }]] {
-                check(&name, &mut random, &image, &[std::slice::from_ref(&convolution), pools].concat(), 2);
+            for then in
+                [&[][..], &[joined], &[pool(1)], &[pool(1), pool(2)], &[pool(1), Operation::Mean { input: Value(1) }]]
+            {
+                check(&name, &mut random, &image, &[std::slice::from_ref(&convolution), then].concat(), 2);
             }
         }
     }
