@@ -115,10 +115,10 @@ mod tests {
         });
         let reply = run(&mut call, 2, 3).unwrap();
         assert_eq!(calls.get(), 5);
-        let Reply::Times { wall, cpu } = reply else { panic!("{reply:?}") };
+        // What other tests of this process take of the processors counts, too.
+        let Reply::Times { wall, .. } = reply else { panic!("{reply:?}") };
         assert_eq!(wall.len(), 3);
         assert!(wall.iter().all(|time| *time >= 2.0), "{wall:?}");
-        assert!(cpu < 2.0, "sleep takes no processor: {cpu}");
     }
 
     #[test]
