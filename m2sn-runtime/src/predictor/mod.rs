@@ -22,7 +22,7 @@ use std::sync::{Arc, Mutex};
 use crate::batch::Feature;
 use crate::data::Dataset;
 use crate::dispatcher::InferenceMode;
-use crate::latency::{self, Table};
+use crate::latency::{self, Fingerprint, Table};
 use crate::network::{Input, Network, Route, check_inputs};
 use crate::parts::Parts;
 use crate::policy::{Budget, Budgets, Costs, Fixed, Policy, State};
@@ -67,7 +67,8 @@ pub enum Threads {
 /// A model that is frozen for inference.
 ///
 /// It routes samples as the model does, by the same policies, and its logits differ from the model's by rounding alone
-/// where its [`Precision`] is single.
+/// where its [`Precision`] is single. Any number of threads may ask it at once; layers of the user's own that do not say
+/// what they compute ([`crate::nn::Layer::lower`]) run for one of them at a time.
 ///
 /// ```no_run
 /// use m2sn_runtime::Result;
@@ -96,9 +97,7 @@ impl<N: Network> Predictor<N> {
         memory::keep_freed();
         let decides = Decides::of(&model);
         let Options { precision, threads, latency } = options;
-        let kept = latency.as_deref().and_then(|path| {
-            Table::read(path).inspect_err(|fault| tracing::debug!("no latency table yet: {fault}")).ok()
-        });
+        let kept = latency.as_deref().and_then(|path| kept(path, &model, precision, threads));
         let measured = kept.as_ref().map(|table| &table.fingerprint);
         let model = Arc::new(Mutex::new(model));
         let frozen = match (threads, measured) {
@@ -113,6 +112,7 @@ impl<N: Network> Predictor<N> {
         if let Some(table) = kept {
             match predictor.decide_by(table) {
                 Ok(()) => return Ok(predictor),
+                // Such as where an engine is not there any more.
                 Err(fault) => tracing::info!("measuring anew: {fault}"),
             }
         }
@@ -265,11 +265,32 @@ impl<N: Network> Predictor<N> {
     }
 }
 
+/// The latency table of a file, where it was measured on this machine, for this model in this precision.
+///
+/// The engines that it names are those to be taken again, so nothing is known of them yet.
+fn kept<N: Network>(path: &Path, model: &N, precision: Precision, threads: Threads) -> Option<Table> {
+    let table = Table::read(path).inspect_err(|fault| tracing::debug!("no latency table yet: {fault}")).ok()?;
+    let found = &table.fingerprint;
+    let mut here = Fingerprint { engines: found.engines.clone(), ..Fingerprint::of(model) };
+    if threads == Threads::Fastest {
+        here.threads = found.threads;
+    }
+    let differences = found.differences(&here);
+    if found.engines.first() != Some(&precision.to_string()) || !differences.is_empty() {
+        tracing::info!(
+            "{}: measured elsewhere or for another predictor, measuring anew {differences:?}",
+            path.display()
+        );
+        return None;
+    }
+    Some(table)
+}
+
 /// A learned policy is asked that knows no costs.
 fn unmeasured() -> Error {
     Error::invalid(
-        "this predictor does not know what its parts cost here, and a learned policy weighs quality against \
-                    milliseconds; measure them by `measure`",
+        "this predictor does not know what its parts cost here, and a learned policy weighs quality against milliseconds; \
+         measure them by `measure`",
     )
 }
 

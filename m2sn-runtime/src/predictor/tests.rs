@@ -1,7 +1,6 @@
 //! Frozen networks against the networks that they are of.
 
 use super::*;
-use crate::latency::Fingerprint;
 use crate::plan::Policy as Which;
 use crate::policy::Budget;
 use crate::tiny::{Lacking, Reading, Tiny, TinyInput, sequential, table};
@@ -121,6 +120,10 @@ fn a_file_keeps_what_was_measured_here_for_this_predictor() {
     let network = Table { fingerprint: Fingerprint::of(&Tiny::seeded(Device::Cpu, 5).unwrap()), ..table() };
     network.save(&path).unwrap();
     assert_ne!(measured(&freeze(Precision::F32)).fingerprint, network.fingerprint);
+    let mut elsewhere = measured(&freeze(Precision::F32));
+    elsewhere.fingerprint.processor = "Another processor".into();
+    elsewhere.save(&path).unwrap();
+    assert_ne!(measured(&freeze(Precision::F32)).fingerprint, elsewhere.fingerprint);
     std::fs::write(&path, "garbage").unwrap();
     assert_eq!(Table::read(&path).ok(), None);
     assert_eq!(measured(&freeze(Precision::F32)), Table::read(&path).unwrap());
