@@ -236,6 +236,9 @@ mod tests {
         assert_eq!(names[2..], ["predictor, late fusion", "predictor, by its policy"]);
         assert_eq!(found.rows[0].scores, found.rows[2].scores);
         assert_eq!((found.rows[0].by_model.value, found.rows[2].by_predictor.value), (1.0, 1.0));
+        let none = timing::Settings { samples: 0, ..settings };
+        let message = frozen(&network, &predictor, &splits.valid, by, &none).unwrap_err().to_string();
+        assert!(message.starts_with("timing: 0 samples, "), "{message}");
 
         found.routed = routed(&predictor, &splits.valid, &[1, 8]).unwrap();
         let kinds: Vec<_> = found.routed.iter().map(|routed| (routed.decisions, routed.batch)).collect();

@@ -71,13 +71,6 @@ pub fn measure<N: Network>(
     settings: &Settings,
 ) -> Result<Timings> {
     let samples = settings.samples.min(usize::try_from(data.len()).unwrap_or(0));
-    if samples == 0 || settings.repetitions == 0 || candidates.is_empty() {
-        return Err(Error::invalid(format!(
-            "timing: {samples} samples, {} repetitions and {} candidates, expected at least one of each",
-            settings.repetitions,
-            candidates.len()
-        )));
-    }
     candidates.iter().try_for_each(Candidate::check)?;
     let inputs = (0..samples)
         .map(|sample| {
@@ -96,12 +89,21 @@ const TURN: usize = 4;
 const UNCOUNTED: usize = 4;
 
 /// Times each sample with each candidate by `time`, which is given the candidate and the sample.
+///
+/// # Errors
+/// [`Error::Invalid`] where there is nothing to time; those of `time`.
 pub(super) fn in_turns(
     candidates: usize,
     samples: usize,
     settings: &Settings,
     mut time: impl FnMut(usize, usize) -> Result<f64>,
 ) -> Result<Timings> {
+    if samples == 0 || settings.repetitions == 0 || candidates == 0 {
+        return Err(Error::invalid(format!(
+            "timing: {samples} samples, {} repetitions and {candidates} candidates, expected at least one of each",
+            settings.repetitions,
+        )));
+    }
     for round in 0..settings.warm_up {
         for candidate in 0..candidates {
             time(candidate, round % samples)?;
