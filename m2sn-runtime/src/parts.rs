@@ -47,6 +47,17 @@ pub(crate) trait Parts {
     /// Fuses one feature a modality and predicts the task, `[batch, outputs]`.
     fn fuse(&self, features: &[Tensor]) -> Tensor;
 
+    /// The answer of late fusion: every encoder to its end, then fusion and head.
+    fn late_fusion(&self, inputs: &[Feature]) -> Tensor {
+        let modalities = self.description().modalities.iter().zip(inputs).enumerate();
+        let deepest = modalities.map(|(m, (modality, input))| {
+            let full = modality.exits.len() - 1;
+            let output = (0..=full).fold(input.clone(), |output, block| self.block(m, block, &output));
+            self.leave(m, full, &output)
+        });
+        self.fuse(&deepest.collect::<Vec<_>>())
+    }
+
     /// Scores the exits of each modality from the raw inputs.
     fn navigate(&self, inputs: &[Feature]) -> Vec<Tensor>;
 }
@@ -81,7 +92,7 @@ impl<N: Network> Parts for Live<'_, N> {
     }
 
     fn stand_in(&self, modality: usize, samples: i64) -> Tensor {
-        stand_in(self.0, modality, samples)
+        stand_in(self.0.stand_in(modality), modality, samples)
     }
 
     fn fuse(&self, features: &[Tensor]) -> Tensor {
@@ -148,7 +159,7 @@ impl<N: Network> Parts for Cached<'_, N> {
     }
 
     fn stand_in(&self, modality: usize, samples: i64) -> Tensor {
-        stand_in(self.network, modality, samples)
+        stand_in(self.network.stand_in(modality), modality, samples)
     }
 
     fn fuse(&self, features: &[Tensor]) -> Tensor {
@@ -160,9 +171,9 @@ impl<N: Network> Parts for Cached<'_, N> {
     }
 }
 
-/// The learned stand-in of a modality for some samples, `[batch, feature]`.
-fn stand_in<N: Network>(network: &N, modality: usize, samples: i64) -> Tensor {
-    match network.stand_in(modality) {
+/// The learned stand-in of a modality, `[feature]`, for some samples, `[batch, feature]`.
+pub(crate) fn stand_in(feature: Option<&Tensor>, modality: usize, samples: i64) -> Tensor {
+    match feature {
         Some(feature) => feature.unsqueeze(0).expand([samples, -1], false),
         None => panic!("modality {modality} of this network may not be missing"),
     }

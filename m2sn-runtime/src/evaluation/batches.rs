@@ -40,12 +40,7 @@ pub fn batches<N: Network>(
     budget: Budget,
     sizes: &[i64],
 ) -> Result<Vec<Batched>> {
-    if let Some(size) = sizes.iter().find(|size| **size < 1 || **size > data.len()) {
-        return Err(Error::invalid(format!(
-            "batches: a batch of {size} was asked for, expected 1 to {}, the number of samples",
-            data.len()
-        )));
-    }
+    check_sizes(sizes, data.len())?;
     let exits = Exits::of(network, data)?;
     let standing = network.policies().standing(policy)?;
     let mut bar = Bar::new("batches", sizes.len() * ROUNDS);
@@ -82,8 +77,21 @@ pub fn batches<N: Network>(
         .collect()
 }
 
+/// Checks that there are enough samples for batches of these sizes.
+///
+/// # Errors
+/// [`Error::Invalid`] with the first size for which there are not.
+pub(super) fn check_sizes(sizes: &[i64], samples: i64) -> Result<()> {
+    match sizes.iter().find(|size| !(1..=samples).contains(*size)) {
+        Some(size) => Err(Error::invalid(format!(
+            "batches: a batch of {size} was asked for, expected 1 to {samples}, the number of samples"
+        ))),
+        None => Ok(()),
+    }
+}
+
 /// The batches of each size that are timed.
-const ROUNDS: usize = 30;
+pub(super) const ROUNDS: usize = 30;
 
 /// Timings of batches as a table in Markdown.
 #[derive(Debug, Clone, Copy)]

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::batches::{ROUNDS, check_sizes};
 use super::statistics::Interval;
 use super::{Scores, table, timing};
 use crate::data::Dataset;
@@ -80,7 +81,7 @@ pub fn frozen<N: Network>(
     ];
     let samples = settings.samples.min(data.len() as usize);
     let rows = (0..samples).map(|sample| sample as i64 * data.len() / samples.max(1) as i64);
-    let inputs = rows.map(|row| copied::<N>(&data.select(&[row])?)).collect::<Result<Vec<_>>>()?;
+    let inputs = rows.map(|row| batch::<N>(&data.select(&[row])?)).collect::<Result<Vec<_>>>()?;
     let timings =
         timing::in_turns(
             ways.len(),
@@ -114,12 +115,7 @@ pub fn frozen<N: Network>(
 /// # Errors
 /// [`Error::Invalid`] where there are fewer samples than a batch holds.
 pub fn routed<N: Network>(predictor: &Predictor<N>, data: &Dataset<N::Input>, sizes: &[i64]) -> Result<Vec<Routed>> {
-    if let Some(size) = sizes.iter().find(|size| **size < 1 || **size > data.len()) {
-        return Err(Error::invalid(format!(
-            "batches: a batch of {size} was asked for, expected 1 to {}, the number of samples",
-            data.len()
-        )));
-    }
+    check_sizes(sizes, data.len())?;
     let mut bar = Bar::new("routed batches", 2 * sizes.len() * ROUNDS);
     let mut found = Vec::new();
     for size in sizes {
@@ -129,7 +125,7 @@ pub fn routed<N: Network>(predictor: &Predictor<N>, data: &Dataset<N::Input>, si
             let mut random = SplitMix64::new(*size as u64);
             let (mut own, mut ideal, mut whole) = (Vec::new(), Vec::new(), Vec::new());
             for round in 0..ROUNDS as i64 {
-                let input = copied::<N>(&data.narrow(round * size % (data.len() - size + 1), *size)?)?;
+                let input = batch::<N>(&data.narrow(round * size % (data.len() - size + 1), *size)?)?;
                 let routes: Vec<N::Route> =
                     (0..*size).map(|_| draw::<N>(&mut random, decisions == "uniform")).collect();
                 // Each follows itself, so that neither is slowed by what the other has left in the caches.
@@ -155,9 +151,6 @@ pub fn routed<N: Network>(predictor: &Predictor<N>, data: &Dataset<N::Input>, si
     Ok(found)
 }
 
-/// The batches of each kind that are timed.
-const ROUNDS: usize = 30;
-
 /// A route: each modality's exit drawn evenly, or the first half of the exits with a probability of three quarters.
 fn draw<N: Network>(random: &mut SplitMix64, uniform: bool) -> N::Route {
     let Description { modalities, .. } = N::description();
@@ -172,9 +165,9 @@ fn draw<N: Network>(random: &mut SplitMix64, uniform: bool) -> N::Route {
     N::Route::from_blocks(&blocks).expect("a block at least of every modality is a route")
 }
 
-/// The samples in a tensor of their own, as if they had just come in.
-fn copied<N: Network>(data: &Dataset<N::Input>) -> Result<N::Input> {
-    N::Input::from_features(data.input().features().iter().map(|feature| feature.narrow(0, data.len())).collect())
+/// The samples as a batch of inputs.
+fn batch<N: Network>(data: &Dataset<N::Input>) -> Result<N::Input> {
+    N::Input::from_features(data.input().features())
 }
 
 fn scores<N: Network>(
@@ -183,8 +176,8 @@ fn scores<N: Network>(
 ) -> Result<Scores> {
     const BATCH: i64 = 64;
     let logits = (0..data.len()).step_by(BATCH as usize).map(|start| {
-        let batch = data.narrow(start, BATCH.min(data.len() - start))?;
-        Ok(answer(&copied::<N>(&batch)?)?.logits)
+        let samples = data.narrow(start, BATCH.min(data.len() - start))?;
+        Ok(answer(&batch::<N>(&samples)?)?.logits)
     });
     Scores::of(N::description().task, &tch::Tensor::cat(&logits.collect::<Result<Vec<_>>>()?, 0), data.target())
 }

@@ -193,17 +193,7 @@ fn time(parts: &impl Parts, learned: Learned<'_>, inputs: &[Feature]) -> Round {
     let sequential = watch.lap_of_both();
     let sequential = decided.map_or_else(Lap::default, |_| sequential);
     watch.lap_of_both();
-    let features: Vec<Tensor> = modalities
-        .iter()
-        .zip(inputs)
-        .enumerate()
-        .map(|(m, (modality, input))| {
-            let full = modality.exits.len() - 1;
-            let output = (0..=full).fold(input.clone(), |output, block| parts.block(m, block, &output));
-            parts.leave(m, full, &output)
-        })
-        .collect();
-    let _logits = parts.fuse(&features);
+    let _logits = parts.late_fusion(inputs);
     let whole = watch.lap_of_both();
     Round { blocks, shortcuts, head, navigator, value, sequential, whole }
 }

@@ -18,7 +18,7 @@ pub use table::{Modality, Table};
 pub use unpaid::unpaid;
 
 pub(crate) use bar::Bar;
-pub(crate) use measure::measure_parts;
+pub(crate) use measure::{Learned, measure_parts};
 pub(crate) use stopwatch::Stopwatch;
 
 pub(crate) use unpaid::cheapest;

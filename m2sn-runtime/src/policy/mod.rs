@@ -49,7 +49,7 @@ pub use terms::Terms;
 pub use value::Value;
 
 pub(crate) use cost::MOST_STATES;
-pub(crate) use front::{Front, upper_bound};
+pub(crate) use front::{Front, loss_bound};
 pub(crate) use known::posterior;
 pub(crate) use paper::Reader;
 pub(crate) use quality::{Quality, achieved};

@@ -7,7 +7,7 @@ use tch::{Device, Kind, Tensor};
 use super::kernels::Form;
 use super::native::Native;
 use super::packed::{Precision, Shared};
-use super::runner::{Choice, Runner, Settings};
+use super::runner::{Choice, Runner, Settings, numbers};
 use crate::Result;
 use crate::batch::Feature;
 use crate::latency::Fingerprint;
@@ -50,7 +50,7 @@ impl<N: Network> Frozen<N> {
         let model = shared.lock().unwrap_or_else(PoisonError::into_inner);
         let device = model.variables().device();
         let description = N::description();
-        let settings = Settings { precision, device, batch: 1 };
+        let settings = Settings { precision, device };
         let chosen = measured.map_or(&[][..], |measured| measured.engines.get(1..).unwrap_or_default());
         let mut freezer =
             Freezer { model: &*model, settings, chosen, engines: vec![precision.to_string()], is_opaque: false };
@@ -95,24 +95,10 @@ impl<N: Network> Frozen<N> {
                     let ids = Tensor::arange(size.iter().product::<i64>(), (Kind::Int64, self.device));
                     ids.remainder(vocabulary).view(&size[..]).into()
                 }
-                // Not drawn at random: the generator of LibTorch is its user's.
-                None => Tensor::arange(size.iter().product::<i64>(), (Kind::Float, self.device))
-                    .sin()
-                    .view(&size[..])
-                    .into(),
+                None => numbers(&size, self.device).into(),
             }
         };
         self.description.modalities.iter().map(sample).collect()
-    }
-
-    /// The logits of late fusion.
-    pub(super) fn late_fusion(&self, inputs: &[Feature]) -> Tensor {
-        let deepest = |(m, input): (usize, &Feature)| {
-            let blocks = self.encoders[m].blocks.len();
-            let output = (0..blocks).fold(input.clone(), |output, block| self.block(m, block, &output));
-            self.leave(m, blocks - 1, &output)
-        };
-        self.fuse(&inputs.iter().enumerate().map(deepest).collect::<Vec<_>>())
     }
 
     /// Runs a chain.
@@ -218,10 +204,7 @@ impl<N: Network> Parts for Frozen<N> {
     }
 
     fn stand_in(&self, modality: usize, samples: i64) -> Tensor {
-        match &self.stand_ins[modality] {
-            Some(feature) => feature.unsqueeze(0).expand([samples, -1], false),
-            None => panic!("modality {modality} of this network may not be missing"),
-        }
+        parts::stand_in(self.stand_ins[modality].as_deref(), modality, samples)
     }
 
     fn fuse(&self, features: &[Tensor]) -> Tensor {

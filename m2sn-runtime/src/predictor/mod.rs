@@ -130,8 +130,12 @@ impl<N: Network> Predictor<N> {
     pub fn within(model: N, points: f64, valid: &Dataset<N::Input>) -> Result<(Self, Precisions)> {
         memory::keep_freed();
         let decides = Decides::of(&model);
-        let (frozen, precisions) = precisions::fastest(&Arc::new(Mutex::new(model)), points, valid)?;
-        let predictor = Self { frozen, decides, costs: None, table: None }.measured(None)?;
+        let learned = |policy| decides.learned(policy).map(Cow::Borrowed);
+        let (frozen, table, precisions) = precisions::fastest(&Arc::new(Mutex::new(model)), points, valid, &learned)?;
+        let mut predictor = Self { frozen, decides, costs: None, table: None };
+        if predictor.decides.by_costs() {
+            predictor.decide_by(table)?;
+        }
         Ok((predictor, precisions))
     }
 

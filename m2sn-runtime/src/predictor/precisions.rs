@@ -10,9 +10,9 @@ use tch::{Device, Kind, Tensor};
 use super::Precision;
 use super::frozen::Frozen;
 use crate::data::Dataset;
-use crate::latency::{self, Estimate};
+use crate::latency::{self, Estimate, Table};
 use crate::network::{Description, Input, Network, Route};
-use crate::policy::{Fixed, State, achieved, upper_bound};
+use crate::policy::{Fixed, State, achieved, loss_bound};
 use crate::routing::{answer_by, full};
 use crate::{Error, Result, file};
 
@@ -56,7 +56,8 @@ impl Precisions {
     }
 }
 
-/// The parts of a model in the fastest precision that loses no more than so many points.
+/// The parts of a model in the fastest precision that loses no more than so many points, and what they cost here with these
+/// policies.
 ///
 /// # Errors
 /// [`Error::Invalid`] where there is no sample, or the points cannot be any; where LibTorch cannot read the weights.
@@ -64,14 +65,15 @@ pub(super) fn fastest<N: Network>(
     model: &Arc<Mutex<N>>,
     points: f64,
     valid: &Dataset<N::Input>,
-) -> Result<(Frozen<N>, Precisions)> {
+    learned: latency::Learned<'_>,
+) -> Result<(Frozen<N>, Table, Precisions)> {
     if !points.is_finite() || points < 0.0 {
         return Err(Error::invalid(format!("precision: within {points} points, expected a number of at least 0")));
     }
     if valid.is_empty() {
         return Err(Error::invalid("precision: there is no validation sample to compare by"));
     }
-    let mut candidates: Vec<(Frozen<N>, Compared)> = Vec::new();
+    let mut candidates: Vec<(Frozen<N>, Table, Compared)> = Vec::new();
     let mut single: Option<Vec<f64>> = None;
     for precision in [Precision::F32, Precision::Bf16, Precision::Mixed] {
         let frozen = Frozen::new(model, precision, None)?;
@@ -79,14 +81,11 @@ pub(super) fn fastest<N: Network>(
         let single = single.get_or_insert_with(|| qualities.clone());
         let unit = unit::<N>(single);
         let losses: Vec<f64> = single.iter().zip(&qualities).map(|(single, here)| (single - here) / unit).collect();
-        // Differences of accuracies and F1 lie within one; those of real values are taken to lie within the widest.
-        let widest = losses.iter().fold(1.0_f64, |widest, loss| widest.max(loss.abs()));
-        let scaled: Vec<f64> = losses.iter().map(|loss| loss / widest).collect();
-        let bound = if precision == Precision::F32 { 0.0 } else { upper_bound(&scaled) * widest };
+        let bound = if precision == Precision::F32 { 0.0 } else { loss_bound(&losses) };
         let table = latency::measure_parts(
             &frozen,
             frozen.fingerprint().clone(),
-            &|_| None,
+            learned,
             &frozen.samples(),
             &latency::Settings::default(),
         )?;
@@ -97,16 +96,16 @@ pub(super) fn fastest<N: Network>(
             bound: 100.0 * bound,
             milliseconds: table.whole,
         };
-        candidates.push((frozen, compared));
+        candidates.push((frozen, table, compared));
     }
-    let compared: Vec<Compared> = candidates.iter().map(|(_, compared)| *compared).collect();
-    let keeps = |(_, compared): &(Frozen<N>, Compared)| compared.bound <= points;
-    let faster = |one: &(Frozen<N>, Compared), other: &(Frozen<N>, Compared)| {
-        one.1.milliseconds.median.total_cmp(&other.1.milliseconds.median)
-    };
-    let (frozen, chosen) =
-        candidates.into_iter().filter(keeps).min_by(faster).expect("single precision loses nothing against itself");
-    Ok((frozen, Precisions { samples: valid.len(), points, compared, chosen: chosen.precision }))
+    let compared: Vec<Compared> = candidates.iter().map(|(_, _, compared)| *compared).collect();
+    let (frozen, table, chosen) = candidates
+        .into_iter()
+        .filter(|(_, _, compared)| compared.bound <= points)
+        .min_by(|(_, _, one), (_, _, other)| one.milliseconds.median.total_cmp(&other.milliseconds.median))
+        .expect("single precision loses nothing against itself");
+    let precisions = Precisions { samples: valid.len(), points, compared, chosen: chosen.precision };
+    Ok((frozen, table, precisions))
 }
 
 /// The quality of late fusion's answer to each sample.

@@ -12,7 +12,6 @@ use super::torch::{Torch, float};
 use crate::Result;
 use crate::batch::Feature;
 use crate::nn::Program;
-use crate::nn::program::Operation;
 
 /// A chain of layers that runs.
 #[derive(Debug)]
@@ -45,8 +44,6 @@ pub(crate) enum Choice {
 pub(super) struct Settings {
     pub(super) precision: Precision,
     pub(super) device: tch::Device,
-    /// The number of samples in a batch by which engines are compared.
-    pub(super) batch: i64,
 }
 
 impl Runner {
@@ -66,15 +63,14 @@ impl Runner {
         {
             return Ok(Self { engine: Engine::Native(native), plain: None, form: output });
         }
-        let is_opaque = program.steps().iter().any(|step| matches!(step.operation, Operation::Opaque { .. }));
-        let random = (!is_opaque).then(|| random(&dims, &program, settings));
         let torch = Torch::new(program, settings.precision)?;
-        if let (Some(native), Some(random)) = (native, random) {
+        if let Some(native) = native {
+            let sample: Feature = numbers(&[&[1], &dims[..]].concat(), settings.device).into();
             let lying = match (input, Native::conversion(&dims, Form::Plain, input)) {
-                (Form::Places, Some(conversion)) => conversion.run(&random),
-                _ => random.clone(),
+                (Form::Places, Some(conversion)) => conversion.run(&sample),
+                _ => sample.clone(),
             };
-            let by_torch = || drop(torch.run(&random, &|_, _| unreachable!("no layer of it is opaque")));
+            let by_torch = || drop(torch.run(&sample, &|_, _| unreachable!("there are no kernels for opaque layers")));
             if is_faster(&|| drop(native.run(&lying)), &by_torch) {
                 return Ok(Self { engine: Engine::Native(native), plain: None, form: output });
             }
@@ -129,17 +125,11 @@ impl fmt::Display for Choice {
     }
 }
 
-/// Samples such as a program takes.
-fn random(dims: &[i64], program: &Program, settings: Settings) -> Feature {
-    let size = [&[settings.batch], dims].concat();
-    let embeds = program.steps().first().is_some_and(|step| matches!(step.operation, Operation::Embed(_)));
-    match embeds {
-        true => Tensor::zeros(size, (Kind::Int64, settings.device)).into(),
-        // Not drawn at random: the generator of LibTorch is its user's.
-        false => {
-            (Tensor::arange(size.iter().product::<i64>(), (Kind::Float, settings.device)).sin()).view(&size[..]).into()
-        }
-    }
+/// Numbers of about one, to be computed with where only the time matters.
+///
+/// They are not drawn at random: the generator of LibTorch is its user's.
+pub(super) fn numbers(size: &[i64], device: tch::Device) -> Tensor {
+    Tensor::arange(size.iter().product::<i64>(), (Kind::Float, device)).sin().view(size)
 }
 
 /// Whether `one` takes less time than `other`: they take turns, so that a disturbance meets both, and the fastest third of
@@ -179,7 +169,7 @@ pub(crate) fn by_every_engine(
     input: &Feature,
 ) -> Vec<(Choice, Tensor)> {
     let _no_grad = tch::no_grad_guard();
-    let settings = Settings { precision: Precision::F32, device: tch::Device::Cpu, batch: 1 };
+    let settings = Settings { precision: Precision::F32, device: tch::Device::Cpu };
     let by = |choice| {
         let runner = Runner::new(crate::nn::lower(layers, dims), Form::Plain, settings, Some(choice)).expect("weights");
         let output = runner.run(input, &|layer, input| layers[layer].forward(input, false));

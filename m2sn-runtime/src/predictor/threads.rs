@@ -7,6 +7,7 @@ use super::frozen::Frozen;
 use super::runner::is_faster;
 use crate::Result;
 use crate::network::Network;
+use crate::parts::Parts;
 
 /// The parts of a model with the number of threads that is faster, one or all, which is set.
 ///

@@ -20,7 +20,7 @@ use super::stands::{STANDARD, Stands};
 use crate::network::{Network, Part};
 use crate::parts::{Cached, stem};
 use crate::plan::Policy;
-use crate::policy::{Balance, Budget, Costs, Front, Grid, Quality, State, achieved, upper_bound};
+use crate::policy::{Balance, Budget, Costs, Front, Grid, Quality, State, achieved, loss_bound};
 use crate::task::Task;
 use crate::{Result, routing};
 
@@ -224,15 +224,12 @@ fn balances<N: Network>(
             })?;
             let losses: Vec<f64> =
                 late_fusion.iter().zip(achieved(&outcome.logits)?).map(|(full, here)| (full - here) / unit).collect();
-            // Differences of accuracies and F1 lie within one; those of real values are taken to lie within the widest.
-            let widest = losses.iter().fold(1.0_f64, |widest, loss| widest.max(loss.abs()));
-            let scaled: Vec<f64> = losses.iter().map(|loss| loss / widest).collect();
             let spent =
                 outcome.looks.iter().zip(&outcome.states).map(|(looks, end)| costs.journey(looks, end).expected);
             Ok(Balance {
                 price,
                 loss: losses.iter().sum::<f64>() / samples as f64,
-                bound: upper_bound(&scaled) * widest,
+                bound: loss_bound(&losses),
                 share: spent.sum::<f64>() / samples as f64 / costs.late_fusion(),
             })
         })

@@ -243,7 +243,7 @@ fn channels_last(tensor: &Tensor) -> Result<Tensor> {
 mod tests {
     use tch::{Device, no_grad};
 
-    use super::super::tests::{ACTIVATIONS, assert_near, random};
+    use super::super::tests::{ACTIVATIONS, assert_near, assert_shared, random};
     use super::*;
 
     const CASES: [(i64, i64, [i64; 2], Window); 9] = [
@@ -458,17 +458,7 @@ mod tests {
         for precision in [Precision::F32, Precision::Bf16] {
             let layer = &case.pack(Some(Activation::Relu), precision);
             let (input, add) = case.random(2);
-            let expected = layer.forward(&input, Some(&add)).expect("an output");
-            std::thread::scope(|scope| {
-                for _ in 0..2 {
-                    let [input, add, expected] = [&input, &add, &expected].map(Tensor::copy);
-                    scope.spawn(move || {
-                        for _ in 0..50 {
-                            assert_eq!(layer.forward(&input, Some(&add)).expect("an output"), expected);
-                        }
-                    });
-                }
-            });
+            assert_shared(&|input, add| layer.forward(input, Some(add)).expect("an output"), &input, &add);
         }
     }
 

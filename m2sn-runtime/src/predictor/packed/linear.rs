@@ -182,7 +182,7 @@ fn is_small(rows: i64, [outputs, inputs]: [i64; 2], precision: Precision) -> boo
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{ACTIVATIONS, assert_near, random};
+    use super::super::tests::{ACTIVATIONS, assert_near, assert_shared, random};
     use super::super::weights::Plain;
     use super::*;
 
@@ -319,17 +319,7 @@ mod tests {
         let case = &cases().nth(2).expect("a case");
         for precision in [Precision::F32, Precision::Bf16, Precision::Mixed] {
             let layer = &case.pack(Some(Activation::Gelu), precision);
-            let expected = layer.forward(&case.input, Some(&case.add)).expect("an output");
-            std::thread::scope(|scope| {
-                for _ in 0..2 {
-                    let [input, add, expected] = [&case.input, &case.add, &expected].map(Tensor::copy);
-                    scope.spawn(move || {
-                        for _ in 0..50 {
-                            assert_eq!(layer.forward(&input, Some(&add)).expect("an output"), expected);
-                        }
-                    });
-                }
-            });
+            assert_shared(&|input, add| layer.forward(input, Some(add)).expect("an output"), &case.input, &case.add);
         }
     }
 

@@ -91,6 +91,22 @@ mod tests {
         assert!(off <= tolerance * scale, "off by {off}, where values go up to {scale}");
     }
 
+    /// Asserts that two threads that run one layer at once get what one alone gets.
+    #[track_caller]
+    pub(super) fn assert_shared(forward: &(dyn Fn(&Tensor, &Tensor) -> Tensor + Sync), input: &Tensor, add: &Tensor) {
+        let expected = forward(input, add);
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                let [input, add, expected] = [input, add, &expected].map(Tensor::copy);
+                scope.spawn(move || {
+                    for _ in 0..50 {
+                        assert_eq!(forward(&input, &add), expected);
+                    }
+                });
+            }
+        });
+    }
+
     #[test]
     fn layers_can_be_shared_by_threads() {
         fn shared<T: Send + Sync>() {}
