@@ -4,7 +4,7 @@ use tch::{Kind, Tensor};
 
 use super::Precision;
 use super::operators::{Fused, Operators, fused};
-use super::shared::{Shared, addend, in_kind};
+use super::shared::{Shared, addend, finish, in_kind};
 use super::weights::{Plain, Way, Weights};
 use crate::dispatcher::{Argument, Operator};
 use crate::nn::{Activation, Window};
@@ -83,7 +83,7 @@ impl PackedConvolution {
                 match &add {
                     None => self.convolve(packed, &input, fused(self.activation)),
                     Some(add) if lies_both_ways(add) => {
-                        self.finish(self.convolve(packed, &input, fused(None))?, Some(add))
+                        finish(self.convolve(packed, &input, fused(None))?, Some(add), self.activation)
                     }
                     Some(add) => self.add(packed, &packed.operators.convolution_add, [&input, add]),
                 }
@@ -156,25 +156,14 @@ impl PackedConvolution {
             Argument::Scalars(&[]),
             Argument::None,
         ])?;
-        if relu { Ok(output) } else { self.finish(output, None) }
+        if relu { Ok(output) } else { finish(output, None, self.activation) }
     }
 
     fn plain(&self, plain: &Plain, input: &Tensor, add: Option<&Tensor>) -> Result<Tensor> {
         let Window { padding, stride, .. } = self.window;
         let input = in_kind(input, Kind::Float)?;
         let output = input.f_conv2d(&plain.weight, Some(&*plain.bias), stride, padding, DILATION, GROUPS)?;
-        in_kind(&self.finish(output, add)?, self.kind)
-    }
-
-    /// What is not fused, of a tensor that nobody else holds.
-    fn finish(&self, mut output: Tensor, add: Option<&Tensor>) -> Result<Tensor> {
-        if let Some(add) = add {
-            output = output.f_add_(add)?;
-        }
-        Ok(match self.activation {
-            Some(activation) => activation.apply(output),
-            None => output,
-        })
+        in_kind(&finish(output, add, self.activation)?, self.kind)
     }
 }
 

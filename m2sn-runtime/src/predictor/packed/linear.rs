@@ -3,7 +3,7 @@
 use tch::{Kind, Tensor};
 
 use super::operators::{Operators, Quantized, fused};
-use super::shared::{Shared, addend, in_kind};
+use super::shared::{Shared, addend, finish, in_kind};
 use super::weights::{Way, Weights};
 use super::{Precision, quantization};
 use crate::Result;
@@ -70,7 +70,7 @@ impl PackedLinear {
         match self.weights.serving(is_small(rows, self.size, self.precision)) {
             Way::Plain(plain) => {
                 let output = in_kind(input, Kind::Float)?.f_linear(&plain.weight, Some(&*plain.bias))?;
-                in_kind(&self.finish(output, add)?, self.kind)
+                in_kind(&finish(output, add, self.activation)?, self.kind)
             }
             Way::Packed(Packed::Floats { operators, weight, bias }) => {
                 let input = in_kind(input, self.kind)?;
@@ -118,7 +118,7 @@ impl PackedLinear {
             Argument::Tensor(bias),
             Argument::String("add"),
         ])?;
-        self.finish(output, None)
+        finish(output, None, self.activation)
     }
 
     fn quantized(
@@ -138,19 +138,8 @@ impl PackedLinear {
             [Argument::Tensor(&input), Argument::Object(weights), Argument::Bool(quantization::reduce_range())];
         match (self.activation, add) {
             (Some(Activation::Relu), None) => operators.linear_relu.call(&arguments),
-            _ => self.finish(operators.linear.call(&arguments)?, add),
+            _ => finish(operators.linear.call(&arguments)?, add, self.activation),
         }
-    }
-
-    /// What is not fused, of a tensor that nobody else holds.
-    fn finish(&self, mut output: Tensor, add: Option<&Tensor>) -> Result<Tensor> {
-        if let Some(add) = add {
-            output = output.f_add_(add)?;
-        }
-        Ok(match self.activation {
-            Some(activation) => activation.apply(output),
-            None => output,
-        })
     }
 }
 

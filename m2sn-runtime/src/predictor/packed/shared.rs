@@ -4,6 +4,7 @@ use std::ops::Deref;
 
 use tch::{Kind, Tensor};
 
+use crate::nn::Activation;
 use crate::{Error, Result};
 
 /// Tensors that are only read from when they were given here, and so may be read by many threads at once.
@@ -70,5 +71,16 @@ pub(super) fn addend<'a>(tensor: &'a Tensor, output: &[i64]) -> Result<&'a Tenso
         what: "addition to the output of a layer".into(),
         expected: format!("{output:?}"),
         found: format!("{found:?}"),
+    })
+}
+
+/// What is not fused with a layer, of an output that nobody else holds: the addition, then the activation.
+pub(super) fn finish(mut output: Tensor, add: Option<&Tensor>, activation: Option<Activation>) -> Result<Tensor> {
+    if let Some(add) = add {
+        output = output.f_add_(add)?;
+    }
+    Ok(match activation {
+        Some(activation) => activation.apply(output),
+        None => output,
     })
 }
