@@ -1,6 +1,6 @@
 //! Every layer against its twin in PyTorch: outputs, gradients and buffers, in evaluation, in training, and frozen.
 //!
-//! `tests/fixtures/layers.py` made the numbers and says what each is called.
+//! The scripts in `tests/fixtures/` made the numbers; `twins.py` there says what each is called.
 
 use std::collections::BTreeMap;
 
@@ -148,9 +148,13 @@ impl<I: Shape, O: Shape, L: Layer<I, O>> Layer<I, O> for Unmasked<L> {
     }
 }
 
-/// Checks everything that the fixture holds of `case` for the layer that `build` makes.
 fn matches<I: Shape, O: Shape, L: Layer<I, O>>(case: &str, build: impl FnOnce(Path<'_>) -> L) {
-    let fixture = Fixture::read(case);
+    matches_in("layers", case, build);
+}
+
+/// Checks everything that the fixture `file` holds of `case` for the layer that `build` makes.
+fn matches_in<I: Shape, O: Shape, L: Layer<I, O>>(file: &str, case: &str, build: impl FnOnce(Path<'_>) -> L) {
+    let fixture = Fixture::read(file, case);
     let store = VarStore::new(Device::Cpu);
     let layer = build(store.root());
     let variables: BTreeMap<String, Tensor> = store.variables().into_iter().collect();
@@ -221,8 +225,9 @@ fn mask(lengths: &Tensor, steps: i64) -> Tensor {
 struct Fixture(BTreeMap<String, Tensor>);
 
 impl Fixture {
-    fn read(case: &str) -> Self {
-        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/layers.safetensors");
+    fn read(file: &str, case: &str) -> Self {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+        let path = folder.join(file).with_extension("safetensors");
         let tensors = Tensor::read_safetensors(path).expect("the fixture");
         let prefix = format!("{case}.");
         let of_case = |(name, tensor): (String, Tensor)| Some((name.strip_prefix(&prefix)?.to_owned(), tensor));
