@@ -22,6 +22,8 @@ pub(super) struct Native {
 
 /// The multiply-adds for which it pays to wake another thread.
 const WORTH_A_THREAD: i64 = 4_000_000;
+/// With so many samples a thread, it does not matter that the last thread may have fewer.
+const EVEN: i64 = 8;
 
 impl Native {
     /// Plans a program; `None` where it has operations that there are no kernels for.
@@ -65,7 +67,8 @@ impl Native {
         Some([pool(vec![kernels::Operation::Mean { input }])?, pool(vec![maximum, flat])?])
     }
 
-    /// Runs the program, on as many threads as LibTorch would use where there is enough to do for them.
+    /// Runs the program, on as many threads as LibTorch would use where there is enough to do for them. They share the
+    /// samples, or where these are too few, each operation.
     pub(super) fn run(&self, input: &Feature) -> Feature {
         self.run_on(tch::get_num_threads().max(1) as i64, input)
     }
@@ -75,35 +78,43 @@ impl Native {
         let input = input.tensor.to_kind(Kind::Float).contiguous();
         let samples = input.size()[0];
         let size = [&[samples], &self.dims[..]].concat();
-        let threads = threads.min(samples * self.work / WORTH_A_THREAD).min(samples);
-        floats::filled(&size, |output| self.share(threads, samples as usize, floats::of(&input), output)).into()
+        let threads = threads.min(samples * self.work / WORTH_A_THREAD).max(1);
+        let is_even = samples % threads == 0 || samples >= EVEN * threads;
+        floats::filled(&size, |output| {
+            let (samples, threads, input) = (samples as usize, threads as usize, floats::of(&input));
+            match threads {
+                1 => self.compute(samples, 1, input, output),
+                _ if is_even => self.share(samples, threads, input, output),
+                // Among themselves, the threads of the pool hand over work in a fraction of the time.
+                _ => rayon::scope(|_| self.compute(samples, threads, input, output)),
+            }
+        })
+        .into()
     }
 
-    /// Computes the samples on so many threads.
-    fn share(&self, threads: i64, samples: usize, input: &[f32], output: &mut [f32]) {
-        if threads < 2 {
-            return self.compute(samples, input, output);
-        }
-        let each = samples.div_ceil(threads as usize);
+    /// Computes the samples on so many threads, each some of them.
+    fn share(&self, samples: usize, threads: usize, input: &[f32], output: &mut [f32]) {
+        let each = samples.div_ceil(threads);
         let [input_len, output_len] = [self.plan.input_len(), self.plan.output_len()];
         rayon::scope(|scope| {
             for (input, output) in input.chunks(each * input_len).zip(output.chunks_mut(each * output_len)) {
-                scope.spawn(move |_| self.compute(input.len() / input_len, input, output));
+                scope.spawn(move |_| self.compute(input.len() / input_len, 1, input, output));
             }
         });
     }
 
-    fn compute(&self, samples: usize, input: &[f32], output: &mut [f32]) {
+    /// Computes the samples, each on so many threads.
+    fn compute(&self, samples: usize, threads: usize, input: &[f32], output: &mut [f32]) {
         thread_local! {
             /// What kernels work in: as large as any program of this thread has needed it.
             static SCRATCH: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
         }
         SCRATCH.with_borrow_mut(|scratch| {
-            let needed = self.plan.scratch_len(samples);
+            let needed = self.plan.scratch_len(samples, threads);
             if scratch.len() < needed {
                 scratch.resize(needed, 0.0);
             }
-            self.plan.run(samples, input, scratch, output);
+            self.plan.run(samples, threads, input, scratch, output);
         });
     }
 }
@@ -193,8 +204,12 @@ mod tests {
         let native = Native::new(&lower(&[erase(&layer)], &[16, 30, 30]), Form::Plain, Form::Plain).unwrap();
         assert_eq!(native.work, 16 * 32 * 9 * 900);
         let images = Tensor::randn([7, 16, 30, 30], tch::kind::FLOAT_CPU);
-        let [alone, shared] = [1, 3].map(|threads| native.run_on(threads, &images.shallow_clone().into()).tensor);
-        assert_eq!(alone, shared);
+        let on = |threads| native.run_on(threads, &images.shallow_clone().into()).tensor;
+        let alone = on(1);
+        // Seven share a batch of seven; three and five share each operation.
+        for threads in [3, 5, 7] {
+            assert_eq!(on(threads), alone, "{threads} threads");
+        }
         let batch = crate::Batch::new(images).unwrap();
         assert!(alone.allclose(layer.forward(&batch, false).tensor(), 1e-4, 1e-5, false));
     }

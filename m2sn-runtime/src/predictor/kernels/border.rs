@@ -23,7 +23,7 @@ impl Border {
 
     /// Copies all samples.
     pub(super) fn run(&self, input: Source<'_>, mut output: Target<'_>) {
-        output.data.fill(0.0);
+        output.clear();
         for (input, output) in input.samples().zip(output.samples()) {
             let rows = output[self.before..].chunks_mut(self.row[1]);
             for (from, to) in input.chunks_exact(self.row[0]).zip(rows) {

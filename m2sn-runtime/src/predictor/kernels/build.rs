@@ -2,7 +2,7 @@
 
 use super::lanes::Level;
 use super::layout::{self, Dims, Layout};
-use super::memory::Planner;
+use super::memory::{self, Planner};
 use super::plan::{Cell, Home, Kernel, Plan, Step};
 use super::pooling::{Pool, Reduction};
 use super::product::Product;
@@ -163,7 +163,8 @@ impl Builder {
         };
         let steps: Vec<Step> = self.steps.into_iter().zip(&homes).map(step).collect();
         let between = planner.len();
-        let room = steps.iter().map(|step| step.kernel.room(self.level)).max().unwrap_or(0);
+        let room =
+            steps.iter().map(|step| step.kernel.room(self.level)).max().unwrap_or(0).next_multiple_of(memory::LINE);
         Plan {
             level: self.level,
             steps,

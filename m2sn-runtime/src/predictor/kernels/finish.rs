@@ -11,9 +11,8 @@ pub(super) struct Finish<'a> {
 }
 
 impl<'a> Finish<'a> {
-    /// For an output of which nothing but sums will be written.
-    pub(super) fn new(add: Option<Source<'a>>, mut output: Target<'a>, relu: bool) -> Self {
-        output.clear_zeros();
+    /// For an output, or a part of one, of which nothing but sums will be written.
+    pub(super) fn new(add: Option<Source<'a>>, output: Target<'a>, relu: bool) -> Self {
         // Without relu the floor is below all sums, so that none asks whether there is one.
         Self { add, output, floor: if relu { 0.0 } else { f32::NEG_INFINITY } }
     }
@@ -27,7 +26,6 @@ impl<'a> Finish<'a> {
             let at = add.layout.place(sample, place) + channel;
             sum = sum.add(load(&add.data[at..at + count]));
         }
-        let at = layout.place(sample, place) + channel;
-        store(sum.at_least(L::splat(self.floor)), &mut self.output.data[at..at + count]);
+        store(sum.at_least(L::splat(self.floor)), self.output.channels(sample, place, channel, count));
     }
 }

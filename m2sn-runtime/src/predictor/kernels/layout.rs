@@ -104,22 +104,57 @@ impl<'a> Source<'a> {
         self.data.len() / self.layout.sample
     }
 
+    /// The places of a sample.
+    #[inline(always)]
+    pub(super) fn sample(self, sample: usize) -> &'a [f32] {
+        let Layout { first, sample: len, .. } = self.layout;
+        &self.data[sample * len..][first..len]
+    }
+
     /// The places of each sample, one after the other.
     pub(super) fn samples(self) -> impl Iterator<Item = &'a [f32]> {
         self.data.chunks_exact(self.layout.sample).map(move |sample| &sample[self.layout.first..])
     }
 }
 
-/// Values of samples that are written.
+/// Values of samples that are written: all of them, or a stretch that one of several threads writes.
 pub(super) struct Target<'a> {
-    pub(super) data: &'a mut [f32],
+    data: &'a mut [f32],
     pub(super) layout: Layout,
+    /// Where among the values of all samples the data begin.
+    offset: usize,
+}
+
+impl<'a> Target<'a> {
+    /// The values of all samples.
+    pub(super) fn new(data: &'a mut [f32], layout: Layout) -> Self {
+        Self { data, layout, offset: 0 }
+    }
+
+    /// What lies before a float, counted from the first of all samples, and the rest.
+    pub(super) fn split_at(self, at: usize) -> (Self, Self) {
+        let Self { data, layout, offset } = self;
+        let (before, rest) = data.split_at_mut(at - offset);
+        (Self { data: before, layout, offset }, Self { data: rest, layout, offset: at })
+    }
+
+    /// Some channels, from one on, at a place of a sample.
+    #[inline(always)]
+    pub(super) fn channels(&mut self, sample: usize, place: usize, channel: usize, count: usize) -> &mut [f32] {
+        let at = self.layout.place(sample, place) + channel - self.offset;
+        &mut self.data[at..at + count]
+    }
 }
 
 impl Target<'_> {
     /// The same, to be written once more.
     pub(super) fn again(&mut self) -> Target<'_> {
-        Target { data: self.data, layout: self.layout }
+        Target { data: self.data, layout: self.layout, offset: self.offset }
+    }
+
+    /// Sets all numbers of all samples to zero.
+    pub(super) fn clear(&mut self) {
+        self.data.fill(0.0);
     }
 
     /// The places of each sample, one after the other.

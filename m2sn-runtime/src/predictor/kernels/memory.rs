@@ -1,7 +1,7 @@
 //! Which part of the memory that a program works in is whose, and when.
 
 /// Floats of a cache line, the largest vector.
-const LINE: usize = 16;
+pub(super) const LINE: usize = 16;
 /// Floats more than needed that let a part of memory begin with a cache line.
 pub(super) const SLACK: usize = LINE - 1;
 

@@ -10,6 +10,7 @@
 //! | `convolution` | the ways of computing a convolution, and the choice between them |
 //! | `fusion` | which operations can be computed with the next one |
 //! | `product`, `winograd`, `columns`, `pooling`, `activation`, `border` | the kernels, each written once over lanes |
+//! | `team` | the threads that share a kernel |
 //! | `tile`, `finish` | what products share: the innermost loop, and what is done with a sum before it is written |
 //! | `layout`, `planes`, `window`, `weights`, `memory` | where numbers lie: samples, windows, weights, and between |
 //! | `lanes/` | vectors as processors have them, one kind a file |
@@ -28,6 +29,7 @@ mod plan;
 mod planes;
 mod pooling;
 mod product;
+mod team;
 #[cfg(test)]
 mod tests;
 mod tile;

@@ -8,6 +8,7 @@ use super::layout::{self, Dims, Layout, Source, Target};
 use super::memory;
 use super::pooling::Pool;
 use super::product::Product;
+use super::team::Team;
 use super::winograd::Winograd;
 use super::{Form, Operation, fusion};
 use crate::nn::Activation;
@@ -24,7 +25,7 @@ pub(crate) struct Plan {
     pub(super) output_len: usize,
     /// Floats between the steps, of one sample.
     pub(super) between: usize,
-    /// Floats that a kernel works in.
+    /// Floats that a thread of a kernel works in, cache lines as a whole.
     pub(super) room: usize,
     /// How many samples go through the program at once.
     pub(super) group: usize,
@@ -107,26 +108,28 @@ impl Plan {
         self.output_len
     }
 
-    /// Floats that [`Plan::run`] needs to work in for so many samples.
-    pub(crate) fn scratch_len(&self, samples: usize) -> usize {
-        memory::SLACK + self.room + samples.min(self.group) * self.between
+    /// Floats that [`Plan::run`] needs to work in for so many samples on so many threads.
+    pub(crate) fn scratch_len(&self, samples: usize, threads: usize) -> usize {
+        memory::SLACK + threads * self.room + samples.min(self.group) * self.between
     }
 
-    /// Computes the outputs of samples, one after the other. What the scratch holds does not matter, but in an input in
-    /// [`Form::Places`] the zeros must be there.
+    /// Computes the outputs of samples, one after the other, each on so many threads at most. What the scratch holds does
+    /// not matter, but in an input in [`Form::Places`] the zeros must be there.
     ///
     /// # Panics
     /// A slice is not as long as it must be.
-    pub(crate) fn run(&self, samples: usize, input: &[f32], scratch: &mut [f32], output: &mut [f32]) {
+    pub(crate) fn run(&self, samples: usize, threads: usize, input: &[f32], scratch: &mut [f32], output: &mut [f32]) {
         assert_eq!(input.len(), samples * self.input_len, "the input of {samples} samples");
         assert_eq!(output.len(), samples * self.output_len, "the output of {samples} samples");
-        assert!(scratch.len() >= self.scratch_len(samples), "the scratch of {samples} samples");
+        assert!(scratch.len() >= self.scratch_len(samples, threads), "the scratch of {samples} samples");
         let start = memory::aligned(scratch);
-        let (room, between) = scratch[start..].split_at_mut(self.room);
+        let (rooms, between) = scratch[start..].split_at_mut(threads * self.room);
         let inputs = input.chunks(self.group * self.input_len);
         for (input, output) in inputs.zip(output.chunks_mut(self.group * self.output_len)) {
             let samples = input.len() / self.input_len;
-            self.steps.iter().for_each(|step| step.run(self.level, samples, input, between, output, room));
+            for step in &self.steps {
+                step.run(self.level, samples, input, between, output, Team::new(threads, rooms));
+            }
         }
     }
 }
@@ -139,7 +142,7 @@ impl Step {
         input: &[f32],
         between: &mut [f32],
         output: &mut [f32],
-        room: &mut [f32],
+        team: Team<'_>,
     ) {
         let range = |cell: Option<Cell>| match cell {
             Some(Cell { home: Home::Between(start), layout }) => start * samples..(start + layout.sample) * samples,
@@ -161,8 +164,8 @@ impl Step {
             Home::Output => output,
             _ => to,
         };
-        let mut to = Target { data: to, layout: self.output.layout };
-        self.kernel.run(level, from, add, to.again(), room);
+        let mut to = Target::new(to, self.output.layout);
+        self.kernel.run(level, from, add, to.again(), team);
         if let Some(activation) = self.activation {
             to.samples().for_each(|sample| activation.run(level, sample));
         }
@@ -170,7 +173,7 @@ impl Step {
 }
 
 impl Kernel {
-    /// Floats that it works in, however many samples there are.
+    /// Floats that a thread works in, however many samples there are.
     pub(super) fn room(&self, level: Level) -> usize {
         match self {
             Self::Winograd(winograd) => winograd.room(level),
@@ -179,13 +182,20 @@ impl Kernel {
         }
     }
 
-    fn run(&self, level: Level, input: Source<'_>, add: Option<Source<'_>>, mut output: Target<'_>, room: &mut [f32]) {
+    fn run(
+        &self,
+        level: Level,
+        input: Source<'_>,
+        add: Option<Source<'_>>,
+        mut output: Target<'_>,
+        mut team: Team<'_>,
+    ) {
         match self {
-            Self::Product(product) => product.run(level, input, add, output),
-            Self::Winograd(winograd) => winograd.run(level, input, add, output, room),
-            Self::Columns(columns) => columns.run(level, input, output, room),
+            Self::Product(product) => product.run(level, input, add, output, team),
+            Self::Winograd(winograd) => winograd.run(level, input, add, output, team),
+            Self::Columns(columns) => columns.run(level, input, output, team.room()),
             Self::Border(border) => border.run(input, output),
-            Self::Pool(pool) => pool.run(level, input, output),
+            Self::Pool(pool) => pool.run(level, input, output, team),
             Self::Gather => {
                 output.clear_zeros();
                 let channels = output.layout.channels;

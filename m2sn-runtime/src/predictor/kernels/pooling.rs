@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::lanes::{Lanes, Level, Work, load, store};
 use super::layout::{Source, Target};
+use super::team::Team;
 
 /// Makes one of what lies under each window.
 #[derive(Debug)]
@@ -29,13 +30,21 @@ impl Pool {
     }
 
     /// Computes all windows of all samples.
-    pub(super) fn run(&self, level: Level, input: Source<'_>, output: Target<'_>) {
-        level.run(Run { pool: self, input, output });
+    pub(super) fn run(&self, level: Level, input: Source<'_>, mut output: Target<'_>, mut team: Team<'_>) {
+        output.clear_zeros();
+        let (layout, columns) = (output.layout, self.columns.len());
+        let start = |row: usize| layout.place(row / self.rows.len(), row % self.rows.len() * columns);
+        let work = input.layout.places * layout.channels / self.rows.len();
+        team.share(input.count() * self.rows.len(), work, output, start, |rows, output, _| {
+            level.run(Run { pool: self, rows, input, output });
+        });
     }
 }
 
 struct Run<'a> {
     pool: &'a Pool,
+    /// Of the rows of windows of all samples, those to be computed.
+    rows: Range<usize>,
     input: Source<'a>,
     output: Target<'a>,
 }
@@ -43,14 +52,15 @@ struct Run<'a> {
 impl Work for Run<'_> {
     #[inline(always)]
     fn run<L: Lanes>(mut self) {
-        self.output.clear_zeros();
         let Pool { rows, columns, .. } = self.pool;
         let channels = self.output.layout.channels;
-        for (input, output) in self.input.samples().zip(self.output.samples()) {
-            let windows = rows.iter().flat_map(|rows| columns.iter().map(move |columns| [rows, columns]));
-            for (window, output) in windows.zip(output.chunks_exact_mut(channels)) {
+        for row in self.rows {
+            let (sample, row) = (row / rows.len(), row % rows.len());
+            let input = self.input.sample(sample);
+            for (column, window) in columns.iter().enumerate() {
+                let output = self.output.channels(sample, row * columns.len() + column, 0, channels);
                 for (vector, output) in output.chunks_mut(L::WIDTH).enumerate() {
-                    self.pool.reduce::<L>(window, &input[vector * L::WIDTH..], channels, output);
+                    self.pool.reduce::<L>([&rows[row], window], &input[vector * L::WIDTH..], channels, output);
                 }
             }
         }

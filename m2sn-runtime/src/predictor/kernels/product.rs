@@ -5,10 +5,12 @@
 //! of zeros. So nothing is copied, and a linear map is the case of one tap.
 
 use std::array;
+use std::ops::Range;
 
 use super::finish::Finish;
 use super::lanes::{Lanes, Level, Work};
 use super::layout::{Source, Target};
+use super::team::Team;
 use super::tile::{ROWS, for_rows, multiply};
 use super::weights::Weights;
 
@@ -34,13 +36,27 @@ impl Product {
     }
 
     /// Computes all places of all samples.
-    pub(super) fn run(&self, level: Level, input: Source<'_>, add: Option<Source<'_>>, output: Target<'_>) {
-        level.run(Run { product: self, input, finish: Finish::new(add, output, self.relu) });
+    pub(super) fn run(
+        &self,
+        level: Level,
+        input: Source<'_>,
+        add: Option<Source<'_>>,
+        mut output: Target<'_>,
+        mut team: Team<'_>,
+    ) {
+        output.clear_zeros();
+        let (layout, places) = (output.layout, self.places);
+        let start = |row: usize| layout.place(row / places, row % places);
+        team.share(input.count() * places, self.weights.len(), output, start, |rows, output, _| {
+            level.run(Run { product: self, rows, input, finish: Finish::new(add, output, self.relu) });
+        });
     }
 }
 
 struct Run<'a> {
     product: &'a Product,
+    /// Of the places of all samples, those to be computed.
+    rows: Range<usize>,
     input: Source<'a>,
     finish: Finish<'a>,
 }
@@ -48,15 +64,15 @@ struct Run<'a> {
 impl Work for Run<'_> {
     #[inline(always)]
     fn run<L: Lanes>(mut self) {
-        let rows = self.input.count() * self.product.places;
+        let rows = self.rows.len();
         let panels = self.product.weights.panels();
         let mut panel = 0;
         while panel < panels {
             // Each number of a row is loaded once for all panels that are taken at once.
             panel += match panels - panel {
-                4.. if rows <= FEW_ROWS => self.panels::<L, 4>(panel, rows),
-                2.. => self.panels::<L, 2>(panel, rows),
-                _ => self.panels::<L, 1>(panel, rows),
+                4.. if rows <= FEW_ROWS => self.panels::<L, 4>(panel),
+                2.. => self.panels::<L, 2>(panel),
+                _ => self.panels::<L, 1>(panel),
             };
         }
     }
@@ -65,12 +81,12 @@ impl Work for Run<'_> {
 impl Run<'_> {
     /// All rows times `N` panels: how many that are.
     #[inline(always)]
-    fn panels<L: Lanes, const N: usize>(&mut self, panel: usize, rows: usize) -> usize {
-        let tiles = rows.div_ceil(ROWS.min(L::SUMS / N));
-        let mut first = 0;
+    fn panels<L: Lanes, const N: usize>(&mut self, panel: usize) -> usize {
+        let Range { start: mut first, end } = self.rows;
+        let tiles = (end - first).div_ceil(ROWS.min(L::SUMS / N));
         for tile in 0..tiles {
             // As even as can be: a tile of few rows would wait for its own sums.
-            let count = (rows - first) / (tiles - tile);
+            let count = (end - first) / (tiles - tile);
             for_rows!(count, self.tile::<L, N>(panel, first));
             first += count;
         }

@@ -46,6 +46,11 @@ impl Weights {
         Self { floats, start, biases, width, panels, taps, inputs }
     }
 
+    /// How many there are, those that stand in for outputs that do not exist included.
+    pub(super) fn len(&self) -> usize {
+        self.panels * self.taps * self.inputs * self.width
+    }
+
     pub(super) fn panels(&self) -> usize {
         self.panels
     }

@@ -6,10 +6,12 @@
 //! outputs finite that depend on it, and may reach its others.
 
 use std::array;
+use std::ops::Range;
 
 use super::finish::Finish;
 use super::lanes::{Lanes, Level, Work, load};
 use super::layout::{Layout, Source, Target};
+use super::team::Team;
 use super::tile::{ROWS, for_rows, multiply};
 use super::weights::Weights;
 
@@ -64,10 +66,22 @@ impl Winograd {
         level: Level,
         input: Source<'_>,
         add: Option<Source<'_>>,
-        output: Target<'_>,
-        room: &mut [f32],
+        mut output: Target<'_>,
+        mut team: Team<'_>,
     ) {
-        level.run(Run { winograd: self, input, finish: Finish::new(add, output, self.relu), room });
+        output.clear_zeros();
+        let layout = output.layout;
+        // The squares of a row share the rows of outputs that they are written to.
+        let across = self.columns.div_ceil(2);
+        let rows = input.count() * self.squares.len() / across;
+        let start = |row: usize| {
+            let (sample, square) = self.square(row * across);
+            layout.place(sample, square.output)
+        };
+        team.share(rows, across * self.weights.len(), output, start, |rows, output, room| {
+            let squares = rows.start * across..rows.end * across;
+            level.run(Run { winograd: self, squares, input, finish: Finish::new(add, output, self.relu), room });
+        });
     }
 }
 
@@ -82,6 +96,8 @@ pub(super) fn transform(kernel: [f32; 9]) -> [f32; SQUARE] {
 
 struct Run<'a> {
     winograd: &'a Winograd,
+    /// Of the squares of all samples, those to be computed.
+    squares: Range<usize>,
     input: Source<'a>,
     finish: Finish<'a>,
     room: &'a mut [f32],
@@ -92,11 +108,10 @@ impl Work for Run<'_> {
     fn run<L: Lanes>(mut self) {
         let panels = self.winograd.weights.panels();
         let most = ROWS.min(L::SUMS / panels.min(PANELS));
-        let squares = self.input.count() * self.winograd.squares.len();
-        let blocks = squares.div_ceil(most);
-        let mut first = 0;
+        let Range { start: mut first, end } = self.squares;
+        let blocks = (end - first).div_ceil(most);
         for block in 0..blocks {
-            let count = (squares - first) / (blocks - block);
+            let count = (end - first) / (blocks - block);
             self.transform_inputs::<L>(first, count);
             for panel in (0..panels).step_by(PANELS) {
                 if panel + PANELS <= panels {

@@ -237,6 +237,31 @@ fn what_cannot_be_is_an_error_that_says_where() {
 }
 
 #[test]
+fn threads_that_share_operations_change_nothing() {
+    let mut random = Random::new(17);
+    let image = [24, 39, 41];
+    let relu = Some(Activation::Relu);
+    let squares = random.convolution(&image, Value(0), window(3, 1, 1), 40, relu);
+    let taps = random.convolution(&image, Value(0), window(3, 2, 1), 40, None);
+    let pool = Operation::MaxPool { input: Value(1), window: window(3, 2, 1) };
+    let mut projection = random.convolution(&[40, 20, 21], Value(3), window(1, 1, 0), 40, relu);
+    if let Operation::Convolution { add, .. } = &mut projection {
+        *add = Some(Value(2));
+    }
+    let operations = [squares, taps, pool, projection];
+    let images = random.samples(&image, 2);
+    for level in Level::all() {
+        for samples in [&images[..1], &images] {
+            let alone = run(level, &image, &operations, [Form::Plain, Form::Places], samples);
+            for threads in [2, 3, 64] {
+                let shared = run_on(threads, level, &image, &operations, [Form::Plain, Form::Places], samples);
+                assert_eq!(shared, alone, "{threads} threads, {level:?}");
+            }
+        }
+    }
+}
+
+#[test]
 fn threads_can_share_a_plan() {
     fn can_be_shared<T: Send + Sync>() {}
     can_be_shared::<Plan>();
@@ -284,11 +309,22 @@ fn run(
     forms: [Form; 2],
     samples: &[Vec<f32>],
 ) -> Vec<Vec<f32>> {
+    run_on(1, level, dims, operations, forms, samples)
+}
+
+fn run_on(
+    threads: usize,
+    level: Level,
+    dims: &[usize],
+    operations: &[Operation],
+    forms: [Form; 2],
+    samples: &[Vec<f32>],
+) -> Vec<Vec<f32>> {
     let plan = Plan::with(level, dims, operations.to_vec(), forms[0], forms[1]).unwrap();
     // What is not written, or read without having been, shows.
-    let mut scratch = vec![f32::NAN; plan.scratch_len(samples.len())];
+    let mut scratch = vec![f32::NAN; plan.scratch_len(samples.len(), threads)];
     let mut output = vec![f32::NAN; samples.len() * plan.output_len()];
-    plan.run(samples.len(), &samples.concat(), &mut scratch, &mut output);
+    plan.run(samples.len(), threads, &samples.concat(), &mut scratch, &mut output);
     output.chunks(plan.output_len()).map(<[f32]>::to_vec).collect()
 }
 
