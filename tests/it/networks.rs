@@ -27,6 +27,9 @@ pub(crate) struct Quickstart;
 #[m2sn_model("../../specs/sentiment.yaml")]
 pub(super) struct Sentiment;
 
+#[m2sn_model("./unfolded.yaml")]
+pub(super) struct Unfolded;
+
 /// The facade under another name, as a package may have it that re-exports it.
 mod renamed {
     pub(crate) use m2sn::*;
@@ -41,7 +44,8 @@ fn parts_fit_and_cost_what_the_compiler_says() -> m2sn::Result<()> {
     fits::<Genres>()?;
     fits::<Gated>()?;
     fits::<Quickstart>()?;
-    fits::<Sentiment>()
+    fits::<Sentiment>()?;
+    fits::<Unfolded>()
 }
 
 /// Runs every part on random inputs, and compares its output and its variables with the description.
@@ -117,6 +121,30 @@ impl PartialEq<Cost> for CostOf {
     fn eq(&self, cost: &Cost) -> bool {
         self.0 == cost.parameters
     }
+}
+
+/// Their layers are named after them, in Rust and among the variables.
+#[test]
+fn layers_that_stand_for_several() -> m2sn::Result<()> {
+    use unfolded::{ImageExit, Route, TextExit};
+
+    let model = Unfolded::new(Device::Cpu)?;
+    let input = random::<Unfolded>()?;
+    let route = Route { image: ImageExit::ResnetLayer1, text: TextExit::Body1_2 };
+    assert_eq!(route.to_string(), "image: resnet.layer1, text: body.1.2");
+    let typed = model.head.forward(&model.encoders.features(&input, route, false), false);
+    assert!(model.predict_by(&input, route)?.logits.allclose(typed.tensor(), 1e-5, 1e-6, false));
+    let variables = model.variables().variables();
+    for name in [
+        "encoders.image.resnet.stem.norm.running_mean",
+        "encoders.image.resnet.layer4.1.bn2.weight",
+        "shortcuts.image.resnet.layer3.generator.weight",
+        "encoders.text.body.2.1.layers.0.linear1.weight",
+        "navigator.embed.text.repeat.2.weight",
+    ] {
+        assert!(variables.contains_key(name), "{name} is none of {:?}", variables.keys());
+    }
+    Ok(())
 }
 
 #[test]

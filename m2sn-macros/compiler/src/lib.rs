@@ -18,6 +18,7 @@ mod layer;
 mod model;
 mod report;
 mod shape;
+mod unfold;
 
 mod expand;
 mod outline;

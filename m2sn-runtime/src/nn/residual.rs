@@ -1,4 +1,4 @@
-//! Residual stages of basic blocks, as in ResNet-18 and ResNet-34.
+//! Residual stages, as in a ResNet.
 
 use std::marker::PhantomData;
 
@@ -12,17 +12,19 @@ use super::{Activation, Layer, Norm, Window};
 use crate::Batch;
 use crate::shape::{Image, Shape};
 
-/// A stage of basic blocks: `y = relu(bn(conv3x3(relu(bn(conv3x3(x))))) + shortcut(x))`, one after the other.
+/// A stage of residual blocks, one after the other: `y = relu(way(x) + shortcut(x))`.
 ///
 /// `[batch, C, H, W]` → `[batch, D, ⌈H / stride⌉, ⌈W / stride⌉]`; the first block strides.
+/// The way of a basic block is `bn(conv3x3(relu(bn(conv3x3(x)))))`; that of a bottleneck goes by fewer channels, a 1x1
+/// convolution before and behind one of 3x3, which is the one that strides.
 /// A block's shortcut is the identity, or a 1x1 convolution with batch normalisation where the shape changes.
 ///
-/// PyTorch's twin is a stage of torchvision's ResNet, a `Sequential` of `BasicBlock`, with the same variables:
-/// `0.conv1.weight`, `0.bn1.weight`, …, `0.downsample.0.weight`, `0.downsample.1.weight`, ….
+/// PyTorch's twin is a stage of torchvision's ResNet, a `Sequential` of `BasicBlock` or `Bottleneck`, with the same
+/// variables: `0.conv1.weight`, `0.bn1.weight`, …, `0.downsample.0.weight`, `0.downsample.1.weight`, ….
 /// Parameters are drawn as by [`super::Conv`].
 #[derive(Debug)]
 pub struct Residual<I, O> {
-    blocks: Vec<BasicBlock>,
+    blocks: Vec<Block>,
     shapes: PhantomData<fn(I) -> O>,
 }
 
@@ -33,6 +35,8 @@ pub struct Settings {
     pub blocks: i64,
     /// The step of the first block.
     pub stride: i64,
+    /// The channels inside the blocks, where they are bottlenecks.
+    pub bottleneck: Option<i64>,
 }
 
 impl<const C: i64, const H: i64, const W: i64, const D: i64, const G: i64, const V: i64>
@@ -40,12 +44,12 @@ impl<const C: i64, const H: i64, const W: i64, const D: i64, const G: i64, const
 {
     /// Draws a stage, with its variables under `path`.
     pub fn new(path: Path<'_>, settings: Settings) -> Self {
-        let Settings { blocks, stride } = settings;
+        let Settings { blocks, stride, bottleneck } = settings;
         debug_assert!(blocks >= 1, "a residual stage of {blocks} blocks");
-        conv3x3(stride).connects("residual stage", [H, W], [G, V]);
+        square(3, stride).connects("residual stage", [H, W], [G, V]);
         let block = |index: i64| {
-            let path = &path / index;
-            if index == 0 { BasicBlock::new(&path, C, D, stride) } else { BasicBlock::new(&path, D, D, 1) }
+            let (inputs, stride) = if index == 0 { (C, stride) } else { (D, 1) };
+            Block::new(&(&path / index), inputs, D, stride, bottleneck)
         };
         Self { blocks: (0..blocks).map(block).collect(), shapes: PhantomData }
     }
@@ -63,36 +67,42 @@ impl<I: Shape, O: Shape> Layer<I, O> for Residual<I, O> {
 }
 
 #[derive(Debug)]
-struct BasicBlock {
-    conv1: Convolution,
-    bn1: Normalization,
-    conv2: Convolution,
-    bn2: Normalization,
+struct Block {
+    /// The convolutions, each with its normalisation; an activation follows all but the last.
+    way: Vec<(Convolution, Normalization)>,
     downsample: Option<(Convolution, Normalization)>,
 }
 
-impl BasicBlock {
-    fn new(path: &Path<'_>, inputs: i64, outputs: i64, stride: i64) -> Self {
-        let conv = |name: &str, inputs, window| Convolution::new(&(path / name), inputs, outputs, window, false);
-        let norm = |name: &str| Normalization::new(&(path / name), outputs, Norm::Batch);
+impl Block {
+    fn new(path: &Path<'_>, inputs: i64, outputs: i64, stride: i64, bottleneck: Option<i64>) -> Self {
+        let widths_and_windows = match bottleneck {
+            None => vec![(outputs, square(3, stride)), (outputs, square(3, 1))],
+            Some(width) => vec![(width, square(1, 1)), (width, square(3, stride)), (outputs, square(1, 1))],
+        };
+        let mut before = inputs;
+        let way = (1..).zip(widths_and_windows).map(|(number, (width, window))| {
+            let inputs = std::mem::replace(&mut before, width);
+            let convolution = Convolution::new(&(path / format!("conv{number}")), inputs, width, window, false);
+            (convolution, Normalization::new(&(path / format!("bn{number}")), width, Norm::Batch))
+        });
+        let way = way.collect();
         let reshapes = stride != 1 || inputs != outputs;
-        Self {
-            conv1: conv("conv1", inputs, conv3x3(stride)),
-            bn1: norm("bn1"),
-            conv2: conv("conv2", outputs, conv3x3(1)),
-            bn2: norm("bn2"),
-            downsample: reshapes.then(|| {
-                let path = path / "downsample";
-                let convolution = Convolution::new(&(&path / 0), inputs, outputs, conv1x1(stride), false);
-                (convolution, Normalization::new(&(&path / 1), outputs, Norm::Batch))
-            }),
-        }
+        let downsample = reshapes.then(|| {
+            let path = path / "downsample";
+            let convolution = Convolution::new(&(&path / 0), inputs, outputs, square(1, stride), false);
+            (convolution, Normalization::new(&(&path / 1), outputs, Norm::Batch))
+        });
+        Self { way, downsample }
     }
 
     fn forward(&self, input: &Tensor, train: bool) -> Tensor {
-        let hidden = self.bn1.forward(&self.conv1.forward(input), train);
-        let hidden = Activation::Relu.apply(hidden);
-        let mut output = self.bn2.forward(&self.conv2.forward(&hidden), train);
+        let mut output = input.shallow_clone();
+        for (index, (convolution, norm)) in self.way.iter().enumerate() {
+            if index > 0 {
+                output = Activation::Relu.apply(output);
+            }
+            output = norm.forward(&convolution.forward(&output), train);
+        }
         match &self.downsample {
             Some((convolution, norm)) => output += norm.forward(&convolution.forward(input), train),
             None => output += input,
@@ -106,15 +116,14 @@ impl BasicBlock {
             Some((convolution, norm)) => convolution.lower(program, input, Some(norm), None, None),
             None => input,
         };
-        let hidden = self.conv1.lower(program, input, Some(&self.bn1), relu, None);
-        self.conv2.lower(program, hidden, Some(&self.bn2), relu, Some(past))
+        let last = self.way.len() - 1;
+        self.way.iter().enumerate().fold(input, |value, (index, (convolution, norm))| {
+            convolution.lower(program, value, Some(norm), relu, (index == last).then_some(past))
+        })
     }
 }
 
-fn conv3x3(stride: i64) -> Window {
-    Window { kernel: [3, 3], stride: [stride, stride], padding: [1, 1] }
-}
-
-fn conv1x1(stride: i64) -> Window {
-    Window { kernel: [1, 1], stride: [stride, stride], padding: [0, 0] }
+/// A square kernel whose centre comes to lie on the places of the image.
+fn square(kernel: i64, stride: i64) -> Window {
+    Window { kernel: [kernel; 2], stride: [stride; 2], padding: [kernel / 2; 2] }
 }

@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use super::{Context, heads, layer, names, total, width};
+use super::{Context, heads, names, total, width};
 use crate::cost::{Cost, grouped};
 use crate::layer::{MAX_SIZE, Site, align, size};
 use crate::model::{Exit, Layer, Modality, Name};
@@ -8,9 +8,7 @@ use crate::place::Place;
 use crate::report::{Errors, suggest};
 use crate::shape::Shape;
 use crate::spec::{self, Named, Point};
-
-/// The most layers of an encoder: more would be a slip, and each is a field of the generated code.
-pub(super) const MAX_LAYERS: usize = 4096;
+use crate::unfold::{Part, Written, unfold};
 
 pub(super) fn modality(
     name: &str,
@@ -26,21 +24,14 @@ pub(super) fn modality(
         errors.error(&encoder, "the encoder has no layer").help("add at least one, such as `- feature: flatten`");
         return None;
     }
-    if spec.encoder.len() > MAX_LAYERS {
-        errors
-            .error(&encoder, format!("an encoder of {} layers", spec.encoder.len()))
-            .help(format!("write at most {MAX_LAYERS}"));
-        return None;
-    }
-    let names = layer_names(&spec.encoder, &encoder, context, errors);
-    let points = points(spec, place, errors);
-    let layers = layers(spec, names, input?, &encoder, errors)?;
+    let parts = parts(&spec.encoder, &encoder, context, errors)?;
+    let points = points(&parts, spec, place, errors);
+    let layers = layers(&parts, tokens(spec.input), input?, context, errors)?;
 
-    let last = layers.last()?;
+    let (last, part) = (layers.last()?, parts.last()?);
     let Some(feature) = width(last.output) else {
-        let place = encoder.entry(layers.len() - 1).key(&spec.encoder.last()?.name).on_key();
         errors
-            .error(&place, format!("the encoder ends in `{}`, but the deepest feature is a vector", last.output))
+            .error(&part.named, format!("the encoder ends in `{}`, but the deepest feature is a vector", last.output))
             .help("end it with `- feature: global_average_pool`, `- feature: flatten` or a `gru`");
         return None;
     };
@@ -106,32 +97,39 @@ pub(super) fn tokens(input: spec::Input) -> Option<(u64, Option<u64>)> {
     }
 }
 
-fn layer_names(encoder: &[Named], place: &Place, context: &Context<'_>, errors: &mut Errors) -> Vec<Option<Name>> {
-    let key = |index: usize, name: &str| place.entry(index).key(name).on_key();
-    let all = encoder.iter().enumerate().map(|(index, layer)| (layer.name.as_str(), key(index, &layer.name)));
-    names::distinct(all.clone(), "layer", errors);
-    all.map(|(name, place)| {
-        let free = names::layer(name, &place, errors);
-        names::name(name, "layer", &place, context, errors).filter(|_| free.is_some())
-    })
-    .collect()
+/// The layers with their names checked, each standing for itself alone.
+fn parts<'a>(encoder: &'a [Named], place: &Place, context: &Context<'_>, errors: &mut Errors) -> Option<Vec<Part<'a>>> {
+    let written = encoder.iter().enumerate().map(|(index, Named { name, layer })| {
+        let place = place.entry(index).key(name);
+        Written { name: name.clone(), named: place.clone().on_key(), layer, place }
+    });
+    let written: Vec<_> = written.collect();
+    for Written { name, named, .. } in &written {
+        names::layer(name, named, errors);
+        names::name(name, "layer", named, context, errors);
+    }
+    let distinct =
+        names::distinct(written.iter().map(|written| (written.name.as_str(), written.named.clone())), "layer", errors);
+    let parts = unfold(&written, "an encoder", place, errors)?;
+    if distinct {
+        names::distinct(parts.iter().map(|part| (part.name.as_str(), part.named.clone())), "layer", errors);
+    }
+    Some(parts)
 }
 
 /// Sends the input through the layers, up to the first that is at fault: what follows has no input then.
-fn layers(
-    spec: &spec::Modality,
-    names: Vec<Option<Name>>,
+pub(super) fn layers(
+    parts: &[Part<'_>],
+    tokens: Option<(u64, Option<u64>)>,
     mut shape: Shape,
-    place: &Place,
+    context: &Context<'_>,
     errors: &mut Errors,
 ) -> Option<Vec<Layer>> {
-    let mut layers = Vec::with_capacity(names.len());
-    for (index, (named, name)) in spec.encoder.iter().zip(names).enumerate() {
-        let place = place.entry(index).key(&named.name);
-        // The shapes go on past a wrong name, which is reported already.
-        let name = name.unwrap_or_default();
-        let mut site = Site { input: shape, tokens: tokens(spec.input), place, errors };
-        let layer = layer(name, &named.layer, &mut site)?;
+    let mut layers = Vec::with_capacity(parts.len());
+    for Part { name, named, layer, place } in parts {
+        let name = Name::new(name, context.line(named));
+        let mut site = Site { input: shape, tokens, place: place.clone(), errors };
+        let layer = super::layer(name, layer, &mut site)?;
         shape = layer.output;
         layers.push(layer);
     }
@@ -139,8 +137,13 @@ fn layers(
 }
 
 /// The layers that shortcuts follow, by index, each with the point that names it.
-fn points<'a>(spec: &'a spec::Modality, place: &Place, errors: &mut Errors) -> Option<Vec<(usize, &'a Point)>> {
-    let names: Vec<_> = spec.encoder.iter().map(|layer| layer.name.as_str()).collect();
+fn points<'a>(
+    parts: &[Part<'_>],
+    spec: &'a spec::Modality,
+    place: &Place,
+    errors: &mut Errors,
+) -> Option<Vec<(usize, &'a Point)>> {
+    let names: Vec<_> = parts.iter().map(|part| part.name.as_str()).collect();
     let last = names.len() - 1;
     // Of layers with the same name, which are reported already, the first counts.
     let positions: HashMap<_, _> = names.iter().enumerate().rev().map(|(position, name)| (*name, position)).collect();

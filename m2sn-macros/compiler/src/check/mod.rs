@@ -11,6 +11,8 @@ mod speed;
 #[cfg(test)]
 mod tests;
 mod training;
+#[cfg(test)]
+mod unfolding;
 
 use crate::cost::Cost;
 use crate::document::Document;

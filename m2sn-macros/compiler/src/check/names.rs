@@ -79,8 +79,9 @@ pub(super) fn name(text: &str, what: &str, place: &Place, context: &Context<'_>,
 /// The longest name: folders and variables bear it.
 const MAX_LENGTH: usize = 64;
 
-/// Checks that no two names are the same in Rust.
-pub(super) fn distinct<'a>(names: impl Iterator<Item = (&'a str, Place)>, what: &str, errors: &mut Errors) {
+/// Checks that no two names are the same in Rust, and whether they are not.
+pub(super) fn distinct<'a>(names: impl Iterator<Item = (&'a str, Place)>, what: &str, errors: &mut Errors) -> bool {
+    let mut distinct = true;
     // The text that first became each identifier: one in snake_case may be the same where that in PascalCase is not.
     let (mut snakes, mut pascals) = (HashMap::new(), HashMap::new());
     for (text, place) in names {
@@ -94,6 +95,7 @@ pub(super) fn distinct<'a>(names: impl Iterator<Item = (&'a str, Place)>, what: 
                 continue;
             }
         };
+        distinct = false;
         if first == text {
             errors.error(&place, format!("a second {what} named `{text}`")).help("give it another name");
         } else {
@@ -102,6 +104,7 @@ pub(super) fn distinct<'a>(names: impl Iterator<Item = (&'a str, Place)>, what: 
                 .help("give one of them another name");
         }
     }
+    distinct
 }
 
 fn free(name: &str, taken: &[(&str, &str)], what: &str, place: &Place, errors: &mut Errors) -> Option<()> {

@@ -8,6 +8,7 @@ use crate::place::Place;
 use crate::report::{Errors, suggest};
 use crate::shape::Shape;
 use crate::spec::{self, Activation, Extent, Layer as Spec, Ordered, Positions};
+use crate::unfold::{Written, unfold};
 
 /// The embedding layers of each modality: as the spec has them or by default, and checked.
 pub(super) type Embeddings = Vec<(Vec<Spec>, Vec<Layer>)>;
@@ -50,33 +51,27 @@ fn embedding(
     context: &Context<'_>,
     errors: &mut Errors,
 ) -> Option<(Vec<Spec>, Vec<Layer>)> {
-    let mut shape = input;
     let mut specs = layers.cloned().unwrap_or_else(|| default(input));
-    if specs.len() > encoder::MAX_LAYERS {
-        errors
-            .error(place, format!("an embedding of {} layers", specs.len()))
-            .help(format!("write at most {}", encoder::MAX_LAYERS));
-        return None;
-    }
-    let mut layers: Vec<Layer> = Vec::new();
     let mut counts = HashMap::new();
-    let mut index = 0;
-    loop {
-        if index == specs.len() {
-            // The last layer may leave the average over pixels or steps to the compiler.
-            if !matches!(shape, Shape::Image { .. } | Shape::Sequence { .. }) {
-                break;
-            }
-            specs.push(Spec::GlobalAveragePool);
-        }
+    let mut named = |layer: &Spec| unnamed(layer, counts.entry(layer.kind()).or_default());
+    let written = specs.iter().enumerate().map(|(index, layer)| {
         let place = place.entry(index);
-        let count = counts.entry(specs[index].kind()).or_default();
-        let name = Name::new(&unnamed(&specs[index], count), context.line(&place));
-        let mut site = Site { input: shape, tokens: encoder::tokens(modality.input), place, errors };
-        let layer = layer(name, &specs[index], &mut site)?;
+        Written { name: named(layer), named: place.clone(), layer, place }
+    });
+    let parts = unfold(&written.collect::<Vec<_>>(), "an embedding", place, errors)?;
+    let tokens = encoder::tokens(modality.input);
+    let mut layers = encoder::layers(&parts, tokens, input, context, errors)?;
+    let mut shape = layers.last().map_or(input, |layer| layer.output);
+    // The last layer may leave the average over pixels or steps to the compiler.
+    if matches!(shape, Shape::Image { .. } | Shape::Sequence { .. }) {
+        let average = Spec::GlobalAveragePool;
+        let place = place.entry(specs.len());
+        let name = Name::new(&named(&average), context.line(&place));
+        let mut site = Site { input: shape, tokens, place, errors };
+        let layer = layer(name, &average, &mut site)?;
         shape = layer.output;
         layers.push(layer);
-        index += 1;
+        specs.push(average);
     }
     if width(shape).is_none() {
         errors
@@ -105,7 +100,7 @@ fn default(input: Shape) -> Vec<Spec> {
             let padding = Extent([0, 0]);
             vec![
                 Spec::AveragePool(spec::Pool { kernel, stride: kernel, padding }),
-                Spec::Residual(spec::Residual { channels: 8, blocks: 1, stride: 1 }),
+                Spec::Residual(spec::Residual { channels: 8, blocks: 1, stride: 1, bottleneck: None }),
             ]
         }
         Shape::Tokens { .. } => {

@@ -3,7 +3,9 @@
 use proc_macro2::{Literal, TokenStream};
 use quote::quote;
 
-use super::{Context, batch, binding, construct, dims, docs, erased, feature, forward, have_variables, optional};
+use super::{
+    Context, batch, below, binding, construct, dims, docs, erased, feature, forward, have_variables, optional,
+};
 use crate::layer::{Alignment, Shortcut};
 use crate::model::{Exit, Modality, Model, Name};
 use crate::shape::Shape;
@@ -149,9 +151,9 @@ fn new(modality: &Modality, context: &Context) -> TokenStream {
     let ty = context.pascal(&modality.name, "Shortcuts");
     let fields: Vec<_> = shortcuts(modality)
         .map(|(exit, shortcut)| {
-            let (field, text) = (context.snake(&exit.name), &exit.name.text);
+            let (field, path) = (context.snake(&exit.name), below(&quote!(&path), &exit.name));
             let alignment = alignment(&shortcut.alignment);
-            quote!(#field: Shortcut::new(&path / #text, #alignment))
+            quote!(#field: Shortcut::new(#path, #alignment))
         })
         .collect();
     let (shortcuts, field) = if fields.is_empty() {

@@ -169,11 +169,17 @@ fn binding(name: &Name, context: &Context) -> Ident {
 /// Fields `name: layer`, each with its variables under `path` and its own name.
 fn construct(layers: &[Layer], context: &Context) -> TokenStream {
     let fields = layers.iter().map(|layer| {
-        let (field, name) = (context.snake(&layer.name), &layer.name.text);
-        let layer = layer.construct(quote!(&path / #name));
+        let field = context.snake(&layer.name);
+        let layer = layer.construct(below(&quote!(&path), &layer.name));
         quote!(#field: #layer)
     });
     quote!(#(#fields),*)
+}
+
+/// The path of a name below another. No part of a path holds a dot.
+fn below(path: &TokenStream, name: &Name) -> TokenStream {
+    let parts = name.text.split('.');
+    quote!(#path #(/ #parts)*)
 }
 
 /// Whether any of the layers has variables.

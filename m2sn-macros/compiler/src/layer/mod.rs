@@ -72,6 +72,9 @@ pub(crate) fn infer(layer: &spec::Layer, site: &mut Site<'_>) -> Option<Inferred
         spec::Layer::Gru(settings) => gru::infer(settings, site),
         spec::Layer::Dropout(probability) => dropout::infer(*probability, site),
         spec::Layer::Custom(settings) => custom::infer(settings, site),
+        spec::Layer::Repeat(_) | spec::Layer::Resnet(_) => {
+            unreachable!("`unfold` leaves no layer that stands for several")
+        }
     }?;
     site.affordable(inferred)
 }

@@ -1,7 +1,7 @@
 /// A name of the spec and what becomes of it in Rust.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Name {
-    /// As the user wrote it.
+    /// As the user wrote it; of a part of what the user wrote, with that after a dot.
     pub(crate) text: String,
     /// For fields, functions and modules.
     pub(crate) snake: String,
@@ -41,10 +41,13 @@ fn snake(text: &str) -> String {
     snake
 }
 
-/// `av_digits` is `AvDigits`.
+/// `av_digits` is `AvDigits`. Numbers stay apart: `a_1_1` is `A1_1`, since `A11` is `a_11`.
 fn pascal(text: &str) -> String {
     let mut pascal = String::new();
     for word in text.split('_') {
+        if word.starts_with(|c: char| c.is_ascii_digit()) && pascal.ends_with(|c: char| c.is_ascii_digit()) {
+            pascal.push('_');
+        }
         let mut letters = word.chars();
         pascal.extend(letters.next().into_iter().flat_map(char::to_uppercase));
         pascal.extend(letters);
@@ -78,6 +81,8 @@ mod tests {
             ("MMImdb", "mm_imdb", "MMImdb"),
             ("Imdb5000", "imdb5000", "Imdb5000"),
             ("audio_2", "audio_2", "Audio2"),
+            ("body.1.11", "body_1_11", "Body1_11"),
+            ("resnet.layer1", "resnet_layer1", "ResnetLayer1"),
             ("left-eye", "left_eye", "LeftEye"),
         ] {
             let name = Name::new(text, 1);

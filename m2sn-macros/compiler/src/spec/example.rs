@@ -83,6 +83,8 @@ pub(super) const EXAMPLES: &[(&str, Settings)] = &[
             ("gru", "{ hidden: 32 }"),
             ("dropout", "0.5"),
             ("custom", "{ path: \"crate::layers::Gate\", output: [16, 14, 14] }"),
+            ("repeat", "{ times: 6, layer: { transformer: { heads: 4, feed_forward: 64 } } }"),
+            ("resnet", "{ depth: 18 }"),
         ],
     ),
     (
@@ -96,7 +98,7 @@ pub(super) const EXAMPLES: &[(&str, Settings)] = &[
             ("activation", "relu"),
         ],
     ),
-    ("Residual", &[("channels", "32"), ("blocks", "2"), ("stride", "2")]),
+    ("Residual", &[("channels", "32"), ("blocks", "2"), ("stride", "2"), ("bottleneck", "8")]),
     ("Pool", &[("kernel", "2"), ("stride", "2"), ("padding", "1")]),
     ("Linear", &[("size", "32"), ("activation", "relu")]),
     ("Mlp", &[("hidden", "[64]"), ("size", "32"), ("activation", "relu"), ("dropout", "0.1")]),
@@ -125,6 +127,8 @@ pub(super) const EXAMPLES: &[(&str, Settings)] = &[
             ("multiply_adds", "50176"),
         ],
     ),
+    ("Repeat", &[("times", "6"), ("layer", "{ transformer: { heads: 4, feed_forward: 64 } }")]),
+    ("Resnet", &[("depth", "18")]),
     ("Norm", &[("group", "4")]),
     (
         "Navigator",

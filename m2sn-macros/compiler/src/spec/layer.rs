@@ -3,6 +3,8 @@ use std::fmt;
 use serde::de::{self, Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
+use super::unfolding::{Repeat, Resnet};
+
 /// A layer of an encoder or of the navigator's embedding.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -10,7 +12,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) enum Layer {
     /// A 2-D convolution, then normalisation and activation. Image to image.
     Conv(Conv),
-    /// A stage of residual basic blocks, as in ResNet-18 and -34. Image to image.
+    /// A stage of residual blocks, as in a ResNet. Image to image.
     Residual(Residual),
     /// The largest value under the kernel. Image to image.
     MaxPool(Pool),
@@ -34,6 +36,10 @@ pub(crate) enum Layer {
     Dropout(f64),
     /// A layer of your own, written in Rust.
     Custom(Custom),
+    /// A layer again and again, each time with parameters of its own.
+    Repeat(Repeat),
+    /// A whole ResNet, up to its deepest feature. Image to vector.
+    Resnet(Resnet),
 }
 
 /// A 2-D convolution.
@@ -59,7 +65,7 @@ pub(crate) struct Conv {
     pub(crate) activation: Activation,
 }
 
-/// A stage of residual basic blocks: two 3x3 convolutions each, with batch normalisation, added to the block's input.
+/// A stage of residual blocks: two 3x3 convolutions each, with batch normalisation, added to the block's input.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -72,6 +78,10 @@ pub(crate) struct Residual {
     /// The step of the first block; 1 where left out.
     #[serde(default = "one")]
     pub(crate) stride: u64,
+    /// Makes the blocks bottlenecks of this many channels: a 1x1 convolution to them, a 3x3 one, which takes the step, and
+    /// a 1x1 one to the channels of the output. In ResNet-50 and deeper it is a quarter of these.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) bottleneck: Option<u64>,
 }
 
 /// A pooling over a window.
@@ -298,6 +308,8 @@ impl Layer {
         "gru",
         "dropout",
         "custom",
+        "repeat",
+        "resnet",
     ];
 
     /// The key that the layer is written with.
@@ -316,6 +328,8 @@ impl Layer {
             Self::Gru(_) => "gru",
             Self::Dropout(_) => "dropout",
             Self::Custom(_) => "custom",
+            Self::Repeat(_) => "repeat",
+            Self::Resnet(_) => "resnet",
         }
     }
 }

@@ -3,6 +3,7 @@
 //! The doc comments here are the manual of the spec language: editors show them through the JSON Schema.
 //! Nothing here judges; `check` does. Serializing a spec writes every default out, and the result parses to the same.
 
+mod choice;
 mod example;
 mod layer;
 mod modality;
@@ -11,6 +12,7 @@ mod ordered;
 #[cfg(test)]
 mod schema;
 mod training;
+mod unfolding;
 mod yaml;
 
 use serde::{Deserialize, Deserializer, Serialize};
@@ -24,6 +26,7 @@ pub(crate) use modality::{Input, Modality, Named, Point};
 pub(crate) use navigator::{Anneal, Latency, Navigator, Policy, Reads, Temperature};
 pub(crate) use ordered::Ordered;
 pub(crate) use training::{Method, Optimizer, Schedule, Stage, Training};
+pub(crate) use unfolding::{Repeat, Resnet};
 
 /// A late-fusion multimodal network with shortcuts and a navigator.
 ///

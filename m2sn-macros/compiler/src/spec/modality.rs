@@ -1,8 +1,10 @@
+use std::cell::Cell;
 use std::fmt;
 
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
+use super::choice::NotedLayer;
 use super::layer::Layer;
 
 /// One modality.
@@ -98,8 +100,10 @@ impl<'de> Deserialize<'de> for Named {
                 let Some(name) = map.next_key::<String>()? else {
                     return Err(de::Error::custom("a layer without a name"));
                 };
-                let layer = map.next_value().map_err(|refusal| {
-                    if Layer::KINDS.contains(&name.as_str()) {
+                let is_layer = Cell::new(false);
+                let layer = map.next_value_seed(NotedLayer(&is_layer)).map_err(|refusal| {
+                    // Who leaves the name out writes settings where the layer should be.
+                    if Layer::KINDS.contains(&name.as_str()) && !is_layer.get() {
                         de::Error::custom("a layer without a name")
                     } else {
                         refusal

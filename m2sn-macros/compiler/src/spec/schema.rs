@@ -242,20 +242,27 @@ fn set(value: &mut Value, steps: &[Step], new: Value) {
 fn places() -> Vec<Place> {
     let (schema, _) = schema();
     let mut places = Vec::new();
-    visit(&schema, &schema, "Spec", (json!({}), Vec::new()), &mut places);
+    visit(&schema, &schema, &["Spec"], (json!({}), Vec::new()), &mut places);
     places
 }
 
-fn visit(root: &Value, schema: &Value, of: &str, place: (Value, Vec<Step>), places: &mut Vec<Place>) {
+/// Visits a value and what is below it; `within` are the types around it, the last its own.
+fn visit(root: &Value, schema: &Value, within: &[&str], place: (Value, Vec<Step>), places: &mut Vec<Place>) {
     let (mut spec, steps) = place;
+    let of = within.last().copied().unwrap_or_default();
+    let inside = |of| [within, &[of]].concat();
     let below = |step| steps.iter().cloned().chain([step]).collect::<Vec<_>>();
     if let Some(reference) = schema.get("$ref").and_then(Value::as_str) {
         let name = reference.trim_start_matches("#/definitions/");
-        return visit(root, &root["definitions"][name], name, (spec, steps), places);
+        // A layer inside a layer is one that is visited already.
+        if within.contains(&name) {
+            return;
+        }
+        return visit(root, &root["definitions"][name], &inside(name), (spec, steps), places);
     }
     for choices in ["oneOf", "anyOf", "allOf"] {
         for choice in schema.get(choices).and_then(Value::as_array).into_iter().flatten() {
-            visit(root, choice, of, (spec.clone(), steps.clone()), places);
+            visit(root, choice, within, (spec.clone(), steps.clone()), places);
         }
     }
     let required: Map<String, Value> = schema
@@ -272,7 +279,7 @@ fn visit(root: &Value, schema: &Value, of: &str, place: (Value, Vec<Step>), plac
         set(&mut spec, &steps, settings.into());
         let steps = below(Step::Key(key.clone()));
         places.push(Place { spec: spec.clone(), steps: steps.clone(), schema: setting.clone() });
-        visit(root, setting, key, (spec.clone(), steps), places);
+        visit(root, setting, &inside(key), (spec.clone(), steps), places);
     }
     // The entries of a sequence or of a mapping from names are those of the example that is there.
     let first = match at(&mut spec, &steps) {
@@ -285,6 +292,6 @@ fn visit(root: &Value, schema: &Value, of: &str, place: (Value, Vec<Step>), plac
     if let (Some(entries), Some(step)) = (entries, first) {
         let steps = below(step);
         places.push(Place { spec: spec.clone(), steps: steps.clone(), schema: entries.clone() });
-        visit(root, entries, of, (spec, steps), places);
+        visit(root, entries, within, (spec, steps), places);
     }
 }

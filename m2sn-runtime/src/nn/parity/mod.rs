@@ -2,6 +2,8 @@
 //!
 //! The scripts in `tests/fixtures/` made the numbers; `twins.py` there says what each is called.
 
+mod resnet;
+
 use std::collections::BTreeMap;
 
 use tch::nn::VarStore;
@@ -47,7 +49,7 @@ fn conv_with_group_norm() {
 
 #[test]
 fn residual() {
-    let settings = residual::Settings { blocks: 2, stride: 2 };
+    let settings = residual::Settings { blocks: 2, stride: 2, bottleneck: None };
     matches("residual", |path| Residual::<Map, Image<4, 4, 3>>::new(path, settings));
 }
 

@@ -1,0 +1,209 @@
+//! Layers that stand for several: what they become, and where their faults are shown.
+
+use super::check;
+use crate::cost::Cost;
+use crate::model::Modality;
+use crate::report::Diagnostic;
+
+/// A spec of one modality, an image, with these lines below its encoder.
+fn spec(encoder: &str) -> String {
+    format!(
+        "\
+model: Unfolded
+task: {{ classification: {{ classes: 3 }} }}
+modalities:
+  image:
+    input: {{ image: {{ channels: 3, height: 64, width: 48 }} }}
+    encoder:
+{encoder}"
+    )
+}
+
+fn sound(text: &str) -> Modality {
+    check(text, "a.yaml", None).expect("a sound spec").model.modalities.remove(0)
+}
+
+/// The faults, each with its place and its help.
+fn faults(text: &str) -> Vec<String> {
+    let faults = check(text, "a.yaml", None).expect_err("the spec is at fault");
+    let said = |fault: &Diagnostic| {
+        let help = fault.help.as_deref().unwrap_or("no help");
+        format!("{}:{}: {}; {help}", fault.line, fault.column, fault.message)
+    };
+    faults.iter().map(said).collect()
+}
+
+fn architecture(modality: &Modality) -> Vec<String> {
+    modality.layers.iter().map(|layer| layer.describe()).collect()
+}
+
+/// The numbers are torchvision's; see `tests/fixtures/resnet.py`.
+#[test]
+fn resnets_cost_what_those_of_torchvision_do() {
+    let expected: serde_json::Value =
+        serde_json::from_str(include_str!("../../tests/fixtures/resnet.json")).expect("JSON");
+    for depth in [18, 34, 50, 101, 152] {
+        let modality = sound(&spec(&format!("      - resnet: {{ resnet: {{ depth: {depth} }} }}\n")));
+        let cost: Cost = modality.layers.iter().map(|layer| layer.cost).sum();
+        let count = |what: &str| expected[depth.to_string()][what].as_u64().expect("a count");
+        let torchvision = Cost { parameters: count("parameters"), multiply_adds: count("multiply_adds") };
+        assert_eq!(cost, torchvision, "ResNet-{depth}");
+        assert_eq!(modality.feature, if depth < 50 { 512 } else { 2048 }, "ResNet-{depth}");
+    }
+}
+
+#[test]
+fn a_resnet_unfolds_into_its_stages() {
+    let text = spec("      - resnet: { resnet: { depth: 50 } }\n      - last: { linear: { size: 8 } }\n");
+    let text = text.replace("channels: 3", "channels: 2") + "    shortcuts: [resnet.layer1, resnet.layer3]\n";
+    let modality = sound(&text);
+    assert_eq!(
+        architecture(&modality),
+        [
+            "resnet.stem: Image<2, 64, 48> -> Image<64, 32, 24>, \
+             conv kernel [7, 7] stride [2, 2] padding [3, 3] batch norm relu",
+            "resnet.pool: Image<64, 32, 24> -> Image<64, 16, 12>, \
+             max_pool kernel [3, 3] stride [2, 2] padding [1, 1]",
+            "resnet.layer1: Image<64, 16, 12> -> Image<256, 16, 12>, residual blocks 3 stride 1 bottleneck 64",
+            "resnet.layer2: Image<256, 16, 12> -> Image<512, 8, 6>, residual blocks 4 stride 2 bottleneck 128",
+            "resnet.layer3: Image<512, 8, 6> -> Image<1024, 4, 3>, residual blocks 6 stride 2 bottleneck 256",
+            "resnet.layer4: Image<1024, 4, 3> -> Image<2048, 2, 2>, residual blocks 3 stride 2 bottleneck 512",
+            "resnet.feature: Image<2048, 2, 2> -> Vector<2048>, global_average_pool",
+            "last: Vector<2048> -> Vector<8>, linear",
+        ]
+    );
+    let exits: Vec<_> = modality.exits.iter().map(|exit| (exit.name.pascal.as_str(), exit.layers.clone())).collect();
+    assert_eq!(exits, [("ResnetLayer1", 0..3), ("ResnetLayer3", 3..5), ("Full", 5..8)]);
+    assert!(modality.layers.iter().all(|layer| layer.name.line == if layer.name.text == "last" { 8 } else { 7 }));
+}
+
+#[test]
+fn repeated_layers_are_numbered() {
+    let text = spec(
+        "      - a: { conv: { channels: 4, kernel: 3 } }
+      - b: { repeat: { times: 2, layer: { repeat: { times: 11, layer: { dropout: 0.5 } } } } }
+      - c: { repeat: { times: 1, layer: global_average_pool } }
+    shortcuts: [b.1.11, b.2.1]
+",
+    );
+    let modality = sound(&text);
+    let names: Vec<_> = modality.layers.iter().map(|layer| layer.name.text.as_str()).collect();
+    assert_eq!(names[..3], ["a", "b.1.1", "b.1.2"]);
+    assert_eq!(names[22..], ["b.2.11", "c.1"]);
+    let exits: Vec<_> = modality.exits.iter().map(|exit| (&*exit.name.snake, &*exit.name.pascal)).collect();
+    assert_eq!(exits, [("b_1_11", "B1_11"), ("b_2_1", "B2_1"), ("full", "Full")]);
+}
+
+#[test]
+fn the_resolved_spec_keeps_the_short_form() {
+    let text = spec("      - resnet: { resnet: { depth: 18 } }\n")
+        + "navigator: { embed: { image: [resnet: { depth: 18 }] } }\n";
+    let resolved = check(&text, "a.yaml", None).expect("a sound spec").model.resolved;
+    assert!(
+        resolved.contains("    - resnet:\n        resnet:\n          depth: 18\n    shortcuts: []\n"),
+        "{resolved}"
+    );
+    assert!(resolved.contains("  embed:\n    image:\n    - resnet:\n        depth: 18\n  latency"), "{resolved}");
+    assert_eq!(check(&resolved, "b.yaml", None).expect("a sound spec").model.resolved, resolved);
+}
+
+#[test]
+fn embeddings_unfold_too() {
+    let text = spec("      - a: global_average_pool\n")
+        + "navigator: { embed: { image: [resnet: { depth: 18 }, repeat: { times: 2, layer: { linear: { size: 4 } } }] } }\n";
+    let model = check(&text, "a.yaml", None).expect("a sound spec").model;
+    let names: Vec<_> = model.navigator.embeddings[0].iter().map(|layer| layer.name.text.as_str()).collect();
+    assert_eq!(names[0], "resnet.stem");
+    assert_eq!(names[6..], ["resnet.feature", "repeat.1", "repeat.2"]);
+}
+
+#[test]
+fn faults_are_shown_where_the_layer_is_written() {
+    for (encoder, fault) in [
+        ("- resnet: { resnet: { depth: 20 } }", "7:36: there is no ResNet of depth 20; write 18, 34, 50, 101 or 152"),
+        (
+            "- a: flatten\n      - resnet: { resnet: { depth: 18 } }",
+            "8:9: `conv` takes an image, but its input is `Vector<9216>`; put it before the layer that yields the vector",
+        ),
+        (
+            "- a: { repeat: { times: 3, layer: { conv: { channels: 4, kernel: 3, norm: { group: 3 } } } } }\n      - b: flatten",
+            "7:90: 3 groups do not divide 4 channels; 2 and 4 would divide 4",
+        ),
+        (
+            "- a: { repeat: { times: 2, layer: global_average_pool } }",
+            "7:41: `global_average_pool` takes an image or a sequence, but its input is `Vector<3>`; put it before the layer that yields the vector",
+        ),
+        (
+            "- a: { repeat: { times: 2, layer: { resnet: { depth: 18 } } } }",
+            "7:34: `conv` takes an image, but its input is `Vector<512>`; put it before the layer that yields the vector",
+        ),
+        (
+            "- a: { repeat: { times: 2, layer: { dropout: 0.1 } } }",
+            "7:9: the encoder ends in `Image<3, 64, 48>`, but the deepest feature is a vector; end it with `- feature: global_average_pool`, `- feature: flatten` or a `gru`",
+        ),
+        ("- a: { repeat: { times: 0, layer: flatten } }", "7:31: `times` is 0; write a whole number of at least 1"),
+        (
+            "- a: { repeat: { times: 2, layer: { convv: { channels: 4 } } } }",
+            "7:43: unknown layer `convv`; did you mean `conv`?",
+        ),
+        ("- resnet: { resnet: { dept: 18 } }", "7:29: unknown key `dept`; did you mean `depth`?"),
+        (
+            "- resnet: { depth: 18 }",
+            "7:9: a layer without a name; write `- stem: { conv: { channels: 16, kernel: 3 } }`, for example",
+        ),
+    ] {
+        assert_eq!(faults(&spec(&format!("      {encoder}\n"))), [fault], "{encoder}");
+    }
+}
+
+#[test]
+fn names_of_parts_are_names_like_others() {
+    for (encoder, fault) in [
+        (
+            "- a: { repeat: { times: 2, layer: { dropout: 0.1 } } }\n      - a_2: global_average_pool",
+            "8:9: the layer `a_2` and the layer `a.2` are both `A2` in Rust; give one of them another name",
+        ),
+        (
+            "- net.stem: global_average_pool",
+            "7:9: `net.stem` cannot be the name of a layer; write a name of ASCII letters, digits and `_` that begins with a letter",
+        ),
+        (
+            "- net: { resnet: { depth: 18 } }\n    shortcuts: [net]",
+            "8:17: a shortcut after `net`, which is no layer of this encoder; the layers that a shortcut can follow are: `net.stem`, `net.pool`, `net.layer1`, `net.layer2`, `net.layer3`, `net.layer4`",
+        ),
+        (
+            "- net: { resnet: { depth: 18 } }\n    shortcuts: [net.layer]",
+            "8:17: a shortcut after `net.layer`, which is no layer of this encoder; did you mean `net.layer1`?",
+        ),
+    ] {
+        assert_eq!(faults(&spec(&format!("      {encoder}\n"))), [fault], "{encoder}");
+    }
+}
+
+#[test]
+fn a_name_given_twice_is_one_fault_for_all_parts() {
+    let net = "      - net: { repeat: { times: 5, layer: { conv: { channels: 4, kernel: 1 } } } }\n";
+    let text = spec(&format!("{net}{net}      - feature: global_average_pool\n"));
+    assert_eq!(faults(&text), ["8:9: a second layer named `net`; give it another name"]);
+}
+
+/// What would become too many layers is refused before it is written out.
+#[test]
+fn too_many_layers_are_none() {
+    let nested = (0..20).fold("{ dropout: 0.1 }".to_owned(), |layer, _| {
+        format!("{{ repeat: {{ times: 2147483647, layer: {layer} }} }}")
+    });
+    let wide =
+        format!("{{ repeat: {{ times: 4000, layer: {{ mlp: {{ hidden: [{}], size: 1 }} }} }} }}", "1, ".repeat(5000));
+    let many = "{ repeat: { times: 4096, layer: { dropout: 0.1 } } }";
+    for layer in [&nested, &wide, many] {
+        let text = spec(&format!("      - a: {layer}\n      - b: global_average_pool\n"));
+        assert_eq!(faults(&text), ["6:5: an encoder of more than 4096 layers; write fewer"]);
+    }
+    let embed = format!("navigator: {{ embed: {{ image: [{many}, flatten] }} }}\n");
+    let text = spec("      - a: global_average_pool\n") + &embed;
+    assert_eq!(faults(&text), ["8:23: an embedding of more than 4096 layers; write fewer"]);
+    let most =
+        spec("      - a: { repeat: { times: 4095, layer: { dropout: 0.1 } } }\n      - b: global_average_pool\n");
+    assert_eq!(sound(&most).layers.len(), 4096);
+}

@@ -1,0 +1,98 @@
+//! Layers that stand for several: one file a family.
+//!
+//! They are written out before anything is checked. What follows knows no more of them than the names, `name.part`, by
+//! which shortcuts can follow each part, and the places, which are those of the layers as they were written.
+
+mod repeat;
+mod resnet;
+
+use std::borrow::Cow;
+
+use crate::place::Place;
+use crate::report::Errors;
+use crate::spec::Layer;
+
+/// The most layers of an encoder or an embedding: more would be a slip, and each is a field of the generated code.
+const MAX_LAYERS: u64 = 4096;
+
+/// A layer as it was written: its name, and where it is.
+#[derive(Debug, Clone)]
+pub(crate) struct Written<'a> {
+    pub(crate) name: String,
+    /// Where the name is, or would be.
+    pub(crate) named: Place,
+    pub(crate) layer: &'a Layer,
+    /// Where the layer is.
+    pub(crate) place: Place,
+}
+
+/// A layer that stands for itself alone.
+#[derive(Debug)]
+pub(crate) struct Part<'a> {
+    /// The name as it was written; for one of several layers, with that of the part after a dot.
+    pub(crate) name: String,
+    /// Where the name is as it was written.
+    pub(crate) named: Place,
+    pub(crate) layer: Cow<'a, Layer>,
+    /// Where the layer is, or what stands for it.
+    pub(crate) place: Place,
+}
+
+/// Writes out all layers of `what`, which is at `place`; `None` where a fault was reported.
+pub(crate) fn unfold<'a>(
+    layers: &[Written<'a>],
+    what: &str,
+    place: &Place,
+    errors: &mut Errors,
+) -> Option<Vec<Part<'a>>> {
+    let count = layers.iter().map(|written| count(written.layer)).fold(0, u64::saturating_add);
+    if count > MAX_LAYERS {
+        errors.error(place, format!("{what} of more than {MAX_LAYERS} layers")).help("write fewer");
+        return None;
+    }
+    let mut parts = Vec::new();
+    let mut sound = true;
+    for Written { name, named, layer, place } in layers {
+        sound &= write_out(name, named, layer, place, &mut parts, errors).is_some();
+    }
+    sound.then_some(parts)
+}
+
+fn write_out<'a>(
+    name: &str,
+    named: &Place,
+    layer: &'a Layer,
+    place: &Place,
+    parts: &mut Vec<Part<'a>>,
+    errors: &mut Errors,
+) -> Option<()> {
+    let mut part = |name: String, layer: Cow<'a, Layer>| {
+        parts.push(Part { name, named: named.clone(), layer, place: place.clone() });
+    };
+    match layer {
+        Layer::Repeat(settings) => {
+            let times = repeat::times(settings, place, errors)?;
+            let place = place.key("repeat").key("layer");
+            for number in 1..=times {
+                write_out(&format!("{name}.{number}"), named, &settings.layer, &place, parts, errors)?;
+            }
+        }
+        Layer::Resnet(settings) => {
+            for (stage, layer) in resnet::stages(settings, place, errors)? {
+                part(format!("{name}.{stage}"), Cow::Owned(layer));
+            }
+        }
+        layer => part(name.to_owned(), Cow::Borrowed(layer)),
+    }
+    Some(())
+}
+
+/// How many layers a layer stands for. Those inside an `mlp` count, too, since their number is anybody's.
+fn count(layer: &Layer) -> u64 {
+    match layer {
+        Layer::Repeat(settings) => settings.times.saturating_mul(count(&settings.layer)),
+        Layer::Resnet(_) => resnet::COUNT,
+        Layer::Mlp(settings) => settings.hidden.len() as u64 + 1,
+        _ => 1,
+    }
+}
