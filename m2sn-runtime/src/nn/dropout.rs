@@ -64,17 +64,29 @@ mod tests {
         drops(&Mlp::<Vector<8>, Vector<8>>::new(&root / "mlp", mlp), &random([4, 8]));
         let gru = gru::Settings { layers: 2, bidirectional: true, dropout: 0.5 };
         drops(&Gru::<Sequence<5, 8>, Vector<8>>::new(&root / "gru", gru), &random([4, 5, 8]));
-        let transformer = transformer::Settings {
+        let settings = transformer::Settings {
             layers: 1,
             heads: 2,
             feed_forward: 16,
             dropout: 0.5,
+            activation_dropout: 0.0,
             order: Order::PreNorm,
+            epsilon: 1e-5,
             activation: Activation::Gelu,
         };
-        let transformer = Transformer::<Sequence<5, 8>, Sequence<5, 8>>::new(&root / "transformer", transformer);
+        let transformer = Transformer::<Sequence<5, 8>, Sequence<5, 8>>::new(&root / "transformer", settings);
         drops(&transformer, &random([4, 5, 8]));
-        let embedding = embedding::Settings { vocabulary: 9, padding: None, positions: Positions::None, dropout: 0.5 };
+        let settings = transformer::Settings { dropout: 0.0, activation_dropout: 0.5, ..settings };
+        let transformer = Transformer::<Sequence<5, 8>, Sequence<5, 8>>::new(&root / "activation", settings);
+        drops(&transformer, &random([4, 5, 8]));
+        let embedding = embedding::Settings {
+            vocabulary: 9,
+            padding: None,
+            positions: Positions::None,
+            types: 0,
+            norm: None,
+            dropout: 0.5,
+        };
         let embedding = Embedding::<Tokens<5>, Sequence<5, 8>>::new(&root / "embedding", embedding);
         let tokens = Batch::new(Tensor::randint(9, [4, 5], (Kind::Int64, Device::Cpu))).unwrap();
         drops(&embedding, &tokens);

@@ -6,34 +6,41 @@ use tch::nn::Path;
 use tch::{Device, Kind, Tensor};
 
 use super::program::{Operation, Program, Value};
-use super::{Layer, init};
+use super::{Layer, LayerNorm, init};
 use crate::Batch;
 use crate::batch::Feature;
 use crate::shape::{Sequence, Tokens};
 
-/// A learned row for each token, plus a row for each position: `y[t] = table[x[t]] + positions[t]`, then dropout.
+/// A learned row for each token, plus a row for each position and one for the type of all tokens:
+/// `y[t] = norm(table[x[t]] + positions[t] + types[0])`, then dropout.
 ///
 /// `[batch, L]` of `i64` → `[batch, L, D]`.
 /// Where [`Settings::padding`] is set and the batch carries no mask yet, the steps with that id become padding.
-/// The row of the padding id is zero and stays so: it receives no gradient.
+/// The row of the padding id is drawn as zero and stays as it is: it receives no gradient.
+/// An input is one segment, so all its tokens are of the first type; the rows of others are there for tables that are
+/// trained elsewhere.
 ///
 /// Token ids are expected in `0..vocabulary`: check them where data enters, since LibTorch panics over any other.
 ///
-/// PyTorch's twin is `Embedding(padding_idx=…)`. Variables: `weight` and, for learned positions, `positions`,
-/// both drawn from the standard normal distribution.
+/// PyTorch's twin is `Embedding(padding_idx=…)`; with learned positions, types and norm, Hugging Face's `BertEmbeddings`.
+/// Variables: `weight` and, where there are such, `positions` and `types`, all drawn from the standard normal distribution;
+/// and `norm.weight` and `norm.bias`.
 #[derive(Debug)]
 pub struct Embedding<I, O> {
     lookup: Lookup,
+    norm: Option<LayerNorm>,
     dropout: f64,
     shapes: PhantomData<fn(I) -> O>,
 }
 
-/// What an [`Embedding`] is whatever its shapes.
+/// What an [`Embedding`] sums up, whatever its shapes.
 #[derive(Debug)]
 pub struct Lookup {
     table: Tensor,
     padding: Option<i64>,
+    /// A row for each step, and maybe more.
     positions: Option<Tensor>,
+    types: Option<Tensor>,
 }
 
 /// What the shapes do not tell of an [`Embedding`].
@@ -45,6 +52,10 @@ pub struct Settings {
     pub padding: Option<i64>,
     /// What is added for the position.
     pub positions: Positions,
+    /// The rows of the table of token types, of which the first is added; 0 for no table.
+    pub types: i64,
+    /// What the layer normalisation of the sum adds to the variance; `None` for no normalisation.
+    pub norm: Option<f64>,
     /// The probability that training drops a value of the sum.
     pub dropout: f64,
 }
@@ -54,8 +65,8 @@ pub struct Settings {
 pub enum Positions {
     /// Nothing.
     None,
-    /// A learned row for each position.
-    Learned,
+    /// A learned row for each position, in a table of so many rows: the steps of the input at least.
+    Learned(i64),
     /// Sines and cosines of geometrically spaced wavelengths (Vaswani et al. 2017, section 3.5).
     ///
     /// Column `2i` holds `sin(t / 10000^(2i/D))`, column `2i + 1` the cosine.
@@ -66,7 +77,7 @@ pub enum Positions {
 impl<const L: i64, const D: i64> Embedding<Tokens<L>, Sequence<L, D>> {
     /// Draws an embedding, with its variables under `path`.
     pub fn new(path: Path<'_>, settings: Settings) -> Self {
-        let Settings { vocabulary, padding, positions, dropout } = settings;
+        let Settings { vocabulary, padding, positions, types, norm, dropout } = settings;
         let table = init::normal(&path, "weight", &[vocabulary, D]);
         if let Some(padding) = padding {
             debug_assert!((0..vocabulary).contains(&padding), "padding id {padding} of {vocabulary} tokens");
@@ -74,16 +85,24 @@ impl<const L: i64, const D: i64> Embedding<Tokens<L>, Sequence<L, D>> {
         }
         let positions = match positions {
             Positions::None => None,
-            Positions::Learned => Some(init::normal(&path, "positions", &[L, D])),
+            Positions::Learned(rows) => {
+                debug_assert!(rows >= L, "{rows} positions for {L} steps");
+                Some(init::normal(&path, "positions", &[rows, D]))
+            }
             Positions::Sinusoidal => Some(sinusoids(L, D, path.device())),
         };
-        Self { lookup: Lookup { table, padding, positions }, dropout, shapes: PhantomData }
+        let types = (types > 0).then(|| init::normal(&path, "types", &[types, D]));
+        let norm = norm.map(|epsilon| LayerNorm::new(&(&path / "norm"), D, epsilon));
+        Self { lookup: Lookup { table, padding, positions, types }, norm, dropout, shapes: PhantomData }
     }
 }
 
 impl<const L: i64, const D: i64> Layer<Tokens<L>, Sequence<L, D>> for Embedding<Tokens<L>, Sequence<L, D>> {
     fn forward(&self, input: &Batch<Tokens<L>>, train: bool) -> Batch<Sequence<L, D>> {
         let mut output = self.lookup.run(&input.feature());
+        if let Some(norm) = &self.norm {
+            output.tensor = norm.forward(&output.tensor);
+        }
         if train {
             output.tensor = output.tensor.dropout(self.dropout, true);
         }
@@ -91,7 +110,8 @@ impl<const L: i64, const D: i64> Layer<Tokens<L>, Sequence<L, D>> for Embedding<
     }
 
     fn lower(&self, program: &mut Program, input: Value) -> Value {
-        program.push(Operation::Embed(self.lookup.frozen()), input, &[L, D])
+        let rows = program.push(Operation::Embed(self.lookup.frozen(L)), input, &[L, D]);
+        self.norm.as_ref().map_or(rows, |norm| norm.lower(program, rows))
     }
 }
 
@@ -102,19 +122,26 @@ impl Lookup {
         let found = mask.as_ref().map(Tensor::shallow_clone);
         let mask = found.or_else(|| self.padding.map(|padding| tokens.ne(padding)));
         let mut output = Tensor::embedding(&self.table, tokens, self.padding.unwrap_or(-1), false, false);
-        if let Some(positions) = &self.positions {
-            output += positions;
+        if let Some(offsets) = self.offsets(tokens.size()[1]) {
+            output += offsets;
         }
         Feature { tensor: output, mask, present: None }
     }
 
-    /// The same without gradients.
-    fn frozen(&self) -> Self {
-        Self {
-            table: self.table.detach(),
-            padding: self.padding,
-            positions: self.positions.as_ref().map(Tensor::detach),
+    /// What is added to the rows of `steps` tokens, whatever these are: `[steps, D]` or `[1, D]`.
+    fn offsets(&self, steps: i64) -> Option<Tensor> {
+        let positions = self.positions.as_ref().map(|positions| positions.narrow(0, 0, steps));
+        let kind = self.types.as_ref().map(|types| types.narrow(0, 0, 1));
+        match (positions, kind) {
+            (Some(positions), Some(kind)) => Some(positions + kind),
+            (positions, kind) => positions.or(kind),
         }
+    }
+
+    /// The same for `steps` tokens, without gradients.
+    fn frozen(&self, steps: i64) -> Self {
+        let offsets = self.offsets(steps).map(|offsets| offsets.detach().expand([steps, -1], false));
+        Self { table: self.table.detach(), padding: self.padding, positions: offsets, types: None }
     }
 }
 
@@ -136,7 +163,8 @@ mod tests {
     use super::*;
 
     fn build(store: &VarStore) -> Embedding<Tokens<3>, Sequence<3, 4>> {
-        let settings = Settings { vocabulary: 5, padding: Some(2), positions: Positions::None, dropout: 0.0 };
+        let (positions, padding) = (Positions::None, Some(2));
+        let settings = Settings { vocabulary: 5, padding, positions, types: 0, norm: None, dropout: 0.0 };
         Embedding::new(store.root(), settings)
     }
 

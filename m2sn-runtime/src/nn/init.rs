@@ -81,18 +81,32 @@ mod tests {
                 ("weight_ih_l0", Uniform(0.1)),
             ],
         );
-        let embedding =
-            embedding::Settings { vocabulary: 100, padding: None, positions: Positions::Learned, dropout: 0.0 };
+        let embedding = embedding::Settings {
+            vocabulary: 100,
+            padding: None,
+            positions: Positions::Learned(90),
+            types: 4,
+            norm: Some(1e-12),
+            dropout: 0.0,
+        };
         check(
             |path| Box::new(Embedding::<Tokens<80>, Sequence<80, 30>>::new(path, embedding)),
-            &[("positions", Normal), ("weight", Normal)],
+            &[
+                ("norm.bias", Constant(0.0)),
+                ("norm.weight", Constant(1.0)),
+                ("positions", Normal),
+                ("types", Normal),
+                ("weight", Normal),
+            ],
         );
         let transformer = transformer::Settings {
             layers: 1,
             heads: 4,
             feed_forward: 400,
             dropout: 0.0,
+            activation_dropout: 0.0,
             order: Order::PostNorm,
+            epsilon: 1e-5,
             activation: Activation::Relu,
         };
         check(

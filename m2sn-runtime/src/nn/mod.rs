@@ -42,10 +42,12 @@ pub mod conv;
 mod dropout;
 pub mod embedding;
 mod erased;
+mod first_step;
 mod flatten;
 mod global_pool;
 pub mod gru;
 mod init;
+mod layer_norm;
 mod linear;
 pub mod mlp;
 mod norm;
@@ -70,6 +72,7 @@ pub use conv::Conv;
 pub use dropout::Dropout;
 pub use embedding::{Embedding, Positions};
 pub use erased::{AnyLayer, erase};
+pub use first_step::FirstStep;
 pub use flatten::Flatten;
 pub use global_pool::GlobalAveragePool;
 pub use gru::Gru;
@@ -83,10 +86,13 @@ pub use transformer::{Order, Transformer};
 pub use window::Window;
 
 pub(crate) use erased::{lower, run};
+pub(crate) use first_step::first_step;
 pub(crate) use global_pool::mean_over_steps;
 pub(crate) use linear::Affine;
 pub(crate) use norm::EPSILON;
 pub(crate) use transformer::attention_bias;
+
+use layer_norm::LayerNorm;
 
 /// A layer from samples of shape `I` to samples of shape `O`.
 #[diagnostic::on_unimplemented(message = "`{Self}` is no layer from `{I}` to `{O}`")]

@@ -67,6 +67,8 @@ pub enum Operation {
     AdaptiveAveragePool([i64; 2]),
     /// The mean over the places of an image, or over the real steps of a sequence.
     Mean,
+    /// The first real step of a sequence.
+    FirstStep,
     /// The places of an image one after the other, `[C, H, W]` → `[H · W, C]`.
     Rows,
     /// All values side by side, zeros where steps are padding.
@@ -86,6 +88,8 @@ pub enum Operation {
         weight: Tensor,
         /// `[F]`.
         bias: Tensor,
+        /// What is added to the variance.
+        epsilon: f64,
     },
     /// Attention of each real step to all, with queries, keys and values side by side, `[T, 3 F]` → `[T, F]`.
     Attend {

@@ -6,7 +6,7 @@ use tch::nn::{Init, Path};
 use tch::{Kind, Tensor};
 
 use super::program::{Operation, Program, Value};
-use super::{Activation, Affine, EPSILON, Layer, init};
+use super::{Activation, Affine, Layer, LayerNorm, init};
 use crate::Batch;
 use crate::shape::Sequence;
 
@@ -38,10 +38,15 @@ pub struct Settings {
     pub heads: i64,
     /// The width between the two linear maps of the feed-forward part.
     pub feed_forward: i64,
-    /// The probability that training drops an attention weight, a feed-forward value or a value of a residual branch.
+    /// The probability that training drops an attention weight or a value of a residual branch.
     pub dropout: f64,
+    /// The probability that training drops a value after the activation of the feed-forward part: [`Settings::dropout`]
+    /// in PyTorch's layer, 0 in BERT's.
+    pub activation_dropout: f64,
     /// Where the normalisations stand.
     pub order: Order,
+    /// What normalisations add to the variance: 1e-5 in PyTorch's layer, 1e-12 in BERT's.
+    pub epsilon: f64,
     /// The activation of the feed-forward part.
     pub activation: Activation,
 }
@@ -62,7 +67,7 @@ impl<const T: i64, const F: i64> Transformer<Sequence<T, F>, Sequence<T, F>> {
         let layers = &path / "layers";
         Self {
             layers: (0..settings.layers).map(|index| EncoderLayer::new(&(&layers / index), F, settings)).collect(),
-            norm: (settings.order == Order::PreNorm).then(|| LayerNorm::new(&(&path / "norm"), F)),
+            norm: (settings.order == Order::PreNorm).then(|| LayerNorm::new(&(&path / "norm"), F, settings.epsilon)),
             shapes: PhantomData,
         }
     }
@@ -112,20 +117,22 @@ struct EncoderLayer {
     norm1: LayerNorm,
     norm2: LayerNorm,
     dropout: f64,
+    activation_dropout: f64,
     order: Order,
     activation: Activation,
 }
 
 impl EncoderLayer {
     fn new(path: &Path<'_>, width: i64, settings: Settings) -> Self {
-        let Settings { heads, feed_forward, dropout, order, activation, .. } = settings;
+        let Settings { heads, feed_forward, dropout, activation_dropout, order, epsilon, activation, .. } = settings;
         Self {
             self_attn: Attention::new(&(path / "self_attn"), width, heads, dropout),
             linear1: Affine::new(&(path / "linear1"), width, feed_forward),
             linear2: Affine::new(&(path / "linear2"), feed_forward, width),
-            norm1: LayerNorm::new(&(path / "norm1"), width),
-            norm2: LayerNorm::new(&(path / "norm2"), width),
+            norm1: LayerNorm::new(&(path / "norm1"), width, epsilon),
+            norm2: LayerNorm::new(&(path / "norm2"), width, epsilon),
             dropout,
+            activation_dropout,
             order,
             activation,
         }
@@ -169,17 +176,17 @@ impl EncoderLayer {
     }
 
     fn attend(&self, rows: &Tensor, size: [i64; 2], bias: Option<&Tensor>, train: bool) -> Tensor {
-        self.drop(self.self_attn.forward(rows, size, bias, train), train)
+        drop(self.self_attn.forward(rows, size, bias, train), self.dropout, train)
     }
 
     fn feed(&self, rows: &Tensor, train: bool) -> Tensor {
-        let hidden = self.drop(self.activation.apply(self.linear1.forward(rows)), train);
-        self.drop(self.linear2.forward(&hidden), train)
+        let hidden = drop(self.activation.apply(self.linear1.forward(rows)), self.activation_dropout, train);
+        drop(self.linear2.forward(&hidden), self.dropout, train)
     }
+}
 
-    fn drop(&self, tensor: Tensor, train: bool) -> Tensor {
-        if train { tensor.dropout(self.dropout, true) } else { tensor }
-    }
+fn drop(tensor: Tensor, probability: f64, train: bool) -> Tensor {
+    if train { tensor.dropout(probability, true) } else { tensor }
 }
 
 /// Multi-head self-attention: `softmax(Q Kᵀ / √d + bias) V` for each head, then a linear map.
@@ -234,33 +241,6 @@ impl Attention {
     }
 }
 
-#[derive(Debug)]
-struct LayerNorm {
-    weight: Tensor,
-    bias: Tensor,
-    width: i64,
-}
-
-impl LayerNorm {
-    fn new(path: &Path<'_>, width: i64) -> Self {
-        Self {
-            weight: path.var("weight", &[width], Init::Const(1.0)),
-            bias: path.var("bias", &[width], Init::Const(0.0)),
-            width,
-        }
-    }
-
-    fn forward(&self, rows: &Tensor) -> Tensor {
-        rows.layer_norm([self.width], Some(&self.weight), Some(&self.bias), EPSILON, true)
-    }
-
-    fn lower(&self, program: &mut Program, rows: Value) -> Value {
-        let dims = program.dims(rows).to_vec();
-        let (weight, bias) = (self.weight.detach(), self.bias.detach());
-        program.push(Operation::LayerNorm { weight, bias }, rows, &dims)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use tch::Device;
@@ -273,9 +253,7 @@ mod tests {
     fn a_sample_of_nothing_but_padding_is_no_nan() {
         for order in [Order::PreNorm, Order::PostNorm] {
             let store = VarStore::new(Device::Cpu);
-            let activation = Activation::Gelu;
-            let settings = Settings { layers: 2, heads: 2, feed_forward: 8, dropout: 0.0, order, activation };
-            let encoder = Transformer::<Sequence<3, 4>, Sequence<3, 4>>::new(store.root(), settings);
+            let encoder = Transformer::<Sequence<3, 4>, Sequence<3, 4>>::new(store.root(), settings(order));
             let tensor = Tensor::randn([2, 3, 4], (Kind::Float, Device::Cpu)).set_requires_grad(true);
             let mask = Tensor::from_slice(&[true, true, false, false, false, false]).view([2, 3]);
             let input = Batch::trusted(Feature { mask: Some(mask), ..tensor.shallow_clone().into() });
@@ -292,9 +270,7 @@ mod tests {
     fn what_stands_in_padding_reaches_no_real_step() {
         for order in [Order::PreNorm, Order::PostNorm] {
             let store = VarStore::new(Device::Cpu);
-            let settings =
-                Settings { layers: 2, heads: 2, feed_forward: 8, dropout: 0.0, order, activation: Activation::Gelu };
-            let encoder = Transformer::<Sequence<3, 4>, Sequence<3, 4>>::new(store.root(), settings);
+            let encoder = Transformer::<Sequence<3, 4>, Sequence<3, 4>>::new(store.root(), settings(order));
             let steps = Tensor::randn([1, 3, 4], (Kind::Float, Device::Cpu));
             let real = |padding: f64| {
                 let tensor = steps.copy();
@@ -305,6 +281,19 @@ mod tests {
             for padding in [f64::NAN, f64::INFINITY, -7.0] {
                 assert_eq!(real(padding), real(0.0), "{padding}");
             }
+        }
+    }
+
+    fn settings(order: Order) -> Settings {
+        Settings {
+            layers: 2,
+            heads: 2,
+            feed_forward: 8,
+            dropout: 0.0,
+            activation_dropout: 0.0,
+            order,
+            epsilon: 1e-5,
+            activation: Activation::Gelu,
         }
     }
 

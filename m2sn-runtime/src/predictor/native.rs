@@ -157,7 +157,8 @@ fn translate(step: &Step) -> Option<kernels::Operation> {
         Operation::Mean => kernels::Operation::Mean { input },
         Operation::Rows => kernels::Operation::Rows { input },
         Operation::Flatten => kernels::Operation::Flatten { input },
-        Operation::GroupNorm { .. }
+        Operation::FirstStep
+        | Operation::GroupNorm { .. }
         | Operation::LayerNorm { .. }
         | Operation::Attend { .. }
         | Operation::Embed(_)

@@ -6,7 +6,7 @@ use super::packed::{PackedConvolution, PackedLinear, Precision, Shared};
 use crate::Result;
 use crate::batch::Feature;
 use crate::nn::program::{Operation, Program, Step};
-use crate::nn::{Activation, EPSILON, Window, attention_bias, embedding, gru, mean_over_steps};
+use crate::nn::{Activation, EPSILON, Window, attention_bias, embedding, first_step, gru, mean_over_steps};
 
 /// A program whose weights are packed, if it has any.
 #[derive(Debug)]
@@ -34,10 +34,11 @@ enum Operator {
     AveragePool(Window),
     AdaptiveAveragePool([i64; 2]),
     Mean,
+    FirstStep,
     Rows,
     Flatten,
     GroupNorm { groups: i64, weight: Shared, bias: Shared },
-    LayerNorm { weight: Shared, bias: Shared },
+    LayerNorm { weight: Shared, bias: Shared, epsilon: f64 },
     Attend { heads: i64 },
     Embed(Shared<embedding::Lookup>),
     Gru(Shared<gru::Cells>),
@@ -109,12 +110,15 @@ impl Operator {
             Operation::AveragePool(window) => Self::AveragePool(window),
             Operation::AdaptiveAveragePool(grid) => Self::AdaptiveAveragePool(grid),
             Operation::Mean => Self::Mean,
+            Operation::FirstStep => Self::FirstStep,
             Operation::Rows => Self::Rows,
             Operation::Flatten => Self::Flatten,
             Operation::GroupNorm { groups, weight, bias } => {
                 Self::GroupNorm { groups, weight: shared(&weight)?, bias: shared(&bias)? }
             }
-            Operation::LayerNorm { weight, bias } => Self::LayerNorm { weight: shared(&weight)?, bias: shared(&bias)? },
+            Operation::LayerNorm { weight, bias, epsilon } => {
+                Self::LayerNorm { weight: shared(&weight)?, bias: shared(&bias)?, epsilon }
+            }
             Operation::Attend { heads } => Self::Attend { heads },
             Operation::Embed(lookup) => Self::Embed(Shared::new(lookup)),
             Operation::Gru(cells) => Self::Gru(Shared::new(cells)),
@@ -138,6 +142,7 @@ impl Operator {
             Self::AdaptiveAveragePool(grid) => tensor.adaptive_avg_pool2d(grid),
             Self::Mean if tensor.dim() == 4 => tensor.mean_dim([2, 3].as_slice(), false, None),
             Self::Mean => return mean_over_steps(tensor, mask).into(),
+            Self::FirstStep => return first_step(tensor, mask).into(),
             Self::Rows => tensor.flatten(2, -1).transpose(1, 2).contiguous(),
             Self::Flatten => {
                 return match mask {
@@ -148,8 +153,8 @@ impl Operator {
             Self::GroupNorm { groups, weight, bias } => in_float(tensor, |tensor| {
                 tensor.contiguous().group_norm(*groups, Some(&**weight), Some(&**bias), EPSILON, true)
             }),
-            Self::LayerNorm { weight, bias } => in_float(tensor, |tensor| {
-                tensor.layer_norm(weight.size(), Some(&**weight), Some(&**bias), EPSILON, true)
+            Self::LayerNorm { weight, bias, epsilon } => in_float(tensor, |tensor| {
+                tensor.layer_norm(weight.size(), Some(&**weight), Some(&**bias), *epsilon, true)
             }),
             Self::Attend { heads } => attend(tensor, mask, *heads),
             Self::Embed(lookup) => return lookup.run(input),

@@ -104,7 +104,15 @@ fn default(input: Shape) -> Vec<Spec> {
             ]
         }
         Shape::Tokens { .. } => {
-            vec![Spec::Embedding(spec::Embedding { size: WIDTH, positions: Positions::None, dropout: 0.0 })]
+            vec![Spec::Embedding(spec::Embedding {
+                size: WIDTH,
+                positions: Positions::None,
+                places: None,
+                types: 0,
+                norm: false,
+                epsilon: None,
+                dropout: 0.0,
+            })]
         }
         Shape::Sequence { .. } | Shape::Vector { .. } => vec![linear()],
     }

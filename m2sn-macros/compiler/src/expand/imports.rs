@@ -23,6 +23,7 @@ const NAMES: [(&str, &[&str]); 9] = [
             "Custom",
             "Dropout",
             "Embedding",
+            "FirstStep",
             "Flatten",
             "GlobalAveragePool",
             "Gru",

@@ -188,6 +188,7 @@ fn have_variables(layers: &[Layer]) -> bool {
         Operation::MaxPool(_)
         | Operation::AveragePool(_)
         | Operation::GlobalAveragePool
+        | Operation::FirstStep
         | Operation::Flatten
         | Operation::Dropout(_) => false,
         Operation::Conv(_)

@@ -38,6 +38,7 @@ pub(crate) enum Operation {
     MaxPool(pool::Settings),
     AveragePool(pool::Settings),
     GlobalAveragePool,
+    FirstStep,
     Flatten,
     Linear(linear::Settings),
     Mlp(mlp::Settings),
@@ -64,6 +65,7 @@ pub(crate) fn infer(layer: &spec::Layer, site: &mut Site<'_>) -> Option<Inferred
         spec::Layer::MaxPool(settings) => pool::infer(settings, Operation::MaxPool, site),
         spec::Layer::AveragePool(settings) => pool::infer(settings, Operation::AveragePool, site),
         spec::Layer::GlobalAveragePool => pool::infer_global(site),
+        spec::Layer::FirstStep => pool::infer_first_step(site),
         spec::Layer::Flatten => pool::infer_flatten(site),
         spec::Layer::Linear(settings) => linear::infer(settings, site),
         spec::Layer::Mlp(settings) => mlp::infer(settings, site),
@@ -89,6 +91,7 @@ impl Operation {
             Self::MaxPool(_) => quote!(MaxPool),
             Self::AveragePool(_) => quote!(AveragePool),
             Self::GlobalAveragePool => quote!(GlobalAveragePool),
+            Self::FirstStep => quote!(FirstStep),
             Self::Flatten => quote!(Flatten),
             Self::Linear(_) => quote!(Linear),
             Self::Mlp(_) => quote!(Mlp),
@@ -121,6 +124,7 @@ impl Operation {
                 quote!(AveragePool::new(#settings))
             }
             Self::GlobalAveragePool => quote!(GlobalAveragePool::new()),
+            Self::FirstStep => quote!(FirstStep::new()),
             Self::Flatten => quote!(Flatten::new()),
             Self::Linear(settings) => {
                 let activation = optional(settings.activation);
@@ -163,6 +167,7 @@ impl fmt::Display for Operation {
             Self::MaxPool(settings) => write!(f, "max_pool {settings}"),
             Self::AveragePool(settings) => write!(f, "average_pool {settings}"),
             Self::GlobalAveragePool => f.write_str("global_average_pool"),
+            Self::FirstStep => f.write_str("first_step"),
             Self::Flatten => f.write_str("flatten"),
             Self::Linear(settings) => write!(f, "linear{settings}"),
             Self::Mlp(settings) => write!(f, "mlp {settings}"),

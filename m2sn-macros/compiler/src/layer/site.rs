@@ -2,7 +2,7 @@ use crate::cost::Cost;
 use crate::place::Place;
 use crate::report::Errors;
 use crate::shape::Shape;
-use crate::spec::Activation;
+use crate::spec::{self, Activation};
 
 use super::Inferred;
 
@@ -78,6 +78,18 @@ impl Site<'_> {
     pub(crate) fn probability(&mut self, kind: &str, setting: &str, value: f64) -> f64 {
         let place = self.setting(kind, setting);
         probability(value, &place, self.errors)
+    }
+
+    /// What a normalisation adds to the variance: above 0; the default stands in for a wrong one.
+    pub(crate) fn epsilon(&mut self, kind: &str, value: f64) -> f64 {
+        if value > 0.0 && value.is_finite() {
+            return value;
+        }
+        let place = self.setting(kind, "epsilon");
+        self.errors
+            .error(&place, format!("an `epsilon` of {value} is out of range"))
+            .help("write a small number above 0, such as 1e-5");
+        spec::EPSILON
     }
 
     /// The activation between the layers of a layer, where none would make them one linear map.

@@ -6,7 +6,7 @@ use quote::quote;
 use super::conv::divisor_help;
 use super::{Inferred, Operation, Site, activation, float, integer, product};
 use crate::cost::Cost;
-use crate::spec::{Order, Transformer};
+use crate::spec::{EPSILON, Order, Transformer};
 
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
@@ -14,16 +14,21 @@ pub(crate) struct Settings {
     heads: u64,
     feed_forward: u64,
     dropout: f64,
+    activation_dropout: f64,
     order: Order,
+    epsilon: f64,
     activation: &'static str,
 }
 
 pub(super) fn infer(spec: &Transformer, site: &mut Site<'_>) -> Option<Inferred> {
-    let Transformer { layers, heads, feed_forward, dropout, norm, activation } = spec;
+    let Transformer { layers, heads, feed_forward, dropout, activation_dropout, norm, epsilon, activation } = spec;
     let layers = site.count("transformer", "layers", *layers);
     let heads = site.count("transformer", "heads", *heads);
     let feed_forward = site.count("transformer", "feed_forward", *feed_forward);
     let dropout = site.probability("transformer", "dropout", *dropout);
+    let activation_dropout =
+        activation_dropout.map(|share| site.probability("transformer", "activation_dropout", share));
+    let epsilon = site.epsilon("transformer", *epsilon);
     let activation = site.activation("transformer", *activation);
     let [length, features] = site.sequence("transformer")?;
     if !features.is_multiple_of(heads) {
@@ -47,7 +52,16 @@ pub(super) fn infer(spec: &Transformer, site: &mut Site<'_>) -> Option<Inferred>
         Order::Post => Cost::default(),
     };
     Some(Inferred {
-        operation: Operation::Transformer(Settings { layers, heads, feed_forward, dropout, order: *norm, activation }),
+        operation: Operation::Transformer(Settings {
+            layers,
+            heads,
+            feed_forward,
+            dropout,
+            activation_dropout: activation_dropout.unwrap_or(dropout),
+            order: *norm,
+            epsilon,
+            activation,
+        }),
         output: site.input,
         cost: layer.times(layers) + last,
     })
@@ -60,13 +74,16 @@ impl Settings {
             Order::Pre => quote!(Order::PreNorm),
             Order::Post => quote!(Order::PostNorm),
         };
-        let (dropout, activation) = (float(self.dropout), activation(self.activation));
+        let (dropout, activation_dropout) = (float(self.dropout), float(self.activation_dropout));
+        let (epsilon, activation) = (float(self.epsilon), activation(self.activation));
         quote!(transformer::Settings {
             layers: #layers,
             heads: #heads,
             feed_forward: #feed_forward,
             dropout: #dropout,
+            activation_dropout: #activation_dropout,
             order: #order,
+            epsilon: #epsilon,
             activation: #activation
         })
     }
@@ -74,11 +91,15 @@ impl Settings {
 
 impl fmt::Display for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { layers, heads, feed_forward, order, activation, .. } = self;
+        let Self { layers, heads, feed_forward, order, epsilon, activation, .. } = self;
         let order = match order {
             Order::Pre => "pre-norm",
             Order::Post => "post-norm",
         };
-        write!(f, "layers {layers} heads {heads} feed_forward {feed_forward} {order} {}", activation.to_lowercase())
+        write!(f, "layers {layers} heads {heads} feed_forward {feed_forward} {order} {}", activation.to_lowercase())?;
+        if *epsilon != EPSILON {
+            write!(f, " epsilon {epsilon:e}")?;
+        }
+        Ok(())
     }
 }

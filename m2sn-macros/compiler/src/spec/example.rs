@@ -102,7 +102,18 @@ pub(super) const EXAMPLES: &[(&str, Settings)] = &[
     ("Pool", &[("kernel", "2"), ("stride", "2"), ("padding", "1")]),
     ("Linear", &[("size", "32"), ("activation", "relu")]),
     ("Mlp", &[("hidden", "[64]"), ("size", "32"), ("activation", "relu"), ("dropout", "0.1")]),
-    ("Embedding", &[("size", "32"), ("positions", "learned"), ("dropout", "0.1")]),
+    (
+        "Embedding",
+        &[
+            ("size", "32"),
+            ("positions", "learned"),
+            ("places", "512"),
+            ("types", "2"),
+            ("norm", "true"),
+            ("epsilon", "1.0e-12"),
+            ("dropout", "0.1"),
+        ],
+    ),
     (
         "Transformer",
         &[
@@ -110,7 +121,9 @@ pub(super) const EXAMPLES: &[(&str, Settings)] = &[
             ("heads", "4"),
             ("feed_forward", "64"),
             ("dropout", "0.1"),
+            ("activation_dropout", "0.0"),
             ("norm", "pre"),
+            ("epsilon", "1.0e-12"),
             ("activation", "gelu"),
         ],
     ),

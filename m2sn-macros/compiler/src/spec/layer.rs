@@ -20,6 +20,8 @@ pub(crate) enum Layer {
     AveragePool(Pool),
     /// The mean over all pixels of an image, or over the real steps of a sequence. Image or sequence to vector.
     GlobalAveragePool,
+    /// The first real step, where BERT puts `[CLS]`. Sequence to vector.
+    FirstStep,
     /// All features in a row. Image or sequence to vector.
     Flatten,
     /// A linear layer, for a sequence step by step. Vector to vector, sequence to sequence.
@@ -150,6 +152,20 @@ pub(crate) struct Embedding {
     /// What tells the place of a token; `none` where left out.
     #[serde(default)]
     pub(crate) positions: Positions,
+    /// The rows of the table of learned positions; as many as the input has places where left out.
+    /// A table that was trained elsewhere may hold more, such as BERT's 512.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) places: Option<u64>,
+    /// The rows of a table of token types, or segments; 0, and no table, where left out. BERT has 2.
+    /// An input is one segment: all its tokens are of the first type.
+    #[serde(default)]
+    pub(crate) types: u64,
+    /// Whether a layer normalisation follows the sum of token, place and type.
+    #[serde(default)]
+    pub(crate) norm: bool,
+    /// What the normalisation adds to the variance; 1e-5 where left out. BERT has 1e-12.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) epsilon: Option<f64>,
     /// The probability of dropout; 0 where left out.
     #[serde(default)]
     pub(crate) dropout: f64,
@@ -170,9 +186,16 @@ pub(crate) struct Transformer {
     /// The probability of dropout; 0 where left out.
     #[serde(default)]
     pub(crate) dropout: f64,
+    /// The probability of dropout after the activation of the feed-forward part; that of `dropout` where left out.
+    /// BERT has none there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) activation_dropout: Option<f64>,
     /// Where the layers normalise; `pre` where left out.
     #[serde(default)]
     pub(crate) norm: Order,
+    /// What normalisations add to the variance; 1e-5 where left out. BERT has 1e-12.
+    #[serde(default = "Transformer::epsilon")]
+    pub(crate) epsilon: f64,
     /// What follows the first half of the feed-forward part; `gelu` where left out.
     #[serde(default = "Activation::gelu")]
     pub(crate) activation: Activation,
@@ -300,6 +323,7 @@ impl Layer {
         "max_pool",
         "average_pool",
         "global_average_pool",
+        "first_step",
         "flatten",
         "linear",
         "mlp",
@@ -320,6 +344,7 @@ impl Layer {
             Self::MaxPool(_) => "max_pool",
             Self::AveragePool(_) => "average_pool",
             Self::GlobalAveragePool => "global_average_pool",
+            Self::FirstStep => "first_step",
             Self::Flatten => "flatten",
             Self::Linear(_) => "linear",
             Self::Mlp(_) => "mlp",
@@ -349,6 +374,15 @@ impl Residual {
         2
     }
 }
+
+impl Transformer {
+    fn epsilon() -> f64 {
+        EPSILON
+    }
+}
+
+/// What a layer normalisation adds to the variance where nothing is said, as in PyTorch.
+pub(crate) const EPSILON: f64 = 1e-5;
 
 impl Activation {
     pub(crate) fn relu() -> Self {

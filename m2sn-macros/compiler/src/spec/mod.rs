@@ -19,8 +19,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 pub(crate) use example::{example, retired};
 pub(crate) use layer::{
-    Activation, Conv, Custom, Embedding, Extent, Gru, GruOutput, Layer, Linear, Mlp, Norm, Order, Pool, Positions,
-    Residual, Transformer,
+    Activation, Conv, Custom, EPSILON, Embedding, Extent, Gru, GruOutput, Layer, Linear, Mlp, Norm, Order, Pool,
+    Positions, Residual, Transformer,
 };
 pub(crate) use modality::{Input, Modality, Named, Point};
 pub(crate) use navigator::{Anneal, Latency, Navigator, Policy, Reads, Temperature};

@@ -3,6 +3,7 @@
 //! The scripts in `tests/fixtures/` made the numbers; `twins.py` there says what each is called.
 
 mod resnet;
+mod text;
 
 use std::collections::BTreeMap;
 
@@ -88,11 +89,11 @@ fn mlp() {
 fn embedding() {
     let cases = [
         ("embedding", None, Positions::None),
-        ("embedding_learned", Some(1), Positions::Learned),
+        ("embedding_learned", Some(1), Positions::Learned(6)),
         ("embedding_sinusoidal", Some(0), Positions::Sinusoidal),
     ];
     for (case, padding, positions) in cases {
-        let settings = embedding::Settings { vocabulary: 4, padding, positions, dropout: 0.0 };
+        let settings = embedding::Settings { vocabulary: 4, padding, positions, types: 0, norm: None, dropout: 0.0 };
         matches(case, |path| Unmasked(Embedding::<Tokens<6>, Sequence<6, 5>>::new(path, settings)));
     }
 }
@@ -101,7 +102,16 @@ fn embedding() {
 fn transformer() {
     let orders = [("pre", Order::PreNorm, Activation::Gelu), ("post", Order::PostNorm, Activation::Relu)];
     for (name, order, activation) in orders {
-        let settings = transformer::Settings { layers: 2, heads: 2, feed_forward: 12, dropout: 0.0, order, activation };
+        let settings = transformer::Settings {
+            layers: 2,
+            heads: 2,
+            feed_forward: 12,
+            dropout: 0.0,
+            activation_dropout: 0.0,
+            order,
+            epsilon: 1e-5,
+            activation,
+        };
         for padded in ["", "_padded"] {
             matches(&format!("transformer_{name}{padded}"), |path| {
                 Transformer::<Sequence<5, 8>, Sequence<5, 8>>::new(path, settings)
