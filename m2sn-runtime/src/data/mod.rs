@@ -4,6 +4,7 @@ pub mod idx;
 pub mod npy;
 pub mod npz;
 mod split;
+pub mod text;
 
 use tch::{Device, Kind, Tensor};
 
