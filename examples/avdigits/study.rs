@@ -309,7 +309,7 @@ fn groups<N: Network>(
 ) -> Result<Vec<Group>> {
     let labels = Vec::<i64>::try_from(&digits.labels)?;
     let right = |logits: &Tensor| -> Result<Vec<bool>> {
-        let classes = Vec::<i64>::try_from(N::description().task.decide(logits)?.to_device(tch::Device::Cpu))?;
+        let classes = Vec::<i64>::try_from(exits.rule()?.decide(logits)?.to_device(tch::Device::Cpu))?;
         Ok(classes.iter().zip(&labels).map(|(class, label)| class == label).collect())
     };
     let decided = exits.within(Policy::Sequential, budget)?;

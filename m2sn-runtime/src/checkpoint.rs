@@ -9,7 +9,8 @@
 //!
 //! What is read is believed, or refused: the weights have the SHA-256 that the manifest names and are finite.
 //! A checkpoint of a later release than this one is refused. One of an earlier release, or of a spec that differs in
-//! its training alone, is read with a warning: the layers decide whether it fits.
+//! its training alone, is read with a warning: the layers decide whether it fits. One of before labels had thresholds is
+//! read as it was meant, with one half for each.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -22,6 +23,7 @@ use tch::nn::VarStore;
 use crate::file;
 use crate::latency::Table;
 use crate::network::{Description, Network};
+use crate::policy::THRESHOLDS;
 use crate::{Error, Result};
 
 pub(crate) mod tensors;
@@ -191,7 +193,13 @@ pub(crate) fn restore<N: Network>(network: &N, folder: &Path) -> Result<()> {
     if manifest.spec_sha256 != sha256(N::description().resolved_spec) {
         tracing::warn!("{}: made by a spec of the same layers with other settings", path.display());
     }
-    assign(network.variables(), &file.tensors)
+    assign(network.variables(), &file.tensors)?;
+    if !file.tensors.contains_key(THRESHOLDS)
+        && let Some(mut thresholds) = network.variables().variables().remove(THRESHOLDS)
+    {
+        let _ = tch::no_grad(|| thresholds.f_zero_())?;
+    }
+    Ok(())
 }
 
 /// What the checkpoint in `folder` says of itself.
@@ -347,6 +355,7 @@ fn differences(manifest: &Manifest, file: &Tensors, description: &Description, v
     let variables: BTreeMap<_, _> = variables.variables().into_iter().collect();
     for (name, variable) in &variables {
         match file.tensors.get(name) {
+            None if name == THRESHOLDS => {}
             None => found.push(format!("variable `{name}`: missing in the file")),
             Some(tensor) if tensor.size() != variable.size() || tensor.kind() != variable.kind() => {
                 found.push(format!(
@@ -389,6 +398,25 @@ mod tests {
         assert_eq!(values(&saved), values(&loaded));
         let text = std::fs::read_to_string(folder.path().join(MANIFEST)).unwrap();
         assert_eq!(serde_json::from_str::<Manifest>(&text).unwrap(), manifest(folder.path()).unwrap());
+    }
+
+    #[test]
+    fn labels_of_before_there_were_thresholds_are_decided_at_one_half() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut network = crate::tiny::Labelling::new(Device::Cpu).unwrap();
+        save(&network, folder.path()).unwrap();
+        let path = folder.path().join(MODEL);
+        let mut file = Tensors::read(&path).unwrap();
+        assert!(file.tensors.remove("thresholds").is_some());
+        let mut manifest: Manifest = serde_json::from_str(&file.metadata["manifest"]).unwrap();
+        manifest.variables.remove("thresholds");
+        manifest.weights_sha256 = digest(&file.tensors).unwrap();
+        file.metadata.insert("manifest".into(), manifest.text());
+        file.write(&path).unwrap();
+        file::remove(&folder.path().join(MANIFEST)).unwrap();
+        network.policies().set_thresholds(&[0.5, -0.5, 1.0]).unwrap();
+        load(&mut network, folder.path()).unwrap();
+        assert_eq!(network.policies().rule().unwrap().thresholds(), Some(vec![0.5; 3]));
     }
 
     #[test]

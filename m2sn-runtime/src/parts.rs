@@ -6,15 +6,20 @@
 
 use tch::{Device, Kind, Tensor};
 
+use crate::Result;
 use crate::batch::Feature;
 use crate::network::{Description, Modality, Network, leave};
 use crate::policy::State;
+use crate::task::Rule;
 
 /// The parts of a network.
 ///
 /// Modalities, blocks and exits are counted from zero.
 pub(crate) trait Parts {
     fn description(&self) -> &'static Description;
+
+    /// The rule by which logits decide.
+    fn rule(&self) -> Result<Rule>;
 
     /// Where inputs have to be.
     fn device(&self) -> Device;
@@ -69,6 +74,10 @@ pub(crate) struct Live<'a, N>(pub(crate) &'a N);
 impl<N: Network> Parts for Live<'_, N> {
     fn description(&self) -> &'static Description {
         N::description()
+    }
+
+    fn rule(&self) -> Result<Rule> {
+        self.0.policies().rule()
     }
 
     fn device(&self) -> Device {
@@ -135,6 +144,10 @@ impl<N: Network> Cached<'_, N> {
 impl<N: Network> Parts for Cached<'_, N> {
     fn description(&self) -> &'static Description {
         N::description()
+    }
+
+    fn rule(&self) -> Result<Rule> {
+        self.network.policies().rule()
     }
 
     fn device(&self) -> Device {

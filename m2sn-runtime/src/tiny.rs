@@ -37,9 +37,12 @@ pub(crate) type Reading = TinyOf<false, true>;
 /// The one of which both holds.
 pub(crate) type LackingReading = TinyOf<true, true>;
 
+/// The one that tells labels instead, of which both modalities may be missing.
+pub(crate) type Labelling = TinyOf<true, false, true>;
+
 /// Two modalities of three exits each; blocks and shortcuts are single linear layers.
 #[derive(Debug)]
-pub(crate) struct TinyOf<const LACKING: bool, const READING: bool = false> {
+pub(crate) struct TinyOf<const LACKING: bool, const READING: bool = false, const LABELLING: bool = false> {
     blocks: Vec<Vec<nn::Linear>>,
     shortcuts: Vec<Vec<nn::Linear>>,
     task_heads: Vec<nn::Linear>,
@@ -50,7 +53,7 @@ pub(crate) struct TinyOf<const LACKING: bool, const READING: bool = false> {
     variables: VarStore,
 }
 
-impl<const LACKING: bool, const READING: bool> Network for TinyOf<LACKING, READING> {
+impl<const LACKING: bool, const READING: bool, const LABELLING: bool> Network for TinyOf<LACKING, READING, LABELLING> {
     type Input = TinyInput;
     type Route = TinyRoute;
 
@@ -124,7 +127,12 @@ impl<const LACKING: bool, const READING: bool> Network for TinyOf<LACKING, READI
         };
         static WHOLE: Description = DESCRIPTION;
         static LACKING_DESCRIPTION: Description = Description { modalities: &ANY, ..DESCRIPTION };
-        if LACKING { &LACKING_DESCRIPTION } else { &WHOLE }
+        static LABELS: Description = Description { task: Task::Multilabel { labels: CLASSES }, ..LACKING_DESCRIPTION };
+        match (LABELLING, LACKING) {
+            (true, _) => &LABELS,
+            (false, true) => &LACKING_DESCRIPTION,
+            (false, false) => &WHOLE,
+        }
     }
 
     fn plan() -> Plan {
@@ -276,6 +284,17 @@ pub(crate) fn samples(train: i64, valid: i64) -> Result<Splits<TinyInput>> {
     let right = modality(5, &(1.0 - clear));
     let input = TinyInput { left: Batch::new(left)?, right: Batch::new(right)? };
     let all = Dataset::new(input, target, Tiny::description().task)?;
+    Ok(Splits { train: all.narrow(0, train)?, valid: all.narrow(train, valid)? })
+}
+
+/// Samples with three labels, of which the first is frequent, and the last rare.
+pub(crate) fn labelled(train: i64, valid: i64) -> Result<Splits<TinyInput>> {
+    let Splits { train: all, .. } = samples(train + valid, 1)?;
+    let float = (Kind::Float, tch::Device::Cpu);
+    let classes = all.target().one_hot(CLASSES).to_kind(Kind::Float);
+    let likely = classes * Tensor::from_slice(&[0.9f32, 0.6, 0.25]) + Tensor::from_slice(&[0.1f32, 0.05, 0.02]);
+    let target = Tensor::rand(likely.size(), float).less_tensor(&likely).to_kind(Kind::Float);
+    let all = Dataset::new(all.input().clone(), target, Labelling::description().task)?;
     Ok(Splits { train: all.narrow(0, train)?, valid: all.narrow(train, valid)? })
 }
 

@@ -59,6 +59,7 @@ pub fn deadlines<N: Network>(
         }
         bar.step();
     }
+    let rule = network.policies().rule()?;
     let count = data.len() as f64;
     let each = limits.iter().zip(answers).zip(logits).map(|((limit, answers), logits)| {
         let share =
@@ -68,7 +69,7 @@ pub fn deadlines<N: Network>(
             mean: answers.iter().map(|(milliseconds, _)| milliseconds).sum::<f64>() / count,
             missed: share(&|(milliseconds, _)| milliseconds > limit),
             cut: share(&|(_, cut)| *cut),
-            scores: Scores::of(N::description().task, &tch::Tensor::cat(&logits, 0), data.target())?,
+            scores: Scores::of(rule.clone(), &tch::Tensor::cat(&logits, 0), data.target())?,
         })
     });
     each.collect()

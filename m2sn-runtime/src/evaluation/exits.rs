@@ -13,7 +13,7 @@ use crate::parts::{Cached, Live, Parts, stem};
 use crate::plan::{self, Reads};
 use crate::policy::{self, Budget, Costs, Grid, Look, Paper, Policy, Sequential, State, Value};
 use crate::routing::{self, Decisions};
-use crate::task::Task;
+use crate::task::{Rule, Task};
 use crate::{Error, Result};
 
 /// The samples that go through the network at a time.
@@ -238,12 +238,20 @@ impl<'a, N: Network> Exits<'a, N> {
         Ok(self.network.fuse(&features, false))
     }
 
+    /// The rule by which the network's logits decide.
+    ///
+    /// # Errors
+    /// As [`Policies::rule`](policy::Policies::rule).
+    pub fn rule(&self) -> Result<Rule> {
+        self.network.policies().rule()
+    }
+
     /// Scores logits of these samples.
     ///
     /// # Errors
     /// As [`Scores::of`].
     pub fn score(&self, logits: &Tensor) -> Result<Scores> {
-        Scores::of(N::description().task, logits, &self.target)
+        Scores::of(self.rule()?, logits, &self.target)
     }
 
     /// The mean latency of the navigator and the routes that it decides on, by the table; where it reads the posterior of the
@@ -354,9 +362,9 @@ impl<'a, N: Network> Exits<'a, N> {
 
     /// What the answer of each sample is worth, by the task's own quality.
     fn achieved(&self, logits: &Tensor, target: &Tensor) -> Result<Vec<f64>> {
-        let task = N::description().task;
-        task.check_logits(logits)?;
-        let quality = policy::achieved(task, logits, target).to_device(tch::Device::Cpu);
+        let rule = self.rule()?;
+        rule.task().check_logits(logits)?;
+        let quality = policy::achieved(&rule, logits, target).to_device(tch::Device::Cpu);
         Ok(Vec::try_from(quality.to_kind(Kind::Double))?)
     }
 
@@ -422,13 +430,13 @@ impl<'a, N: Network> Exits<'a, N> {
     /// [`Error::Invalid`] where there are too many routes to try, or the table is of another network.
     pub fn oracle(&self, table: &Table) -> Result<Oracle<N::Route>> {
         check::<N>(table)?;
-        let task = N::description().task;
+        let rule = self.rule()?;
         let mut best: Vec<Option<(f64, N::Route)>> = vec![None; self.len()];
         for route in by_cost::<N>(table)? {
-            let errors = scores::errors(task, &self.by(route), &self.target)?;
+            let errors = scores::errors(&rule, &self.by(route), &self.target)?;
             for (best, error) in best.iter_mut().zip(errors) {
                 // Labels that are partly wrong are as wrong as any, where real values can be nearer.
-                let error = if matches!(task, Task::Regression { .. }) { error } else { error.ceil() };
+                let error = if matches!(rule.task(), Task::Regression { .. }) { error } else { error.ceil() };
                 if best.is_none_or(|(least, _)| error < least) {
                     *best = Some((error, route));
                 }

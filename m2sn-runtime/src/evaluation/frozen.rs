@@ -15,6 +15,7 @@ use crate::policy::Budget;
 use crate::predictor::Predictor;
 use crate::random::SplitMix64;
 use crate::routing::{self, Answer};
+use crate::task::Rule;
 use crate::{Error, Result};
 
 /// A model and its predictor on the same samples.
@@ -89,12 +90,13 @@ pub fn frozen<N: Network>(
             settings,
             |way, sample| Ok((ways[way].1)(&inputs[sample])?.milliseconds),
         )?;
+    let rule = model.policies().rule()?;
     let no_time =
         || Error::invalid("an answer took no time by the clock of this machine, and times cannot be compared");
     let rows = ways.iter().enumerate().map(|(way, (name, answer))| {
         Ok(FrozenRow {
             name: (*name).to_owned(),
-            scores: scores::<N>(data, answer)?,
+            scores: scores::<N>(&rule, data, answer)?,
             milliseconds: timings.mean(way).ok_or_else(no_time)?,
             by_model: timings.ratio(way, 0).ok_or_else(no_time)?,
             by_predictor: timings.ratio(way, 2).ok_or_else(no_time)?,
@@ -171,6 +173,7 @@ fn batch<N: Network>(data: &Dataset<N::Input>) -> Result<N::Input> {
 }
 
 fn scores<N: Network>(
+    rule: &Rule,
     data: &Dataset<N::Input>,
     answer: impl Fn(&N::Input) -> Result<Answer<N::Route>>,
 ) -> Result<Scores> {
@@ -179,7 +182,7 @@ fn scores<N: Network>(
         let samples = data.narrow(start, BATCH.min(data.len() - start))?;
         Ok(answer(&batch::<N>(&samples)?)?.logits)
     });
-    Scores::of(N::description().task, &tch::Tensor::cat(&logits.collect::<Result<Vec<_>>>()?, 0), data.target())
+    Scores::of(rule.clone(), &tch::Tensor::cat(&logits.collect::<Result<Vec<_>>>()?, 0), data.target())
 }
 
 /// Two tables in Markdown.

@@ -103,6 +103,25 @@ pub fn mean_absolute_error(predicted: &[f64], target: &[f64]) -> Result<f64> {
     Ok(total / target.len() as f64)
 }
 
+/// Pearson's correlation of predictions and targets, as numpy's `corrcoef`; `None` where either are all the same.
+///
+/// # Errors
+/// See the [module](self).
+pub fn correlation(predicted: &[f64], target: &[f64]) -> Result<Option<f64>> {
+    check_values(predicted, target)?;
+    let deviations = |values: &[f64]| -> Vec<f64> {
+        let mean = values.iter().sum::<f64>() / values.len() as f64;
+        values.iter().map(|value| value - mean).collect()
+    };
+    let (left, right) = (deviations(predicted), deviations(target));
+    let product = |left: &[f64], right: &[f64]| left.iter().zip(right).map(|(left, right)| left * right).sum::<f64>();
+    let by = (product(&left, &left) * product(&right, &right)).sqrt();
+    // What is all the same may differ from its mean by rounding alone.
+    let is_constant = |values: &[f64]| values.windows(2).all(|pair| pair[0] == pair[1]);
+    let exists = by > 0.0 && by.is_finite() && !is_constant(predicted) && !is_constant(target);
+    Ok(exists.then(|| (product(&left, &right) / by).clamp(-1.0, 1.0)))
+}
+
 /// The share of samples for which prediction and target agree on being positive (sentiment, for one).
 ///
 /// # Errors
@@ -248,6 +267,7 @@ mod tests {
         predicted: Vec<f64>,
         target: Vec<f64>,
         mean_absolute_error: f64,
+        correlation: Option<f64>,
         with_zeros: f64,
         without_zeros: f64,
     }
@@ -296,6 +316,12 @@ mod tests {
         for case in fixture().regression {
             let Regression { name, predicted, target, .. } = &case;
             close(name, mean_absolute_error(predicted, target), case.mean_absolute_error);
+            match case.correlation {
+                Some(expected) => {
+                    close(name, correlation(predicted, target).map(|found| found.unwrap_or(f64::NAN)), expected)
+                }
+                None => assert_eq!(correlation(predicted, target).unwrap(), None, "{name}"),
+            }
             close(name, binary_accuracy(predicted, target, Zeros::Include), case.with_zeros);
             close(name, binary_accuracy(predicted, target, Zeros::Exclude), case.without_zeros);
         }

@@ -165,11 +165,11 @@ impl fmt::Display for Report {
             .map_or(Vec::new(), |exits| exits.iter().map(|shares| shares.modality.as_str()).collect());
 
         let mut head = vec!["network".to_owned()];
-        let scores = self.rows.first().map_or(Vec::new(), |row| row.scores.named());
-        head.extend(scores.iter().take(SCORES).map(|(name, _)| name.to_string()));
+        let scores = self.rows.iter().map(|row| row.scores.named()).max_by_key(Vec::len).unwrap_or_default();
+        head.extend(scores.iter().map(|(name, _)| name.to_string()));
         head.extend(["ms".to_owned(), "ratio to late fusion".to_owned()]);
         head.extend(modalities.iter().map(|modality| format!("exits of {modality}, %")));
-        let rows: Vec<Vec<String>> = self.rows.iter().map(|row| cells(row, &modalities)).collect();
+        let rows: Vec<Vec<String>> = self.rows.iter().map(|row| cells(row, &scores, &modalities)).collect();
 
         writeln!(f, "# `{model}`: scores and milliseconds\n")?;
         writeln!(f, "{}", table::markdown(&head, &rows))?;
@@ -200,12 +200,13 @@ pub(super) const LATE_FUSION: &str = "late fusion";
 /// Below so many samples, the percentile bootstrap's intervals are visibly too narrow.
 const FEW: usize = 30;
 
-/// The scores that the table shows; the JSON has all.
-const SCORES: usize = 2;
-
-fn cells(row: &Row, modalities: &[&str]) -> Vec<String> {
+fn cells(row: &Row, scores: &[(&str, f64)], modalities: &[&str]) -> Vec<String> {
     let mut cells = vec![row.name.clone()];
-    cells.extend(row.scores.named().iter().take(SCORES).map(|(_, score)| format!("{score:.4}")));
+    let own = row.scores.named();
+    // One candidate may have a score that another has not, such as a correlation.
+    cells.extend(scores.iter().map(|(name, _)| {
+        own.iter().find(|(other, _)| other == name).map_or("-".into(), |(_, score)| format!("{score:.4}"))
+    }));
     cells.extend([format!("{:.3}", row.milliseconds), format!("{:.3}", row.ratio)]);
     cells.extend(modalities.iter().map(|modality| {
         let shares = row.exits.iter().find(|shares| shares.modality == *modality);

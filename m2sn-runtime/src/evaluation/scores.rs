@@ -5,7 +5,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::metrics::{self, Average, Zeros};
 use crate::Result;
-use crate::task::Task;
+use crate::task::{Rule, Task};
 
 /// How good predictions are, by task.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -33,6 +33,9 @@ pub enum Scores {
     Regression {
         /// The mean of the absolute differences.
         mean_absolute_error: f64,
+        /// Pearson's correlation of all values with their targets; `None` where either are all the same.
+        #[serde(default)]
+        correlation: Option<f64>,
         /// The share of values whose being positive is predicted, zeros counted as not positive.
         binary_accuracy: f64,
         /// The same without targets that are zero; `None` where all are.
@@ -41,14 +44,16 @@ pub enum Scores {
 }
 
 impl Scores {
-    /// Scores logits, `[samples, outputs]`, against targets as [`Task`] has them.
+    /// Scores what logits, `[samples, outputs]`, decide by a rule, against targets as its [`Task`] has them. The rule is that
+    /// of a model, [`Answer::rule`](crate::routing::Answer::rule), or a task where nothing was learned to decide by.
     ///
     /// # Errors
     /// [`crate::Error::Shape`] or [`crate::Error::Invalid`] where the targets do not fit the task or the logits, or
-    /// there is no sample; else as [`Task::decide`], whose rule this is.
-    pub fn of(task: Task, logits: &Tensor, target: &Tensor) -> Result<Self> {
-        let decided = decide(task, logits, target)?;
-        let score = match task {
+    /// there is no sample; else as [`Rule::decide`].
+    pub fn of(rule: impl Into<Rule>, logits: &Tensor, target: &Tensor) -> Result<Self> {
+        let rule = rule.into();
+        let decided = decide(&rule, logits, target)?;
+        let score = match rule.task() {
             Task::Classification { .. } => {
                 let predicted = Vec::<i64>::try_from(decided.to_device(Device::Cpu))?;
                 let target = Vec::<i64>::try_from(target.to_device(Device::Cpu))?;
@@ -70,6 +75,7 @@ impl Scores {
                 let (predicted, target) = (values(&decided)?, values(target)?);
                 Self::Regression {
                     mean_absolute_error: metrics::mean_absolute_error(&predicted, &target)?,
+                    correlation: metrics::correlation(&predicted, &target)?,
                     binary_accuracy: metrics::binary_accuracy(&predicted, &target, Zeros::Include)?,
                     binary_accuracy_without_zeros: metrics::binary_accuracy(&predicted, &target, Zeros::Exclude).ok(),
                 }
@@ -96,8 +102,10 @@ impl Scores {
             Self::Multilabel { micro_f1, macro_f1, subset_accuracy } => {
                 vec![("micro F1", micro_f1), ("macro F1", macro_f1), ("subset accuracy", subset_accuracy)]
             }
-            Self::Regression { mean_absolute_error, binary_accuracy, binary_accuracy_without_zeros } => {
-                let mut named = vec![("MAE", mean_absolute_error), ("binary accuracy", binary_accuracy)];
+            Self::Regression { mean_absolute_error, correlation, binary_accuracy, binary_accuracy_without_zeros } => {
+                let mut named = vec![("MAE", mean_absolute_error)];
+                named.extend(correlation.map(|correlation| ("correlation", correlation)));
+                named.push(("binary accuracy", binary_accuracy));
                 named.extend(binary_accuracy_without_zeros.map(|accuracy| ("… without zeros", accuracy)));
                 named
             }
@@ -107,9 +115,9 @@ impl Scores {
 
 /// What each sample's prediction lacks, `[samples]` of `f64`: 1 for a wrong class, the share of wrong labels,
 /// or the mean absolute difference.
-pub(super) fn errors(task: Task, logits: &Tensor, target: &Tensor) -> Result<Vec<f64>> {
-    let decided = decide(task, logits, target)?;
-    let wrong = match task {
+pub(super) fn errors(rule: &Rule, logits: &Tensor, target: &Tensor) -> Result<Vec<f64>> {
+    let decided = decide(rule, logits, target)?;
+    let wrong = match rule.task() {
         Task::Classification { .. } => decided.ne_tensor(target),
         Task::Multilabel { .. } => decided.ne_tensor(target).to_kind(Kind::Double).mean_dim(1, false, Kind::Double),
         // Two numbers may be finite where their difference is not.
@@ -119,9 +127,9 @@ pub(super) fn errors(task: Task, logits: &Tensor, target: &Tensor) -> Result<Vec
 }
 
 /// What logits decide, once it is sure that the targets are of the same samples.
-fn decide(task: Task, logits: &Tensor, target: &Tensor) -> Result<Tensor> {
-    let decided = task.decide(logits)?;
-    task.check(target, decided.size()[0])?;
+fn decide(rule: &Rule, logits: &Tensor, target: &Tensor) -> Result<Tensor> {
+    let decided = rule.decide(logits)?;
+    rule.task().check(target, decided.size()[0])?;
     Ok(decided.to_device(target.device()))
 }
 
@@ -150,7 +158,7 @@ mod tests {
         for score in [accuracy, weighted_f1, macro_f1] {
             assert!((score - 2.0 / 3.0).abs() < 1e-12);
         }
-        assert_eq!(errors(task, &logits, &classes).unwrap(), [0.0, 0.0, 1.0]);
+        assert_eq!(errors(&task.into(), &logits, &classes).unwrap(), [0.0, 0.0, 1.0]);
 
         let labels = Tensor::from_slice(&[1.0f32, 0.0, 0.0, 1.0, 1.0, 0.0]).view([3, 2]);
         let task = Task::Multilabel { labels: 2 };
@@ -158,20 +166,24 @@ mod tests {
         let scores = Scores::of(task, &logits, &labels).unwrap();
         assert!((scores.quality() - 6.0 / 7.0).abs() < 1e-12);
         assert_eq!(scores.named()[2], ("subset accuracy", 2.0 / 3.0));
-        assert_eq!(errors(task, &logits, &labels).unwrap(), [0.5, 0.0, 0.0]);
+        assert_eq!(errors(&task.into(), &logits, &labels).unwrap(), [0.5, 0.0, 0.0]);
 
         let values = Tensor::from_slice(&[1.0f32, 0.0, -1.0, 1.0, 0.5, 2.0]).view([3, 2]);
         let task = Task::Regression { targets: 2 };
+        let correlation = metrics::correlation(&[2.0, 1.0, -1.0, 3.0, 0.5, -2.0], &[1.0, 0.0, -1.0, 1.0, 0.5, 2.0]);
+        let correlation = correlation.unwrap();
+        assert!(correlation.is_some());
         // Differences: 1, 1, 0, 2, 0, 4. Signs agree on rows 0 (first), 1 (both), 2 (first).
         assert_eq!(
             Scores::of(task, &logits, &values).unwrap(),
             Scores::Regression {
                 mean_absolute_error: 8.0 / 6.0,
+                correlation,
                 binary_accuracy: 4.0 / 6.0,
                 binary_accuracy_without_zeros: Some(4.0 / 5.0)
             }
         );
-        assert_eq!(errors(task, &logits, &values).unwrap(), [1.0, 1.0, 2.0]);
+        assert_eq!(errors(&task.into(), &logits, &values).unwrap(), [1.0, 1.0, 2.0]);
     }
 
     #[test]
@@ -191,7 +203,7 @@ mod tests {
         ];
         for (logits, target) in broken {
             assert!(Scores::of(task, &logits, &target).is_err());
-            assert!(errors(task, &logits, &target).is_err());
+            assert!(errors(&task.into(), &logits, &target).is_err());
         }
         let (none, targets) = (Tensor::zeros([0, 2], float), Tensor::zeros([0], (Kind::Int64, Device::Cpu)));
         assert_eq!(Scores::of(task, &none, &targets).unwrap_err().to_string(), "metrics: there are no samples");
@@ -209,7 +221,7 @@ mod tests {
     fn errors_of_finite_values_are_finite() {
         let (logits, target) =
             (Tensor::from_slice(&[3e38f32]).view([1, 1]), Tensor::from_slice(&[-3e38f32]).view([1, 1]));
-        let errors = errors(Task::Regression { targets: 1 }, &logits, &target).unwrap();
+        let errors = errors(&Task::Regression { targets: 1 }.into(), &logits, &target).unwrap();
         assert!((errors[0] / 6e38 - 1.0).abs() < 1e-6, "{errors:?}");
     }
 

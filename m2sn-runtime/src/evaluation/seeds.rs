@@ -168,6 +168,7 @@ mod tests {
             let mut report = report("a", 0.9, 0.5);
             report.rows[0].scores = Scores::Regression {
                 mean_absolute_error: 0.5,
+                correlation: Some(0.5),
                 binary_accuracy: 0.75,
                 binary_accuracy_without_zeros: without_zeros,
             };
@@ -177,7 +178,7 @@ mod tests {
             let seeds = Seeds::of(&reports).unwrap();
             assert_eq!(
                 seeds.rows[0].scores.iter().map(|(name, _)| &name[..]).collect::<Vec<_>>(),
-                ["MAE", "binary accuracy"]
+                ["MAE", "correlation", "binary accuracy"]
             );
         }
     }

@@ -129,7 +129,7 @@ fn of_way<N: Network>(way: Way<N::Route>, exits: &Exits<'_, N>) -> Result<Outcom
     };
     Ok(Outcome {
         scores: exits.score(&logits)?,
-        errors: scores::errors(N::description().task, &logits, exits.target())?,
+        errors: scores::errors(&exits.rule()?, &logits, exits.target())?,
         routes,
     })
 }

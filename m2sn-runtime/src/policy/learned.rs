@@ -1,6 +1,7 @@
 //! What a model has learned to decide by, and the milliseconds of the machine that it is on.
 
 use tch::nn::Path;
+use tch::{Kind, Tensor};
 
 use super::cost::MOST_STATES;
 use super::paper::Reader;
@@ -8,20 +9,26 @@ use super::{Balance, Costs, Front, Grid, Quality, Sequential, Standing, Value};
 use crate::latency::Table;
 use crate::network::{Description, Network};
 use crate::plan::{self, Reads};
+use crate::task::{Rule, Task};
 use crate::{Error, Result};
 
 /// The learned policies of a model, what the paper's navigator has learned where it reads the posterior, and the costs by
 /// which learned policies decide here.
 ///
 /// Their parameters are among the model's variables, `policies.…`. The last stage of a training teaches the one that its
-/// plan names.
+/// plan names. Beside them stands what decides labels: `thresholds`, which is none of the policies' and of all of them.
 #[derive(Debug)]
 pub struct Policies {
     description: &'static Description,
     /// None where there are too many routes to weigh against each other.
     learned: Option<Learned>,
     costs: Option<Costs>,
+    /// What the logit of each label has to exceed, `[labels]`; none where the task has no labels.
+    thresholds: Option<Tensor>,
 }
+
+/// The variable of the thresholds: checkpoints of before there were any do without it.
+pub(crate) const THRESHOLDS: &str = "thresholds";
 
 /// What the policies of a model have learned.
 #[derive(Debug)]
@@ -44,7 +51,33 @@ impl Policies {
                 reader: Reader::new(&(&path / "paper"), description),
             }
         });
-        Self { description, learned, costs: None }
+        let thresholds = match description.task {
+            Task::Multilabel { labels } => Some(root.zeros_no_train(THRESHOLDS, &[labels])),
+            Task::Classification { .. } | Task::Regression { .. } => None,
+        };
+        Self { description, learned, costs: None, thresholds }
+    }
+
+    /// The rule by which the model's logits decide.
+    ///
+    /// # Errors
+    /// [`Error::Torch`] where the thresholds cannot be read.
+    pub fn rule(&self) -> Result<Rule> {
+        match &self.thresholds {
+            Some(thresholds) => Rule::of_variable(self.description.task, thresholds),
+            None => Ok(self.description.task.into()),
+        }
+    }
+
+    /// Makes these the thresholds of the labels.
+    ///
+    /// # Errors
+    /// [`Error::Torch`] where there is not one for each label.
+    pub(crate) fn set_thresholds(&self, thresholds: &[f32]) -> Result<()> {
+        let Some(variable) = &self.thresholds else { return Ok(()) };
+        let thresholds = Tensor::from_slice(thresholds).to_kind(Kind::Float);
+        tch::no_grad(|| variable.shallow_clone().f_copy_(&thresholds))?;
+        Ok(())
     }
 
     /// The policy that decides once.

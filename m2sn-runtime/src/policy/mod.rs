@@ -51,6 +51,7 @@ pub use value::Value;
 pub(crate) use cost::MOST_STATES;
 pub(crate) use front::{Front, loss_bound};
 pub(crate) use known::posterior;
+pub(crate) use learned::THRESHOLDS;
 pub(crate) use paper::Reader;
 pub(crate) use quality::{Quality, achieved};
 pub(crate) use state::Grid;

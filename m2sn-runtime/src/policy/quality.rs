@@ -5,7 +5,7 @@ use tch::{Kind, Reduction, Tensor};
 
 use super::perceptron::{self, Perceptron};
 use crate::Result;
-use crate::task::Task;
+use crate::task::{Rule, Task};
 
 /// Predicts, from what is known of a sample, the quality of its answer by every route: a [`Perceptron`], whose scores pass
 /// a sigmoid (a softplus for an error).
@@ -95,15 +95,15 @@ impl Frozen {
     }
 }
 
-/// What each sample's answer is worth, `[samples]` of `f32`: 1 for the right class, the F1 of its labels (1 where there
-/// are none and none is found), or the negative mean absolute error.
+/// What each sample's answer is worth, `[samples]` of `f32`: 1 for the right class, the F1 of its labels as the rule
+/// decides them (1 where there are none and none is found), or the negative mean absolute error.
 ///
 /// `logits` are `[samples, outputs]`, finite, and `target` is as the task has it.
-pub(crate) fn achieved(task: Task, logits: &Tensor, target: &Tensor) -> Tensor {
-    match task {
+pub(crate) fn achieved(rule: &Rule, logits: &Tensor, target: &Tensor) -> Tensor {
+    match rule.task() {
         Task::Classification { .. } => logits.argmax(-1, false).eq_tensor(target).to_kind(Kind::Float),
         Task::Multilabel { .. } => {
-            let found = logits.gt(0.0).to_kind(Kind::Float);
+            let found = rule.labels(logits).to_kind(Kind::Float);
             let sum = |tensor: &Tensor| tensor.sum_dim_intlist(-1, false, Kind::Float);
             let (both, all) = (sum(&(&found * target)) * 2.0, sum(&found) + sum(target));
             (&both / all.clamp_min(1.0)).where_self(&all.gt(0.0), &both.ones_like())
@@ -149,12 +149,15 @@ mod tests {
         let values = |tensor: Tensor| Vec::<f64>::try_from(tensor).unwrap();
         let logits = Tensor::from_slice(&[2f32, 1.0, -1.0, 3.0, -0.5, -2.0]).view([3, 2]);
         let classes = Tensor::from_slice(&[0i64, 0, 1]);
-        assert_eq!(values(achieved(Task::Classification { classes: 2 }, &logits, &classes)), [1.0, 0.0, 0.0]);
+        assert_eq!(values(achieved(&Task::Classification { classes: 2 }.into(), &logits, &classes)), [1.0, 0.0, 0.0]);
         // Found are (1, 1), (0, 1), (0, 0): one of two right, none of one, and nothing where there is nothing.
         let labels = Tensor::from_slice(&[1f32, 0.0, 1.0, 0.0, 0.0, 0.0]).view([3, 2]);
-        let found = values(achieved(Task::Multilabel { labels: 2 }, &logits, &labels));
+        let found = values(achieved(&Task::Multilabel { labels: 2 }.into(), &logits, &labels));
         assert!((found[0] - 2.0 / 3.0).abs() < 1e-6 && found[1..] == [0.0, 1.0], "{found:?}");
+        // By other thresholds (1, 1), (0, 1), (1, 0) are found.
+        let found = values(achieved(&Rule::of_labels(vec![-0.75, 0.0]), &logits, &labels));
+        assert!((found[0] - 2.0 / 3.0).abs() < 1e-6 && found[1..] == [0.0, 0.0], "{found:?}");
         let targets = Tensor::from_slice(&[1f32, 1.0, -1.0, 1.0, 0.5, 0.0]).view([3, 2]);
-        assert_eq!(values(achieved(Task::Regression { targets: 2 }, &logits, &targets)), [-0.5, -1.0, -1.5]);
+        assert_eq!(values(achieved(&Task::Regression { targets: 2 }.into(), &logits, &targets)), [-0.5, -1.0, -1.5]);
     }
 }

@@ -15,6 +15,7 @@ use crate::network::{Chain, Description, Modality, Network};
 use crate::nn::program::Operation;
 use crate::nn::{self, Program};
 use crate::parts::{self, Parts};
+use crate::task::Rule;
 
 /// The parts of a model, each ready to run.
 #[derive(Debug)]
@@ -25,6 +26,7 @@ pub(super) struct Frozen<N> {
     decision: Runner,
     stand_ins: Vec<Option<Shared>>,
     description: &'static Description,
+    rule: Rule,
     device: Device,
     fingerprint: Fingerprint,
     /// The model itself, where it has layers that only it can run: for one caller at a time, since they may be anything.
@@ -50,6 +52,7 @@ impl<N: Network> Frozen<N> {
         let model = shared.lock().unwrap_or_else(PoisonError::into_inner);
         let device = model.variables().device();
         let description = N::description();
+        let rule = model.policies().rule()?;
         let settings = Settings { precision, device };
         let chosen = measured.map_or(&[][..], |measured| measured.engines.get(1..).unwrap_or_default());
         let mut freezer =
@@ -77,7 +80,7 @@ impl<N: Network> Frozen<N> {
         let Freezer { engines, is_opaque, .. } = freezer;
         let fingerprint = Fingerprint { engines, ..Fingerprint::of(&*model) };
         let model = is_opaque.then(|| Arc::clone(shared));
-        Ok(Self { encoders, head, embeddings, decision, stand_ins, description, device, fingerprint, model })
+        Ok(Self { encoders, head, embeddings, decision, stand_ins, description, rule, device, fingerprint, model })
     }
 
     /// What a latency table of these parts depends on.
@@ -168,6 +171,10 @@ impl<N: Network> Freezer<'_, N> {
 impl<N: Network> Parts for Frozen<N> {
     fn description(&self) -> &'static Description {
         self.description
+    }
+
+    fn rule(&self) -> Result<Rule> {
+        Ok(self.rule.clone())
     }
 
     fn device(&self) -> Device {

@@ -11,7 +11,8 @@ use super::Precision;
 use super::frozen::Frozen;
 use crate::data::Dataset;
 use crate::latency::{self, Estimate, Table};
-use crate::network::{Description, Input, Network, Route};
+use crate::network::{Input, Network, Route};
+use crate::parts::Parts;
 use crate::policy::{Fixed, State, achieved, loss_bound};
 use crate::routing::{answer_by, full};
 use crate::{Error, Result, file};
@@ -111,14 +112,14 @@ pub(super) fn fastest<N: Network>(
 /// The quality of late fusion's answer to each sample.
 fn qualities<N: Network>(frozen: &Frozen<N>, valid: &Dataset<N::Input>) -> Result<Vec<f64>> {
     const BATCH: i64 = 32;
-    let Description { task, .. } = N::description();
+    let rule = frozen.rule()?;
     let way = Fixed(State::of(&full::<N>().blocks()));
     let mut qualities = Vec::new();
     for start in (0..valid.len()).step_by(BATCH as usize) {
         let batch = valid.narrow(start, BATCH.min(valid.len() - start))?;
         let input = N::Input::from_features(batch.input().features())?;
         let logits = answer_by::<N>(frozen, &input, &way)?.logits;
-        let quality: Tensor = achieved(*task, &logits, &batch.target().to_device(logits.device()));
+        let quality: Tensor = achieved(&rule, &logits, &batch.target().to_device(logits.device()));
         qualities.extend(Vec::<f64>::try_from(quality.to_device(Device::Cpu).to_kind(Kind::Double))?);
     }
     Ok(qualities)

@@ -5,7 +5,7 @@ use tch::{Device, Tensor};
 
 use super::prediction::{self, Prediction};
 use crate::network::Route;
-use crate::task::Task;
+use crate::task::{Rule, Task};
 use crate::{Error, Result};
 
 /// The answer to a batch: logits, the route of each sample, and the time that it took.
@@ -19,35 +19,40 @@ pub struct Answer<R> {
     pub milliseconds: f64,
     /// Whether a sample's way ended early because its budget of milliseconds did.
     pub cut: Vec<bool>,
-    task: Task,
+    rule: Rule,
 }
 
 impl<R: Route> Answer<R> {
-    pub(super) fn new(task: Task, logits: Tensor, routes: Vec<R>, milliseconds: f64, cut: Vec<bool>) -> Self {
-        Self { logits, routes, milliseconds, cut, task }
+    pub(super) fn new(rule: Rule, logits: Tensor, routes: Vec<R>, milliseconds: f64, cut: Vec<bool>) -> Self {
+        Self { logits, routes, milliseconds, cut, rule }
+    }
+
+    /// The rule by which the logits decide.
+    pub fn rule(&self) -> &Rule {
+        &self.rule
     }
 
     /// The most probable class of each sample.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where the task is no classification; else as [`Task::decide`].
+    /// [`Error::Invalid`] where the task is no classification; else as [`Rule::decide`].
     pub fn classes(&self) -> Result<Vec<i64>> {
-        match self.task {
+        match self.rule.task() {
             Task::Classification { .. } => {
-                Ok(Vec::<i64>::try_from(self.task.decide(&self.logits)?.to_device(Device::Cpu))?)
+                Ok(Vec::<i64>::try_from(self.rule.decide(&self.logits)?.to_device(Device::Cpu))?)
             }
             _ => Err(self.other_task("classes")),
         }
     }
 
-    /// Which labels each sample has: those whose probability exceeds one half, before it is rounded.
+    /// Which labels each sample has: those whose probability exceeds their threshold, before it is rounded.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where the task is not multilabel; else as [`Task::decide`].
+    /// [`Error::Invalid`] where the task is not multilabel; else as [`Rule::decide`].
     pub fn labels(&self) -> Result<Vec<Vec<bool>>> {
-        match self.task {
+        match self.rule.task() {
             Task::Multilabel { .. } => {
-                Ok(Vec::<Vec<bool>>::try_from(self.task.decide(&self.logits)?.to_device(Device::Cpu))?)
+                Ok(Vec::<Vec<bool>>::try_from(self.rule.decide(&self.logits)?.to_device(Device::Cpu))?)
             }
             _ => Err(self.other_task("labels")),
         }
@@ -56,10 +61,10 @@ impl<R: Route> Answer<R> {
     /// The values of each sample.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where the task is no regression; else as [`Task::decide`].
+    /// [`Error::Invalid`] where the task is no regression; else as [`Rule::decide`].
     pub fn values(&self) -> Result<Vec<Vec<f64>>> {
-        match self.task {
-            Task::Regression { .. } => prediction::rows(&self.task.decide(&self.logits)?),
+        match self.rule.task() {
+            Task::Regression { .. } => prediction::rows(&self.rule.decide(&self.logits)?),
             _ => Err(self.other_task("values")),
         }
     }
@@ -67,9 +72,9 @@ impl<R: Route> Answer<R> {
     /// The probabilities, `[batch, outputs]`: of the classes, adding up to one, or of each label.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where the task is a regression; else as [`Task::decide`].
+    /// [`Error::Invalid`] where the task is a regression; else as [`Rule::decide`].
     pub fn probabilities(&self) -> Result<Tensor> {
-        match self.task {
+        match self.rule.task() {
             Task::Regression { .. } => Err(self.other_task("probabilities")),
             task => {
                 task.check_logits(&self.logits)?;
@@ -81,9 +86,9 @@ impl<R: Route> Answer<R> {
     /// What the logits say of each sample.
     ///
     /// # Errors
-    /// As [`Task::decide`]: a sample whose logits are not finite has no prediction, and the error names it.
+    /// As [`Rule::decide`]: a sample whose logits are not finite has no prediction, and the error names it.
     pub fn predictions(&self) -> Result<Vec<Prediction>> {
-        Prediction::of(self.task, &self.logits)
+        Prediction::of(&self.rule, &self.logits)
     }
 
     /// The answer without its tensor, to be written as JSON or the like.
@@ -100,7 +105,7 @@ impl<R: Route> Answer<R> {
     }
 
     fn other_task(&self, asked: &str) -> Error {
-        let (task, fit) = match self.task {
+        let (task, fit) = match self.rule.task() {
             Task::Classification { .. } => ("a classification", "classes"),
             Task::Multilabel { .. } => ("multilabel", "labels"),
             Task::Regression { .. } => ("a regression", "values"),
@@ -129,7 +134,7 @@ mod tests {
 
     fn answer(task: Task) -> Answer<TinyRoute> {
         let logits = Tensor::from_slice(&[0.0f32, 3f32.ln(), 1.0, -2.0]).view([2, 2]);
-        Answer::new(task, logits, vec![TinyRoute::at([0, 2]), TinyRoute::at([1, 1])], 1.5, vec![false, true])
+        Answer::new(task.into(), logits, vec![TinyRoute::at([0, 2]), TinyRoute::at([1, 1])], 1.5, vec![false, true])
     }
 
     #[test]
@@ -154,7 +159,8 @@ mod tests {
     fn every_reading_says_the_same() {
         // Too near to zero, or to each other, for a probability that is rounded to show it.
         let logits = || Tensor::from_slice(&[1e-9f32, -1e-9, -1e-9, 1e-9, 0.0, 0.0]).view([3, 2]);
-        let answer = |task| Answer::new(task, logits(), vec![TinyRoute::at([0, 0]); 3], 1.0, vec![false; 3]);
+        let answer =
+            |task: Task| Answer::new(task.into(), logits(), vec![TinyRoute::at([0, 0]); 3], 1.0, vec![false; 3]);
 
         let classes = answer(Task::Classification { classes: 2 });
         let predicted = classes.predictions().unwrap().into_iter().map(|prediction| match prediction {
@@ -175,9 +181,9 @@ mod tests {
 
     #[test]
     fn logits_that_are_not_finite_are_no_answer() {
-        let answer = |task| {
+        let answer = |task: Task| {
             let logits = Tensor::from_slice(&[0.0f32, 1.0, f32::NAN, 0.0]).view([2, 2]);
-            Answer::new(task, logits, vec![TinyRoute::at([0, 0]); 2], 1.0, vec![false; 2])
+            Answer::new(task.into(), logits, vec![TinyRoute::at([0, 0]); 2], 1.0, vec![false; 2])
         };
         let (classes, labels, values) = (
             answer(Task::Classification { classes: 2 }),

@@ -124,6 +124,10 @@ impl crate::parts::Parts for Counting<'_> {
         Lacking::description()
     }
 
+    fn rule(&self) -> Result<crate::task::Rule> {
+        self.network.policies().rule()
+    }
+
     fn device(&self) -> tch::Device {
         self.network.variables().device()
     }

@@ -205,7 +205,7 @@ pub(crate) fn answer_by<N: Network>(
     let _no_grad = tch::no_grad_guard();
     let mut watch = Stopwatch::start(parts.device());
     let outcome = run(parts, &inputs, policy, None)?;
-    answer::<N>(outcome, watch.lap())
+    answer::<N>(parts, outcome, watch.lap())
 }
 
 /// Answers each sample as a learned policy decides within budgets, whatever runs the blocks; `by` has the policy and the
@@ -227,12 +227,12 @@ pub(crate) fn answer_within<'a, N: Network>(
     let clock = Clock::of(&budgets, samples, costs);
     let _no_grad = tch::no_grad_guard();
     let outcome = within(standing.as_deref(), costs, &budgets, |policy| run(parts, &inputs, policy, clock.as_ref()))?;
-    answer::<N>(outcome, watch.lap())
+    answer::<N>(parts, outcome, watch.lap())
 }
 
-fn answer<N: Network>(outcome: Outcome, milliseconds: f64) -> Result<Answer<N::Route>> {
+fn answer<N: Network>(parts: &impl Parts, outcome: Outcome, milliseconds: f64) -> Result<Answer<N::Route>> {
     let routes = outcome.states.iter().map(route::<N>).collect::<Result<_>>()?;
-    Ok(Answer::new(N::description().task, outcome.logits, routes, milliseconds, outcome.cut))
+    Ok(Answer::new(parts.rule()?, outcome.logits, routes, milliseconds, outcome.cut))
 }
 
 /// The route that ends in a state.

@@ -215,6 +215,10 @@ impl Parts for Counting<'_> {
         self.parts.description()
     }
 
+    fn rule(&self) -> Result<crate::task::Rule> {
+        self.parts.rule()
+    }
+
     fn device(&self) -> tch::Device {
         self.parts.device()
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
 use crate::Result;
-use crate::task::Task;
+use crate::task::{Rule, Task};
 
 /// What a network says of one sample.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -19,7 +19,7 @@ pub enum Prediction {
         /// Its probability.
         probability: f64,
     },
-    /// The labels whose probability exceeds one half, before it is rounded.
+    /// The labels whose probability exceeds their threshold, one half or as it was learned, before it is rounded.
     Labels {
         /// Their indices.
         labels: Vec<i64>,
@@ -34,12 +34,12 @@ pub enum Prediction {
 }
 
 impl Prediction {
-    /// Reads the logits of a batch, `[batch, outputs]`, as `task` has it; the rule is [`Task::decide`].
+    /// Reads the logits of a batch, `[batch, outputs]`, by the rule of a model.
     ///
     /// # Errors
-    /// As [`Task::decide`].
-    pub fn of(task: Task, logits: &Tensor) -> Result<Vec<Self>> {
-        let decided = task.decide(logits)?;
+    /// As [`Rule::decide`].
+    pub fn of(rule: &Rule, logits: &Tensor) -> Result<Vec<Self>> {
+        let (task, decided) = (rule.task(), rule.decide(logits)?);
         Ok(match task {
             Task::Classification { .. } => {
                 // Two classes may be as probable once rounded, so the probability is looked up by the class.
@@ -104,9 +104,9 @@ mod tests {
 
     #[test]
     fn logits_are_read_by_task() {
-        let read = |task, logits: &[f32]| {
+        let read = |task: Task, logits: &[f32]| {
             let logits = Tensor::from_slice(logits).view([1, -1]);
-            Prediction::of(task, &logits).unwrap()[0].to_string()
+            Prediction::of(&task.into(), &logits).unwrap()[0].to_string()
         };
         // softmax(0, ln 3) = (1/4, 3/4); sigmoid(ln 3) = 3/4.
         let ln3 = 3f32.ln();

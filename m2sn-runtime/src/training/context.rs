@@ -13,7 +13,7 @@ use crate::data::{Dataset, Splits};
 use crate::network::{Input, Network, route_features};
 use crate::plan::Plan;
 use crate::policy::Grid;
-use crate::task::Task;
+use crate::task::{Rule, Task};
 
 /// What every stage reads.
 #[derive(Debug)]
@@ -25,6 +25,8 @@ pub(super) struct Context<'a, N> {
     pub(super) cache: Cache,
     /// The device of the network; samples are moved there as they are needed.
     pub(super) device: Device,
+    /// The rule by which the network's logits decide while the stage runs.
+    pub(super) rule: Rule,
 }
 
 /// Inputs and targets, wherever they lie.
@@ -35,16 +37,23 @@ pub(super) struct Samples {
 }
 
 impl<'a, N: Network> Context<'a, N> {
-    pub(super) fn new(network: &'a N, plan: &'a Plan, splits: &Splits<N::Input>, memory: u64, disk: PathBuf) -> Self {
+    pub(super) fn new(
+        network: &'a N,
+        plan: &'a Plan,
+        splits: &Splits<N::Input>,
+        memory: u64,
+        disk: PathBuf,
+    ) -> Result<Self> {
         let device = network.variables().device();
-        Self {
+        Ok(Self {
             network,
             plan,
             train: Samples::new(&splits.train, device),
             valid: Samples::new(&splits.valid, device),
             cache: Cache::new(memory, disk),
             device,
-        }
+            rule: network.policies().rule()?,
+        })
     }
 
     pub(super) fn task(&self) -> Task {
@@ -94,6 +103,30 @@ impl<'a, N: Network> Context<'a, N> {
             })
         };
         self.modalities().map(of).collect()
+    }
+
+    /// The features of some samples along the routes that `places` names, `[samples]` of `i64` a modality, from their
+    /// [`Context::route_features`], with stand-ins as they are by now.
+    pub(super) fn along(
+        &self,
+        samples: &Samples,
+        features: &[Features<'_>],
+        range: Range<i64>,
+        places: &dyn Fn(usize) -> Tensor,
+    ) -> Vec<Tensor> {
+        let rows = Tensor::arange_start(range.start, range.end, (Kind::Int64, Device::Cpu));
+        let of = |(modality, all): (usize, &Features<'_>)| {
+            let places = places(modality).to_device(self.device);
+            let chosen = choose(&all.range(range.clone()).tensor, &places);
+            let lacking = samples.lacking(modality, &rows);
+            self.renewed(modality, chosen, &places, lacking.as_ref())
+        };
+        features.iter().enumerate().map(of).collect()
+    }
+
+    /// The place of a modality's deepest feature among [`Context::route_features`].
+    pub(super) fn deepest(&self, modality: usize) -> i64 {
+        (self.exits(modality) - self.grid().least(modality)) as i64
     }
 }
 
@@ -154,10 +187,16 @@ impl Samples {
 }
 
 /// Adds what logits come to, `loss/part` and, where the task has one, `accuracy/part`; returns the loss.
-pub(super) fn measure(found: &mut Vec<(String, f64)>, part: &str, task: Task, logits: &Tensor, target: &Tensor) -> f64 {
-    let value = loss(task, logits, target);
+pub(super) fn measure(
+    found: &mut Vec<(String, f64)>,
+    part: &str,
+    rule: &Rule,
+    logits: &Tensor,
+    target: &Tensor,
+) -> f64 {
+    let value = loss(rule.task(), logits, target);
     found.push((format!("loss/{part}"), value));
-    found.extend(accuracy(task, logits, target).map(|value| (format!("accuracy/{part}"), value)));
+    found.extend(accuracy(rule, logits, target).map(|value| (format!("accuracy/{part}"), value)));
     value
 }
 
@@ -167,10 +206,10 @@ pub(super) fn loss(task: Task, logits: &Tensor, target: &Tensor) -> f64 {
 }
 
 /// The share of samples predicted right: in their class, or in all their labels; real values have none.
-pub(super) fn accuracy(task: Task, logits: &Tensor, target: &Tensor) -> Option<f64> {
+pub(super) fn accuracy(rule: &Rule, logits: &Tensor, target: &Tensor) -> Option<f64> {
     // Logits that are not finite decide nothing, and the loss of the same samples tells of them.
-    let decided = task.decide(logits).ok()?;
-    let right = match task {
+    let decided = rule.decide(logits).ok()?;
+    let right = match rule.task() {
         Task::Classification { .. } => decided.eq_tensor(target),
         Task::Multilabel { .. } => decided.eq_tensor(target).all_dim(-1, false),
         Task::Regression { .. } => return None,

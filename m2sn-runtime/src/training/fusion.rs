@@ -5,7 +5,6 @@
 
 use tch::{Device, Kind, Tensor};
 
-use super::cache::Features;
 use super::context::{Context, choose, measure};
 use super::fit::{Phase, Step, fit, seed};
 use super::run::Run;
@@ -30,8 +29,6 @@ pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>) -> 
     let chunk = phase.stage.batch;
     let train = context.route_features(&context.train, chunk)?;
     let valid = context.route_features(&context.valid, chunk)?;
-    let grid = context.grid();
-    let last = |modality: usize| (context.exits(modality) - grid.least(modality)) as i64;
     let step_loss = |step: &Step| {
         let samples = step.rows.size()[0];
         let full = Tensor::rand([samples], (Kind::Float, Device::Cpu)).lt(FULL_SHARE);
@@ -40,7 +37,7 @@ pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>) -> 
             .into_iter()
             .enumerate()
             .map(|(modality, places)| {
-                let places = places.masked_fill(&full, last(modality)).to_device(context.device);
+                let places = places.masked_fill(&full, context.deepest(modality)).to_device(context.device);
                 let chosen = choose(&train[modality].rows(&step.rows).tensor, &places);
                 let lacking = context.train.lacking(modality, &step.rows);
                 context.renewed(modality, chosen, &places, lacking.as_ref())
@@ -53,23 +50,16 @@ pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>) -> 
     let random = context.random_routes(context.valid.len());
     let validate = || {
         context.valid.score(chunk, "score", |range, target| {
-            let rows = Tensor::arange_start(range.start, range.end, (Kind::Int64, Device::Cpu));
-            let along = |places: &dyn Fn(usize) -> Tensor| -> Vec<Tensor> {
-                let of = |(modality, all): (usize, &Features<'_>)| {
-                    let places = places(modality).to_device(context.device);
-                    let chosen = choose(&all.range(range.clone()).tensor, &places);
-                    let lacking = context.valid.lacking(modality, &rows);
-                    context.renewed(modality, chosen, &places, lacking.as_ref())
-                };
-                valid.iter().enumerate().map(of).collect()
-            };
-            let full = along(&|modality| rows.full_like(last(modality)));
-            let drawn = along(&|modality| random[modality].narrow(0, range.start, range.end - range.start));
+            let samples = range.end - range.start;
+            let along = |places: &dyn Fn(usize) -> Tensor| context.along(&context.valid, &valid, range.clone(), places);
+            let full =
+                along(&|modality| Tensor::full([samples], context.deepest(modality), (Kind::Int64, Device::Cpu)));
+            let drawn = along(&|modality| random[modality].narrow(0, range.start, samples));
             let mut found = Vec::new();
             let mut score = 0.0;
             for (name, share, features) in [("full", FULL_SHARE, full), ("random", 1.0 - FULL_SHARE, drawn)] {
                 let logits = network.fuse(&features, false);
-                score += share * measure(&mut found, name, task, &logits, target);
+                score += share * measure(&mut found, name, &context.rule, &logits, target);
             }
             found.push(("score".to_owned(), score));
             Ok(found)

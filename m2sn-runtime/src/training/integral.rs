@@ -93,7 +93,7 @@ fn group<N: Network>(
             let mut found = Vec::new();
             let mut score = 0.0;
             for (logits, exit) in logits(valid.range(range), false).iter().zip(blocks.clone()) {
-                score += measure(&mut found, name(exit), task, logits, target) / blocks.len() as f64;
+                score += measure(&mut found, name(exit), &context.rule, logits, target) / blocks.len() as f64;
             }
             found.push(("score".to_owned(), score));
             Ok(found)

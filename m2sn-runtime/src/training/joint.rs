@@ -68,13 +68,13 @@ pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>) -> 
             let logits = Logits::of(context, inputs, &random, false);
             let mut found = Vec::new();
             let mut score = 0.0;
-            score += measure(&mut found, "full", task, &logits.full, target);
-            score += RANDOM_WEIGHT * measure(&mut found, "random", task, &logits.random, target);
+            score += measure(&mut found, "full", &context.rule, &logits.full, target);
+            score += RANDOM_WEIGHT * measure(&mut found, "random", &context.rule, &logits.random, target);
             for (modality, (present, exits)) in modalities.iter().zip(&logits.exits) {
                 let target = present.select(target);
                 for ((weight, logits), exit) in weighted(exits).zip(modality.exits) {
                     let part = format!("{}/{}", modality.name, exit.name);
-                    score += weight * measure(&mut found, &part, task, logits, &target);
+                    score += weight * measure(&mut found, &part, &context.rule, logits, &target);
                 }
             }
             found.push(("score".to_owned(), score));

@@ -32,6 +32,7 @@ mod shortcuts;
 mod softening;
 mod stands;
 mod tensorboard;
+mod thresholds;
 
 use std::path::PathBuf;
 
@@ -248,31 +249,45 @@ impl Trainer {
         mut run: Run<'_>,
         latency: &mut Option<Table>,
     ) -> Result<StageReport> {
-        let disk = self.folder.clone().unwrap_or_else(std::env::temp_dir);
-        let context = Context::new(network, &self.plan, splits, self.memory, disk);
-        let trained = match stage {
-            "pretrain" => pretrain::train(&context, &mut run),
-            "shortcuts" => shortcuts::train(&context, &mut run),
-            "fusion" => fusion::train(&context, &mut run),
-            _ => run.latency(network, || self.measured(network, splits)).and_then(|table| {
-                let unpaid = latency::unpaid::<N>(&table)?;
-                unpaid.iter().for_each(|warning| tracing::warn!("{warning}"));
-                match self.plan.navigator.policy {
-                    Policy::Paper => navigator::train(&context, &mut run, &table),
-                    learned => {
-                        let costs = Costs::new::<N>(table.clone())?;
-                        quality::train(&context, &mut run, learned, &costs)
-                    }
-                }?;
-                *latency = Some(table);
-                Ok(())
-            }),
-        };
+        let trained = self.train_stage(stage, network, splits, &mut run, latency);
         let done = trained.and_then(|()| run.finish(network));
         if done.is_err() {
             run.rewind(network.variables());
         }
         done
+    }
+
+    fn train_stage<N: Network>(
+        &self,
+        stage: &str,
+        network: &N,
+        splits: &Splits<N::Input>,
+        run: &mut Run<'_>,
+        latency: &mut Option<Table>,
+    ) -> Result<()> {
+        let disk = self.folder.clone().unwrap_or_else(std::env::temp_dir);
+        let context = Context::new(network, &self.plan, splits, self.memory, disk)?;
+        match stage {
+            "pretrain" => pretrain::train(&context, run)?,
+            "shortcuts" => shortcuts::train(&context, run)?,
+            "fusion" => fusion::train(&context, run)?,
+            _ => {
+                let table = run.latency(network, || self.measured(network, splits))?;
+                let unpaid = latency::unpaid::<N>(&table)?;
+                unpaid.iter().for_each(|warning| tracing::warn!("{warning}"));
+                match self.plan.navigator.policy {
+                    Policy::Paper => navigator::train(&context, run, &table),
+                    learned => {
+                        let costs = Costs::new::<N>(table.clone())?;
+                        quality::train(&context, run, learned, &costs)
+                    }
+                }?;
+                *latency = Some(table);
+                // What it has learned is of answers by the thresholds that it found.
+                return Ok(());
+            }
+        }
+        thresholds::choose(&context, run)
     }
 
     /// The table at hand, or one measured now.

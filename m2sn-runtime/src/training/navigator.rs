@@ -123,7 +123,7 @@ pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>, tab
                 ("loss".to_owned(), value),
                 ("latency".to_owned(), taken),
             ];
-            found.extend(accuracy(task, &logits, target).map(|value| ("accuracy".to_owned(), value)));
+            found.extend(accuracy(&context.rule, &logits, target).map(|value| ("accuracy".to_owned(), value)));
             for (decision, modality) in decision.iter().zip(modalities) {
                 let shares = decision.mean_dim(0, false, Kind::Float);
                 for (index, exit) in modality.exits.iter().enumerate() {

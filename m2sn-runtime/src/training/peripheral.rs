@@ -48,7 +48,7 @@ fn train_modality<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>, modal
                 let name = description.exits[exit].name;
                 let feature = network.shortcut(modality, exit, &output.range(range.clone()), false);
                 let logits = network.task_head(modality, &feature);
-                score += measure(&mut found, name, task, &logits, target);
+                score += measure(&mut found, name, &context.rule, &logits, target);
             }
             found.push(("score".to_owned(), score));
             Ok(found)

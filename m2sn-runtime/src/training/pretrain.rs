@@ -83,19 +83,20 @@ pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>) -> 
             let logits = network.fuse(&all, false);
             let mut score = loss(task, &logits, target);
             let mut found = vec![("loss".to_owned(), score)];
-            found.extend(accuracy(task, &logits, target).map(|value| ("accuracy".to_owned(), value)));
+            found.extend(accuracy(&context.rule, &logits, target).map(|value| ("accuracy".to_owned(), value)));
             if let Some(dropped) = &dropped {
                 let here = |dropped: &Option<Tensor>| {
                     dropped.as_ref().map(|dropped| dropped.narrow(0, range.start, range.end - range.start))
                 };
                 let features = partial(&all, &dropped.iter().map(here).collect::<Vec<_>>());
                 let logits = network.fuse(&features, false);
-                score += DROPPED_WEIGHT * measure(&mut found, "dropped", task, &logits, target);
+                score += DROPPED_WEIGHT * measure(&mut found, "dropped", &context.rule, &logits, target);
             }
             for (modality, (present, feature)) in features.iter().enumerate() {
                 let Some(feature) = feature else { continue };
                 let (logits, target) = (network.task_head(modality, feature), present.select(target));
-                score += UNIMODAL_WEIGHT * measure(&mut found, modalities[modality].name, task, &logits, &target);
+                score +=
+                    UNIMODAL_WEIGHT * measure(&mut found, modalities[modality].name, &context.rule, &logits, &target);
             }
             found.push(("score".to_owned(), score));
             Ok(found)

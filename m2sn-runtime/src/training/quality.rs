@@ -21,7 +21,7 @@ use crate::network::{Network, Part};
 use crate::parts::{Cached, stem};
 use crate::plan::Policy;
 use crate::policy::{Balance, Budget, Costs, Front, Grid, Quality, State, achieved, loss_bound};
-use crate::task::Task;
+use crate::task::{Rule, Task};
 use crate::{Result, routing};
 
 /// Teaches a learned policy, and tries its balances by the costs of this machine.
@@ -140,7 +140,7 @@ impl<'a> Lesson<'a> {
             None => vec![1.0; grid.len()],
         };
         let each = temperatures.iter().enumerate().map(|(state, temperature)| {
-            let worth = worth(task, &(logits(context, &grid, &features, state) / *temperature), &target);
+            let worth = worth(&context.rule, &(logits(context, &grid, &features, state) / *temperature), &target);
             match (task, like) {
                 (Task::Classification { .. }, _) | (_, None) => worth,
                 (_, Some((other, rows))) => {
@@ -175,12 +175,12 @@ const MOST: f64 = 100.0;
 
 /// What answers are worth, `[samples]`: of a class the probability of the right one, which says more than whether it was
 /// hit; else as [`achieved`].
-fn worth(task: Task, logits: &Tensor, target: &Tensor) -> Tensor {
-    match task {
+fn worth(rule: &Rule, logits: &Tensor, target: &Tensor) -> Tensor {
+    match rule.task() {
         Task::Classification { .. } => {
             logits.softmax(-1, Kind::Float).gather(1, &target.unsqueeze(1), false).squeeze_dim(1)
         }
-        _ => achieved(task, logits, target),
+        _ => achieved(rule, logits, target),
     }
 }
 
@@ -210,7 +210,7 @@ fn balances<N: Network>(
     let inputs = cached.inputs(&Tensor::arange(samples, (Kind::Int64, Device::Cpu)));
     let target = lesson.target.index_select(0, &rows.to_device(context.device));
     let achieved = |logits: &Tensor| -> Result<Vec<f64>> {
-        Ok(Vec::try_from(achieved(context.task(), logits, &target).to_device(Device::Cpu).to_kind(Kind::Double))?)
+        Ok(Vec::try_from(achieved(&context.rule, logits, &target).to_device(Device::Cpu).to_kind(Kind::Double))?)
     };
     let full: Vec<Tensor> = features.iter().filter_map(|exits| exits.last().map(Tensor::shallow_clone)).collect();
     let late_fusion = achieved(&network.fuse(&full, false))?;

@@ -135,6 +135,11 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// The name of the stage, and whether any of its phases has had an epoch.
+    pub(super) fn stage(&self) -> (&str, bool) {
+        (&self.report.stage, !self.report.phases.is_empty())
+    }
+
     /// Whether an earlier, interrupted run has left this phase behind.
     pub(super) fn has_passed(&self, phase: &str) -> bool {
         let place = self.report.phases.iter().position(|done| done.phase == phase);

@@ -14,6 +14,7 @@ use crate::latency;
 use crate::network::{Description, Input, Network, Route, check_inputs, features_after, route_features};
 use crate::plan;
 use crate::policy::{Budget, Grid, Move, Paper, Policy, State, achieved};
+use crate::task::Rule;
 use crate::{Error, Result};
 
 pub use explanation::{
@@ -111,7 +112,7 @@ pub fn explain<N: Network>(
 
     let features: Vec<Vec<Tensor>> =
         inputs.iter().enumerate().map(|(modality, input)| route_features(network, modality, input)).collect();
-    let answers = Answers { network, features, target };
+    let answers = Answers { network, rule: network.policies().rule()?, features, target };
     let timed = match decider {
         Decider::Paper => predict_with(network, input, &Paper::of(network)?)?,
         Decider::Other(policy) => predict_with(network, input, policy)?,
@@ -147,6 +148,7 @@ pub fn explain<N: Network>(
 #[derive(Debug)]
 struct Answers<'a, N> {
     network: &'a N,
+    rule: Rule,
     /// By modality, see [`route_features`]; `[1, feature]`.
     features: Vec<Vec<Tensor>>,
     target: Option<&'a Tensor>,
@@ -155,10 +157,10 @@ struct Answers<'a, N> {
 impl<N: Network> Answers<'_, N> {
     /// The answer after so many blocks, and its quality where there is a target.
     fn after(&self, blocks: &[usize]) -> Result<(Prediction, Option<f64>)> {
-        let task = N::description().task;
+        let rule = &self.rule;
         let logits = self.network.fuse(&features_after::<N>(&self.features, blocks), false);
-        let prediction = Prediction::of(task, &logits)?.swap_remove(0);
-        let quality = |target: &Tensor| achieved(task, &logits, &target.to_device(logits.device())).double_value(&[0]);
+        let prediction = Prediction::of(rule, &logits)?.swap_remove(0);
+        let quality = |target: &Tensor| achieved(rule, &logits, &target.to_device(logits.device())).double_value(&[0]);
         Ok((prediction, self.target.map(quality)))
     }
 
@@ -217,7 +219,7 @@ impl<N: Network> Answers<'_, N> {
                     taken: taken[m] == e + 1,
                     score: scores.get(e).copied(),
                     probability: probabilities.get(e).copied(),
-                    prediction: Prediction::of(description.task, &alone)?.swap_remove(0),
+                    prediction: Prediction::of(&self.rule, &alone)?.swap_remove(0),
                     expected: table.map(|table| table.exit(m, e)),
                 });
             }

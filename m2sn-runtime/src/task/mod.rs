@@ -1,10 +1,17 @@
-//! What a network predicts, and the loss that teaches it.
+//! What a network predicts, the loss that teaches it, and the rule by which its logits decide.
+
+mod rule;
+mod thresholds;
 
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Reduction, Tensor};
 
 use crate::batch::describe;
 use crate::{Error, Result};
+
+pub use rule::Rule;
+
+pub(crate) use thresholds::best as best_thresholds;
 
 /// What a network predicts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,26 +62,7 @@ impl Task {
         }
     }
 
-    /// What logits decide: the class of each sample, `[samples]` of `i64`; whether it has each label,
-    /// `[samples, labels]` of `bool`; or the values as they are.
-    ///
-    /// This is the one rule, on which predictions, scores and validation rest. The class is that of the highest logit,
-    /// of equals the first. A label is there where its logit is above zero: where its probability is above one half,
-    /// although rounding may show just that half.
-    ///
-    /// # Errors
-    /// [`Error::Shape`] where the logits are not `[samples, outputs]` of floating-point numbers, [`Error::Invalid`] with
-    /// the first row that holds a number that is not finite: it decides nothing.
-    pub fn decide(self, logits: &Tensor) -> Result<Tensor> {
-        self.check_logits(logits)?;
-        Ok(match self {
-            Self::Classification { .. } => logits.f_argmax(-1, false)?,
-            Self::Multilabel { .. } => logits.f_gt(0.0)?,
-            Self::Regression { .. } => logits.shallow_clone(),
-        })
-    }
-
-    /// Checks that logits decide something, as [`Task::decide`] has it.
+    /// Checks that logits decide something, as [`Rule::decide`] has it.
     pub(crate) fn check_logits(self, logits: &Tensor) -> Result<()> {
         let fits = logits.defined()
             && !logits.is_sparse()
@@ -146,28 +134,6 @@ mod tests {
     }
 
     #[test]
-    fn logits_decide_by_task() {
-        let logits = logits(&[0.0, 1e-9, -0.0, 0.0, 2.0, -2.0]);
-        let decide = |task: Task| task.decide(&logits).unwrap();
-        assert_eq!(Vec::<i64>::try_from(decide(TASKS[0])).unwrap(), [1, 0, 0]);
-        assert_eq!(Vec::<bool>::try_from(decide(TASKS[1]).view(-1)).unwrap(), [false, true, false, false, true, false]);
-        assert_eq!(decide(TASKS[2]), logits);
-    }
-
-    #[test]
-    fn logits_that_are_not_finite_decide_nothing() {
-        for (value, name) in [(f32::NAN, "NaN"), (f32::INFINITY, "inf"), (f32::NEG_INFINITY, "-inf")] {
-            for task in TASKS {
-                let message = task.decide(&logits(&[0.0, 1.0, 0.0, value, value, 0.0])).unwrap_err().to_string();
-                assert!(
-                    message.starts_with(&format!("logits: row 1 holds {name} for output 1, expected")),
-                    "{message}"
-                );
-            }
-        }
-    }
-
-    #[test]
     fn no_tensor_ends_the_program() {
         let sparse = logits(&[0.0, 1.0]).to_sparse_sparse_dim(2);
         let cases = [
@@ -179,15 +145,15 @@ mod tests {
         ];
         for (tensor, found) in cases {
             for task in TASKS {
-                let message = task.decide(&tensor).unwrap_err().to_string();
+                let message = Rule::from(task).decide(&tensor).unwrap_err().to_string();
                 assert_eq!(message, format!("logits: expected [samples, 2] of Float, found {found}"));
                 let message = task.check(&tensor, 7).unwrap_err().to_string();
                 assert!(message.starts_with("target: expected [7") && message.ends_with(found), "{message}");
             }
         }
         let none = Tensor::zeros([0, 2], (Kind::Float, tch::Device::Cpu));
-        assert!(TASKS.iter().all(|task| task.decide(&none).unwrap().size()[0] == 0));
+        assert!(TASKS.iter().all(|task| Rule::from(*task).decide(&none).unwrap().size()[0] == 0));
         let nothing = Task::Classification { classes: 0 };
-        assert!(nothing.decide(&Tensor::zeros([3, 0], (Kind::Float, tch::Device::Cpu))).is_err());
+        assert!(Rule::from(nothing).decide(&Tensor::zeros([3, 0], (Kind::Float, tch::Device::Cpu))).is_err());
     }
 }
