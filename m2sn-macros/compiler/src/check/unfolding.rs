@@ -77,6 +77,94 @@ fn a_resnet_unfolds_into_its_stages() {
     assert!(modality.layers.iter().all(|layer| layer.name.line == if layer.name.text == "last" { 8 } else { 7 }));
 }
 
+/// A spec of one modality, a text, whose encoder is a BERT with these settings.
+fn bert(settings: &str) -> String {
+    spec(&format!("      - bert: {{ bert: {settings} }}\n")).replace(
+        "{ image: { channels: 3, height: 64, width: 48 } }",
+        "{ tokens: { length: 24, vocabulary: 30522, padding: 0 } }",
+    )
+}
+
+/// The numbers are those of `transformers`; see `tests/fixtures/bert.py`.
+#[test]
+fn berts_cost_what_those_of_transformers_do() {
+    let expected: serde_json::Value =
+        serde_json::from_str(include_str!("../../tests/fixtures/bert.json")).expect("JSON");
+    for (size, settings) in [
+        ("tiny", "layers: 2, hidden: 128, heads: 2, feed_forward: 512, "),
+        ("mini", "layers: 4, hidden: 256, heads: 4, feed_forward: 1024, "),
+        ("base", ""),
+    ] {
+        for pool in ["pooler", "first"] {
+            let modality = sound(&bert(&format!("{{ {settings}pool: {pool} }}")));
+            let cost: Cost = modality.layers.iter().map(|layer| layer.cost).sum();
+            let expected = &expected[format!("{size} {pool}")];
+            let count = |what: &str| expected[what].as_u64().expect("a count");
+            let there = Cost { parameters: count("parameters"), multiply_adds: count("multiply_adds") };
+            assert_eq!(cost, there, "{size} {pool}");
+        }
+    }
+}
+
+#[test]
+fn a_bert_unfolds_into_its_layers() {
+    let text = bert("{ layers: 2, hidden: 8, heads: 2, feed_forward: 16 }")
+        + "    shortcuts: [bert.embeddings, bert.layer1]\n";
+    let modality = sound(&text);
+    let layer = "Sequence<24, 8> -> Sequence<24, 8>, \
+                 transformer layers 1 heads 2 feed_forward 16 post-norm gelu epsilon 1e-12";
+    assert_eq!(
+        architecture(&modality),
+        [
+            "bert.embeddings: Tokens<24> -> Sequence<24, 8>, \
+             embedding vocabulary 30522 padding 0 512 learned positions types 2 norm epsilon 1e-12",
+            &format!("bert.layer1: {layer}"),
+            &format!("bert.layer2: {layer}"),
+            "bert.first: Sequence<24, 8> -> Vector<8>, first_step",
+            "bert.pooler: Vector<8> -> Vector<8>, linear tanh",
+        ]
+    );
+    let exits: Vec<_> = modality.exits.iter().map(|exit| (exit.name.pascal.as_str(), exit.layers.clone())).collect();
+    assert_eq!(exits, [("BertEmbeddings", 0..1), ("BertLayer1", 1..2), ("Full", 2..5)]);
+
+    for (pool, last) in [("mean", "global_average_pool"), ("first", "first_step")] {
+        let text = text.replace("feed_forward: 16", &format!("feed_forward: 16, types: 0, pool: {pool}"));
+        let parts = architecture(&sound(&text));
+        assert_eq!(parts[3..], [format!("bert.feature: Sequence<24, 8> -> Vector<8>, {last}")]);
+        assert!(!parts[0].contains("types"), "{}", parts[0]);
+    }
+    let text = text.replace("feed_forward: 16", "feed_forward: 16, pool: none");
+    let text = text.replace("    shortcuts", "      - states: { gru: { hidden: 5 } }\n    shortcuts");
+    assert_eq!(architecture(&sound(&text))[3..], ["states: Sequence<24, 8> -> Vector<5>, gru layers 1"]);
+}
+
+#[test]
+fn faults_of_a_bert_are_said_once() {
+    for (settings, fault) in [
+        ("{ heads: 7 }", "7:32: 7 heads do not divide the 768 features of a token; 6 and 8 would divide 768"),
+        ("{ layers: 0 }", "7:33: `layers` is 0; write a whole number of at least 1"),
+        ("{ epsilon: 0 }", "7:34: an `epsilon` of 0 is out of range; write a small number above 0, such as 1e-5"),
+        ("{ dropout: 1.0 }", "7:34: a probability of dropout of 1 is out of range; write a number from 0 to below 1"),
+        (
+            "{ positions: 20 }",
+            "7:9: a table of 20 places for an input of 24 tokens; write at least 24, or shorten the input",
+        ),
+        ("{ layers: 5000 }", "6:5: an encoder of more than 4096 layers; write fewer"),
+        (
+            "{ pool: cls }",
+            "7:31: unknown bert pool `cls`; the choices of bert pool are: `pooler`, `first`, `mean`, `none`",
+        ),
+        (
+            "{ pool: none }",
+            "7:9: the encoder ends in `Sequence<24, 768>`, but the deepest feature is a vector; end it with `- feature: global_average_pool`, `- feature: flatten` or a `gru`",
+        ),
+    ] {
+        assert_eq!(faults(&bert(settings)), [fault], "{settings}");
+    }
+    let image = spec("      - bert: { bert: {} }\n");
+    assert_eq!(faults(&image), ["7:9: `embedding` takes tokens, but its input is `Image<3, 64, 48>`; no help"]);
+}
+
 #[test]
 fn repeated_layers_are_numbered() {
     let text = spec(

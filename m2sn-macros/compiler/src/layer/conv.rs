@@ -60,7 +60,7 @@ fn normalisation(norm: Norm, channels: u64, site: &mut Site<'_>) -> Norm {
 }
 
 /// Names the divisors of a width that lie next to a wrong one.
-pub(super) fn divisor_help(width: u64, wrong: u64) -> String {
+pub(crate) fn divisor_help(width: u64, wrong: u64) -> String {
     let below = (1..wrong.min(width)).rev().take(MAX_TRIES).find(|divisor| width.is_multiple_of(*divisor));
     let above = (wrong.saturating_add(1)..=width).take(MAX_TRIES).find(|divisor| width.is_multiple_of(*divisor));
     match (below, above) {

@@ -27,8 +27,9 @@ use crate::cost::Cost;
 use crate::shape::Shape;
 use crate::spec::{self, Activation};
 
+pub(crate) use conv::divisor_help;
 pub(crate) use shortcut::{Alignment, Shortcut, align};
-pub(crate) use site::{MAX_SIZE, Site, size};
+pub(crate) use site::{MAX_SIZE, Site, epsilon, probability, size};
 
 /// What a layer does, with checked settings.
 #[derive(Debug, Clone)]
@@ -74,7 +75,7 @@ pub(crate) fn infer(layer: &spec::Layer, site: &mut Site<'_>) -> Option<Inferred
         spec::Layer::Gru(settings) => gru::infer(settings, site),
         spec::Layer::Dropout(probability) => dropout::infer(*probability, site),
         spec::Layer::Custom(settings) => custom::infer(settings, site),
-        spec::Layer::Repeat(_) | spec::Layer::Resnet(_) => {
+        spec::Layer::Repeat(_) | spec::Layer::Resnet(_) | spec::Layer::Bert(_) => {
             unreachable!("`unfold` leaves no layer that stands for several")
         }
     }?;

@@ -82,14 +82,8 @@ impl Site<'_> {
 
     /// What a normalisation adds to the variance: above 0; the default stands in for a wrong one.
     pub(crate) fn epsilon(&mut self, kind: &str, value: f64) -> f64 {
-        if value > 0.0 && value.is_finite() {
-            return value;
-        }
         let place = self.setting(kind, "epsilon");
-        self.errors
-            .error(&place, format!("an `epsilon` of {value} is out of range"))
-            .help("write a small number above 0, such as 1e-5");
-        spec::EPSILON
+        epsilon(value, &place, self.errors)
     }
 
     /// The activation between the layers of a layer, where none would make them one linear map.
@@ -147,4 +141,15 @@ pub(crate) fn probability(value: f64, place: &Place, errors: &mut Errors) -> f64
         .error(place, format!("a probability of dropout of {value} is out of range"))
         .help("write a number from 0 to below 1");
     0.0
+}
+
+/// What a normalisation adds to the variance: above 0; the default stands in for a wrong one.
+pub(crate) fn epsilon(value: f64, place: &Place, errors: &mut Errors) -> f64 {
+    if value > 0.0 && value.is_finite() {
+        return value;
+    }
+    errors
+        .error(place, format!("an `epsilon` of {value} is out of range"))
+        .help("write a small number above 0, such as 1e-5");
+    spec::EPSILON
 }

@@ -85,6 +85,7 @@ pub(super) const EXAMPLES: &[(&str, Settings)] = &[
             ("custom", "{ path: \"crate::layers::Gate\", output: [16, 14, 14] }"),
             ("repeat", "{ times: 6, layer: { transformer: { heads: 4, feed_forward: 64 } } }"),
             ("resnet", "{ depth: 18 }"),
+            ("bert", "{ layers: 6, hidden: 384, heads: 12, feed_forward: 1536, pool: mean }"),
         ],
     ),
     (
@@ -142,6 +143,20 @@ pub(super) const EXAMPLES: &[(&str, Settings)] = &[
     ),
     ("Repeat", &[("times", "6"), ("layer", "{ transformer: { heads: 4, feed_forward: 64 } }")]),
     ("Resnet", &[("depth", "18")]),
+    (
+        "Bert",
+        &[
+            ("layers", "6"),
+            ("hidden", "384"),
+            ("heads", "12"),
+            ("feed_forward", "1536"),
+            ("positions", "512"),
+            ("types", "2"),
+            ("dropout", "0.1"),
+            ("epsilon", "1.0e-12"),
+            ("pool", "mean"),
+        ],
+    ),
     ("Norm", &[("group", "4")]),
     (
         "Navigator",

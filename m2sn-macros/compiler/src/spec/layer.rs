@@ -3,7 +3,7 @@ use std::fmt;
 use serde::de::{self, Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
-use super::unfolding::{Repeat, Resnet};
+use super::unfolding::{Bert, Repeat, Resnet};
 
 /// A layer of an encoder or of the navigator's embedding.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -42,6 +42,8 @@ pub(crate) enum Layer {
     Repeat(Repeat),
     /// A whole ResNet, up to its deepest feature. Image to vector.
     Resnet(Resnet),
+    /// A whole BERT. Tokens to vector.
+    Bert(Bert),
 }
 
 /// A 2-D convolution.
@@ -334,6 +336,7 @@ impl Layer {
         "custom",
         "repeat",
         "resnet",
+        "bert",
     ];
 
     /// The key that the layer is written with.
@@ -355,6 +358,7 @@ impl Layer {
             Self::Custom(_) => "custom",
             Self::Repeat(_) => "repeat",
             Self::Resnet(_) => "resnet",
+            Self::Bert(_) => "bert",
         }
     }
 }

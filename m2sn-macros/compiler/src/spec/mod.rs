@@ -26,7 +26,7 @@ pub(crate) use modality::{Input, Modality, Named, Point};
 pub(crate) use navigator::{Anneal, Latency, Navigator, Policy, Reads, Temperature};
 pub(crate) use ordered::Ordered;
 pub(crate) use training::{Method, Optimizer, Schedule, Stage, Training};
-pub(crate) use unfolding::{Repeat, Resnet};
+pub(crate) use unfolding::{Bert, BertPool, Repeat, Resnet};
 
 /// A late-fusion multimodal network with shortcuts and a navigator.
 ///

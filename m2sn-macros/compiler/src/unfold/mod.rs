@@ -3,6 +3,7 @@
 //! They are written out before anything is checked. What follows knows no more of them than the names, `name.part`, by
 //! which shortcuts can follow each part, and the places, which are those of the layers as they were written.
 
+mod bert;
 mod repeat;
 mod resnet;
 
@@ -82,6 +83,11 @@ fn write_out<'a>(
                 part(format!("{name}.{stage}"), Cow::Owned(layer));
             }
         }
+        Layer::Bert(settings) => {
+            for (layer, settings) in bert::layers(settings, place, errors)? {
+                part(format!("{name}.{layer}"), Cow::Owned(settings));
+            }
+        }
         layer => part(name.to_owned(), Cow::Borrowed(layer)),
     }
     Some(())
@@ -92,6 +98,7 @@ fn count(layer: &Layer) -> u64 {
     match layer {
         Layer::Repeat(settings) => settings.times.saturating_mul(count(&settings.layer)),
         Layer::Resnet(_) => resnet::COUNT,
+        Layer::Bert(settings) => settings.layers.saturating_add(bert::BESIDE),
         Layer::Mlp(settings) => settings.hidden.len() as u64 + 1,
         _ => 1,
     }
