@@ -217,7 +217,7 @@ pub enum Chain {
         /// The modality.
         modality: usize,
     },
-    /// The head over all modalities' features side by side.
+    /// Fusion and head, over all modalities' features side by side.
     Head,
     /// The navigator's embedding of one modality.
     Embedding {

@@ -46,7 +46,7 @@ mod first_step;
 mod flatten;
 mod global_pool;
 pub mod gru;
-mod init;
+pub(crate) mod init;
 mod layer_norm;
 mod linear;
 pub mod mlp;

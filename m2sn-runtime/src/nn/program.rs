@@ -30,7 +30,8 @@ pub struct Step {
     pub operation: Operation,
     /// Of which value.
     pub input: Value,
-    /// A value of the output's dimensions that a convolution or a linear map adds, before its activation.
+    /// A value of the output's dimensions that a convolution or a linear map adds, before its activation; the other
+    /// operand of a sum or a product.
     pub add: Option<Value>,
 }
 
@@ -100,6 +101,26 @@ pub enum Operation {
     Embed(embedding::Lookup),
     /// A recurrent layer: the states of every step, or the last.
     Gru(gru::Cells),
+    /// So many values of a vector, from one on, `[N]` → `[length]`.
+    Part {
+        /// Counted from zero.
+        start: i64,
+        /// How many.
+        length: i64,
+    },
+    /// The sum with another value.
+    Add,
+    /// The product with another value, or with a single number.
+    Multiply,
+    /// The sum of equal parts of a vector, each times its weight, `[n · M]` → `[M]`.
+    WeightedSum(Vec<f32>),
+    /// Weights that add up to one, `exp(xᵢ) / Σ exp(xⱼ)`, of a vector.
+    Softmax,
+    /// The outer product of the parts of a vector, each with a one before it, `[Σ Nᵢ]` → `[Π (Nᵢ + 1)]`.
+    Outer {
+        /// The widths of the parts.
+        widths: Vec<i64>,
+    },
     /// A layer that is run as it is: the `layer`-th of those that the program was made of.
     Opaque {
         /// Counted from zero.
@@ -143,7 +164,8 @@ impl Program {
         self.push_adding(operation, input, None, dims)
     }
 
-    /// As [`Program::push`], for a convolution or a linear map that adds another value to its output.
+    /// As [`Program::push`], for a convolution or a linear map that adds another value to its output, and for operations
+    /// on two values.
     pub fn push_adding(&mut self, operation: Operation, input: Value, add: Option<Value>, dims: &[i64]) -> Value {
         self.steps.push(Step { operation, input, add });
         self.dims.push(dims.to_vec());

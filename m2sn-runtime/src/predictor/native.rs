@@ -157,6 +157,14 @@ fn translate(step: &Step) -> Option<kernels::Operation> {
         Operation::Mean => kernels::Operation::Mean { input },
         Operation::Rows => kernels::Operation::Rows { input },
         Operation::Flatten => kernels::Operation::Flatten { input },
+        Operation::Part { start, length } => {
+            kernels::Operation::Part { input, start: *start as usize, length: *length as usize }
+        }
+        Operation::Add => kernels::Operation::Add { input, other: add? },
+        Operation::Multiply => kernels::Operation::Multiply { input, other: add? },
+        Operation::WeightedSum(weights) => kernels::Operation::WeightedSum { input, weights: weights.clone() },
+        Operation::Softmax => kernels::Operation::Softmax { input },
+        Operation::Outer { widths } => kernels::Operation::Outer { input, widths: sizes(widths) },
         Operation::FirstStep
         | Operation::GroupNorm { .. }
         | Operation::LayerNorm { .. }

@@ -5,6 +5,7 @@ use tch::{Device, Kind, Tensor};
 use super::packed::{PackedConvolution, PackedLinear, Precision, Shared};
 use crate::Result;
 use crate::batch::Feature;
+use crate::fusion::outer;
 use crate::nn::program::{Operation, Program, Step};
 use crate::nn::{Activation, EPSILON, Window, attention_bias, embedding, first_step, gru, mean_over_steps};
 
@@ -42,6 +43,12 @@ enum Operator {
     Attend { heads: i64 },
     Embed(Shared<embedding::Lookup>),
     Gru(Shared<gru::Cells>),
+    Part { start: i64, length: i64 },
+    Add,
+    Multiply,
+    WeightedSum(Shared),
+    Softmax,
+    Outer { widths: Vec<i64> },
     Opaque { layer: usize },
 }
 
@@ -122,6 +129,14 @@ impl Operator {
             Operation::Attend { heads } => Self::Attend { heads },
             Operation::Embed(lookup) => Self::Embed(Shared::new(lookup)),
             Operation::Gru(cells) => Self::Gru(Shared::new(cells)),
+            Operation::Part { start, length } => Self::Part { start, length },
+            Operation::Add => Self::Add,
+            Operation::Multiply => Self::Multiply,
+            Operation::WeightedSum(weights) => {
+                Self::WeightedSum(Shared::new(Tensor::from_slice(&weights).unsqueeze(0)))
+            }
+            Operation::Softmax => Self::Softmax,
+            Operation::Outer { widths } => Self::Outer { widths },
             Operation::Opaque { layer } => Self::Opaque { layer },
         })
     }
@@ -165,10 +180,24 @@ impl Operator {
                 }
                 output
             }
+            Self::Part { start, length } => tensor.narrow(-1, *start, *length),
+            Self::Add => tensor + other(add),
+            Self::Multiply => tensor * other(add),
+            Self::WeightedSum(weights) => in_float(tensor, |tensor| {
+                let parts = tensor.unflatten(1, [weights.size()[1], -1]);
+                weights.to_device(parts.device()).matmul(&parts).squeeze_dim(1)
+            }),
+            Self::Softmax => in_float(tensor, |tensor| tensor.softmax(-1, None::<Kind>)),
+            Self::Outer { widths } => outer(tensor, widths),
             Self::Opaque { layer } => return opaque(*layer, &float(input)),
         };
         Feature { tensor: output, mask: mask.map(Tensor::shallow_clone), present: None }
     }
+}
+
+/// The other operand of an operation that has two.
+fn other(operand: Option<&Tensor>) -> &Tensor {
+    operand.unwrap_or_else(|| unreachable!("an operation on two values"))
 }
 
 /// The same numbers in single precision, in LibTorch's own order: what layers that know of neither expect.

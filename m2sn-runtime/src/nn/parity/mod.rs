@@ -2,6 +2,7 @@
 //!
 //! The scripts in `tests/fixtures/` made the numbers; `twins.py` there says what each is called.
 
+mod fusion;
 mod resnet;
 mod text;
 

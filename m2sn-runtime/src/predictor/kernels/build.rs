@@ -6,6 +6,7 @@ use super::memory::{self, Planner};
 use super::plan::{Cell, Home, Kernel, Plan, Step};
 use super::pooling::{Pool, Reduction};
 use super::product::Product;
+use super::vectors::Combination;
 use super::weights::Weights;
 use super::window::{self, Window};
 use super::{Form, Operation, Value};
@@ -114,6 +115,52 @@ impl Builder {
                 let value = self.step(Kernel::Copy, input, None, input.dims);
                 self.follow_by(Some(activation));
                 value
+            }
+            Operation::Part { input, start, length } => {
+                let input = self.value(input)?;
+                let width = vector(input)?;
+                if start.checked_add(length).is_none_or(|end| end > width) {
+                    return Err(format!("{length} numbers from {start} on are not among {width}"));
+                }
+                let layout = Layout { channels: length, first: input.layout.first + start, ..input.layout };
+                Stored { dims: Dims::new(&[length])?, layout, ..input }
+            }
+            Operation::Add { input, other } => {
+                let input = self.value(input)?;
+                let other = self.added(Some(other), Dims::new(&[vector(input)?])?)?;
+                self.step(Kernel::Combination(Combination::Add), input, other, input.dims)
+            }
+            Operation::Multiply { input, other } => {
+                let (input, other) = (self.value(input)?, self.value(other)?);
+                let widths = [vector(input)?, vector(other)?];
+                if widths[0] != widths[1] && widths[1] != 1 {
+                    return Err(format!("{} numbers are not multiplied with {}", widths[0], widths[1]));
+                }
+                self.step(Kernel::Combination(Combination::Multiply), input, Some(other), input.dims)
+            }
+            Operation::WeightedSum { input, weights } => {
+                let input = self.value(input)?;
+                let width = vector(input)?;
+                if weights.is_empty() || !width.is_multiple_of(weights.len()) {
+                    return Err(format!("{width} numbers have no {} equal parts", weights.len()));
+                }
+                let dims = Dims::new(&[width / weights.len()])?;
+                self.step(Kernel::Combination(Combination::WeightedSum(weights)), input, None, dims)
+            }
+            Operation::Softmax { input } => {
+                let input = self.value(input)?;
+                vector(input)?;
+                self.step(Kernel::Combination(Combination::Softmax), input, None, input.dims)
+            }
+            Operation::Outer { input, widths } => {
+                let input = self.value(input)?;
+                let width = vector(input)?;
+                if widths.iter().try_fold(0_usize, |sum, width| sum.checked_add(*width)) != Some(width) {
+                    return Err(format!("parts of {widths:?} are not {width} numbers"));
+                }
+                let sides: Vec<usize> = widths.iter().map(|width| width + 1).collect();
+                let dims = Dims::new(&[product(&sides)?])?;
+                self.step(Kernel::Combination(Combination::Outer(widths)), input, None, dims)
             }
         };
         self.values.push(value);
@@ -273,6 +320,14 @@ pub(super) fn image(value: Stored) -> Result<[usize; 3], String> {
     match value.dims {
         Dims::Image(dims) => Ok(dims),
         other => Err(format!("needs an image, and its input is {:?}", other.as_slice())),
+    }
+}
+
+/// The width of a vector.
+fn vector(value: Stored) -> Result<usize, String> {
+    match value.dims {
+        Dims::Vector([width]) => Ok(width),
+        other => Err(format!("needs a vector, and its input is {:?}", other.as_slice())),
     }
 }
 

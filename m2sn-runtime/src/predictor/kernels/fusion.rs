@@ -23,12 +23,17 @@ pub(super) fn pooled(operations: &[Operation]) -> Vec<bool> {
 fn reads(operation: &Operation) -> impl Iterator<Item = Value> {
     let (input, add) = match *operation {
         Operation::Convolution { input, add, .. } | Operation::Linear { input, add, .. } => (input, add),
+        Operation::Add { input, other } | Operation::Multiply { input, other } => (input, Some(other)),
         Operation::MaxPool { input, .. }
         | Operation::AveragePool { input, .. }
         | Operation::AdaptiveAveragePool { input, .. }
         | Operation::Mean { input }
         | Operation::Rows { input }
         | Operation::Flatten { input }
+        | Operation::Part { input, .. }
+        | Operation::WeightedSum { input, .. }
+        | Operation::Softmax { input }
+        | Operation::Outer { input, .. }
         | Operation::Activate { input, .. } => (input, None),
     };
     [Some(input), add].into_iter().flatten()

@@ -113,7 +113,8 @@ impl<'a> Source<'a> {
 
     /// The places of each sample, one after the other.
     pub(super) fn samples(self) -> impl Iterator<Item = &'a [f32]> {
-        self.data.chunks_exact(self.layout.sample).map(move |sample| &sample[self.layout.first..])
+        let Layout { places, channels, first, sample } = self.layout;
+        self.data.chunks_exact(sample).map(move |sample| &sample[first..][..places * channels])
     }
 }
 

@@ -9,7 +9,7 @@
 //! | `plan`, `build` | a program that runs; how it is made of operations, and what is wrong with those that cannot be |
 //! | `convolution` | the ways of computing a convolution, and the choice between them |
 //! | `fusion` | which operations can be computed with the next one |
-//! | `product`, `winograd`, `columns`, `pooling`, `activation`, `border` | the kernels, each written once over lanes |
+//! | `product`, `winograd`, `columns`, `pooling`, `activation`, `vectors`, `border` | the kernels, each written once over lanes |
 //! | `team` | the threads that share a kernel |
 //! | `tile`, `finish` | what products share: the innermost loop, and what is done with a sum before it is written |
 //! | `layout`, `planes`, `window`, `weights`, `memory` | where numbers lie: samples, windows, weights, and between |
@@ -33,6 +33,7 @@ mod team;
 #[cfg(test)]
 mod tests;
 mod tile;
+mod vectors;
 mod weights;
 mod window;
 mod winograd;
@@ -96,4 +97,16 @@ pub(crate) enum Operation {
     Flatten { input: Value },
     /// A function of every number.
     Activate { input: Value, activation: Activation },
+    /// So many numbers of a vector, from one on.
+    Part { input: Value, start: usize, length: usize },
+    /// The sum of two vectors.
+    Add { input: Value, other: Value },
+    /// The product of two vectors number by number, or of one with a vector of one number.
+    Multiply { input: Value, other: Value },
+    /// The sum of equal parts of a vector, each times its weight.
+    WeightedSum { input: Value, weights: Vec<f32> },
+    /// A vector's exponentials over their sum.
+    Softmax { input: Value },
+    /// The outer product of parts of a vector, each with a one before it: the first varies slowest.
+    Outer { input: Value, widths: Vec<usize> },
 }

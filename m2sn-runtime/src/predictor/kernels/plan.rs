@@ -9,6 +9,7 @@ use super::memory;
 use super::pooling::Pool;
 use super::product::Product;
 use super::team::Team;
+use super::vectors::Combination;
 use super::winograd::Winograd;
 use super::{Form, Operation, fusion};
 use crate::nn::Activation;
@@ -49,6 +50,7 @@ pub(super) enum Kernel {
     Columns(Columns),
     Border(Border),
     Pool(Pool),
+    Combination(Combination),
     /// From channels plane by plane to channels side by side.
     Gather,
     /// From channels side by side to channels plane by plane.
@@ -196,6 +198,7 @@ impl Kernel {
             Self::Columns(columns) => columns.run(level, input, output, team.room()),
             Self::Border(border) => border.run(input, output),
             Self::Pool(pool) => pool.run(level, input, output, team),
+            Self::Combination(combination) => combination.run(level, input, add, output),
             Self::Gather => {
                 output.clear_zeros();
                 let channels = output.layout.channels;
@@ -224,5 +227,11 @@ fn name(operation: &Operation) -> &'static str {
         Operation::Rows { .. } => "rows of an image",
         Operation::Flatten { .. } => "a flattening",
         Operation::Activate { .. } => "an activation",
+        Operation::Part { .. } => "a part",
+        Operation::Add { .. } => "a sum",
+        Operation::Multiply { .. } => "a product",
+        Operation::WeightedSum { .. } => "a weighted sum",
+        Operation::Softmax { .. } => "a softmax",
+        Operation::Outer { .. } => "an outer product",
     }
 }

@@ -262,6 +262,37 @@ fn threads_that_share_operations_change_nothing() {
 }
 
 #[test]
+fn vectors_that_do_not_fit_are_errors() {
+    let (input, other) = (Value(0), Value(1));
+    let error = |dims: &[usize], operations: &[Operation]| {
+        Plan::new(dims, operations.to_vec(), Form::Plain, Form::Plain).unwrap_err()
+    };
+    let part = |start, length| Operation::Part { input, start, length };
+    assert_eq!(error(&[6], &[part(4, 3)]), "operation 0, a part: 3 numbers from 4 on are not among 6");
+    assert_eq!(error(&[6], &[part(usize::MAX, 3)])[..19], *"operation 0, a part");
+    assert_eq!(error(&[6], &[part(0, 0)]), "operation 0, a part: [0] hold nothing");
+    assert_eq!(error(&[2, 3], &[part(0, 2)]), "operation 0, a part: needs a vector, and its input is [2, 3]");
+    assert_eq!(
+        error(&[6], &[part(0, 2), Operation::Add { input, other }]),
+        "operation 1, a sum: value 1 of [2] cannot be added to [6]"
+    );
+    assert_eq!(
+        error(&[6], &[part(0, 2), Operation::Multiply { input, other }]),
+        "operation 1, a product: 6 numbers are not multiplied with 2"
+    );
+    let sum = |parts| Operation::WeightedSum { input, weights: vec![1.0; parts] };
+    assert_eq!(error(&[6], &[sum(4)]), "operation 0, a weighted sum: 6 numbers have no 4 equal parts");
+    assert_eq!(error(&[6], &[sum(0)]), "operation 0, a weighted sum: 6 numbers have no 0 equal parts");
+    let outer = |widths: &[usize]| Operation::Outer { input, widths: widths.to_vec() };
+    assert_eq!(error(&[6], &[outer(&[2, 3])]), "operation 0, an outer product: parts of [2, 3] are not 6 numbers");
+    let large = 1 << 20;
+    assert_eq!(
+        error(&[2 * large], &[outer(&[large, large])]),
+        "operation 0, an outer product: [1099513724929] are too large"
+    );
+}
+
+#[test]
 fn threads_can_share_a_plan() {
     fn can_be_shared<T: Send + Sync>() {}
     can_be_shared::<Plan>();

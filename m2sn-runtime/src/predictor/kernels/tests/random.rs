@@ -63,6 +63,9 @@ impl Random {
         let (dims, input) = (&values[index], Value(index));
         let activation = self.of(&ACTIVATIONS);
         let is_image = dims.len() == 3;
+        if dims.len() == 1 && self.0.below(2) == 0 {
+            return self.of_vector(values, index);
+        }
         match self.0.below(if is_image { 12 } else { 5 }) {
             0 => (Operation::Flatten { input }, vec![dims.iter().product()]),
             1 => (Operation::Activate { input, activation: activation.unwrap_or(Activation::Relu) }, dims.clone()),
@@ -99,6 +102,36 @@ impl Random {
                     *add = self.earlier(values, &to);
                 }
                 (operation, to)
+            }
+        }
+    }
+
+    /// An operation on a vector.
+    fn of_vector(&mut self, values: &[Vec<usize>], index: usize) -> (Operation, Vec<usize>) {
+        let (dims, input) = (&values[index], Value(index));
+        let width = dims[0];
+        match self.0.below(6) {
+            0 => {
+                let start = self.0.below(width);
+                let length = 1 + self.0.below(width - start);
+                (Operation::Part { input, start, length }, vec![length])
+            }
+            1 => (Operation::Add { input, other: self.earlier(values, dims).unwrap_or(input) }, dims.clone()),
+            2 => {
+                let other = self.earlier(values, dims).or_else(|| self.earlier(values, &[1])).unwrap_or(input);
+                (Operation::Multiply { input, other }, dims.clone())
+            }
+            3 => {
+                let parts = (1..=width).filter(|parts| width.is_multiple_of(*parts)).collect::<Vec<_>>();
+                let parts = self.of(&parts);
+                (Operation::WeightedSum { input, weights: self.floats(parts, 1.0) }, vec![width / parts])
+            }
+            4 => (Operation::Softmax { input }, dims.clone()),
+            _ => {
+                let first = self.0.below(width);
+                let widths = if first == 0 { vec![width] } else { vec![first, width - first] };
+                let size = widths.iter().map(|width| width + 1).product();
+                (Operation::Outer { input, widths }, vec![size])
             }
         }
     }

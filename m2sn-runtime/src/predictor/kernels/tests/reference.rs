@@ -110,8 +110,46 @@ fn apply(operation: &Operation, values: &[Sample]) -> Sample {
             let input = value(*input);
             Sample { dims: vec![input.data.len()], data: input.data.clone() }
         }
+        Operation::Part { input, start, length } => vector(value(*input).data[*start..start + length].to_vec()),
+        Operation::Add { input, other } => pairs(value(*input), value(*other), |a, b| a + b),
+        Operation::Multiply { input, other } => pairs(value(*input), value(*other), |a, b| a * b),
+        Operation::WeightedSum { input, weights } => {
+            let data = &value(*input).data;
+            let width = data.len() / weights.len();
+            let sum = |number| {
+                let parts = weights.iter().enumerate();
+                parts.map(|(part, weight)| f64::from(*weight) * data[part * width + number]).sum()
+            };
+            vector((0..width).map(sum).collect())
+        }
+        Operation::Softmax { input } => {
+            let exponentials: Vec<f64> = value(*input).data.iter().map(|value| value.exp()).collect();
+            let sum: f64 = exponentials.iter().sum();
+            vector(exponentials.iter().map(|value| value / sum).collect())
+        }
+        Operation::Outer { input, widths } => {
+            let mut rest = &value(*input).data[..];
+            let mut product = vec![1.0];
+            for width in widths {
+                let (part, others) = rest.split_at(*width);
+                let part: Vec<f64> = std::iter::once(1.0).chain(part.iter().copied()).collect();
+                product = product.iter().flat_map(|one| part.iter().map(move |other| one * other)).collect();
+                rest = others;
+            }
+            vector(product)
+        }
         Operation::Activate { input, activation } => finish(value(*input).clone(), None, Some(*activation)),
     }
+}
+
+fn vector(data: Vec<f64>) -> Sample {
+    Sample { dims: vec![data.len()], data }
+}
+
+/// Of two vectors, the second of which may be a single number.
+fn pairs(left: &Sample, right: &Sample, of: impl Fn(f64, f64) -> f64) -> Sample {
+    let right = right.data.iter().cycle();
+    vector(left.data.iter().zip(right).map(|(left, right)| of(*left, *right)).collect())
 }
 
 impl Sample {
