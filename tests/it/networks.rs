@@ -49,7 +49,7 @@ fn parts_fit_and_cost_what_the_compiler_says() -> m2sn::Result<()> {
 }
 
 /// Runs every part on random inputs, and compares its output and its variables with the description.
-fn fits<N: Network>() -> m2sn::Result<()> {
+pub(super) fn fits<N: Network>() -> m2sn::Result<()> {
     let network = N::new(Device::Cpu)?;
     let input = random::<N>()?;
     let description = N::description();

@@ -99,7 +99,7 @@ fn the_navigator_of_a_spec_may_read_the_posterior() -> m2sn::Result<()> {
 }
 
 /// Random samples with random targets.
-fn dataset<N: Network>(samples: i64) -> m2sn::Result<Dataset<N::Input>> {
+pub(super) fn dataset<N: Network>(samples: i64) -> m2sn::Result<Dataset<N::Input>> {
     let batches = (0..samples).map(|_| random::<N>()).collect::<m2sn::Result<Vec<_>>>()?;
     let fields: Vec<Vec<_>> = batches.iter().map(Input::features).collect();
     let joined = (0..fields[0].len()).map(|modality| {

@@ -19,7 +19,7 @@ fn a_predictor_answers_as_its_model_by_every_route() -> m2sn::Result<()> {
 }
 
 /// Compares the logits by every route for one sample and for seven.
-fn answers_alike<N: Network>() -> m2sn::Result<()> {
+pub(super) fn answers_alike<N: Network>() -> m2sn::Result<()> {
     let model = N::seeded(Device::Cpu, 3)?;
     spread_statistics(&model);
     let inputs = [random_of::<N>(1)?, random_of::<N>(7)?];

@@ -14,6 +14,7 @@ mod spec;
 
 mod check;
 mod cost;
+mod fusion;
 mod layer;
 mod model;
 mod report;

@@ -16,9 +16,12 @@ pub struct Outline {
     pub outputs: String,
     /// The modalities, in the order of the spec.
     pub modalities: Vec<Modality>,
+    /// How the features of the modalities become one: kind and settings, such as `low_rank_tensor rank 16`.
+    pub fusion: String,
     /// The width of the fused feature.
     pub fused: u64,
-    /// What predicts the task from the fused feature; what stands in for missing modalities counts in its cost.
+    /// What predicts the task from the fused feature; the fusion, and what stands in for missing modalities, count in its
+    /// cost.
     pub head: Layer,
     /// What chooses the exits.
     pub navigator: Navigator,
@@ -93,7 +96,8 @@ impl Outline {
             description: model.description.clone(),
             outputs: model.task.to_string(),
             modalities: model.modalities.iter().map(modality).collect(),
-            fused: model.fused,
+            fusion: model.fusion.to_string(),
+            fused: model.fusion.size,
             head: Layer { cost: model.fusion_and_head(), ..layer(&model.head) },
             navigator: Navigator {
                 embeddings: model.navigator.embeddings.iter().map(|layers| self::layers(layers)).collect(),

@@ -19,7 +19,7 @@ pub(super) fn draw(network: &Outline) -> String {
             text += &format!("    m{at}l{layer} -> fusion [style={style}, label={}];\n", quoted(&[&label]));
         }
     }
-    text += &format!("    fusion [label={}];\n", quoted(&["concat", &format!("Vector<{}>", network.fused)]));
+    text += &format!("    fusion [label={}];\n", quoted(&[&network.fusion, &format!("Vector<{}>", network.fused)]));
     text += &format!("    head [label={}];\n", quoted(&labels(&network.head)));
     text += &format!("    outputs [shape=ellipse, label={}];\n", quoted(&[&network.outputs]));
     text += "    fusion -> head -> outputs;\n}\n";

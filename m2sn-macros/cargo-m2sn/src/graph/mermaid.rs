@@ -18,7 +18,7 @@ pub(super) fn draw(network: &Outline) -> String {
             text += &format!("    m{at}l{layer} {arrow}|{}| fusion\n", quoted(&[&label]));
         }
     }
-    let fusion = quoted(&["concat", &format!("Vector<{}>", network.fused)]);
+    let fusion = quoted(&[&network.fusion, &format!("Vector<{}>", network.fused)]);
     text += &format!("    fusion[{fusion}] --> head[{}]\n", quoted(&labels(&network.head)));
     text += &format!("    head --> outputs([{}])\n", quoted(&[&network.outputs]));
     text

@@ -43,7 +43,8 @@ pub(super) fn draw(network: &Outline) -> String {
         left += column;
     }
     let left = middle - BOX.0 / 2;
-    boxed(&mut text, left, fusion, "#fff4d6", &["concat", "", &format!("Vector<{}>", network.fused)]);
+    let (kind, settings) = network.fusion.split_once(' ').unwrap_or((&network.fusion, ""));
+    boxed(&mut text, left, fusion, "#fff4d6", &[kind, settings, &format!("Vector<{}>", network.fused)]);
     arrow(&mut text, middle, fusion + BOX.1, fusion + BOX.1 + GAP);
     boxed(&mut text, left, fusion + BOX.1 + GAP, LAYER, &labels(&network.head));
     arrow(&mut text, middle, fusion + 2 * BOX.1 + GAP, fusion + 2 * (BOX.1 + GAP));

@@ -1,22 +1,19 @@
 use super::{Context, layer};
-use crate::layer::{MAX_SIZE, Site};
+use crate::fusion::{self, Fusion};
+use crate::layer::Site;
 use crate::model::{Layer, Modality, Name};
 use crate::place::Place;
 use crate::report::Errors;
 use crate::shape::Shape;
-use crate::spec::{self, Activation, HeadMlp};
+use crate::spec::{self, Activation, HeadMlp, Spec};
 
-/// The width of all features side by side.
-pub(super) fn fused(modalities: &[Modality], place: &Place, errors: &mut Errors) -> Option<u64> {
-    let widths = modalities.iter().map(|modality| modality.feature);
-    let fused = widths.fold(0, u64::saturating_add);
-    if fused > MAX_SIZE {
-        errors
-            .error(place, format!("the features of all modalities side by side are more than {MAX_SIZE}"))
-            .help("end the encoders in smaller vectors");
-        return None;
-    }
-    Some(fused)
+/// How the features of the modalities become one; its settings are checked also where they are not known.
+pub(super) fn fusion(spec: &Spec, modalities: Option<&[Modality]>, errors: &mut Errors) -> Option<Fusion> {
+    let root = Place::default();
+    let names = spec.modalities.0.iter().map(|(name, _)| name.as_str()).collect();
+    let widths = modalities.map(|modalities| modalities.iter().map(|modality| modality.feature).collect());
+    let (place, modalities) = (root.key("fusion"), root.key("modalities"));
+    fusion::infer(&spec.fusion, &mut fusion::Site { names, widths, place, modalities, errors })
 }
 
 /// The head of the network, from the fused feature to the task.

@@ -115,9 +115,9 @@ fn model(spec: &Spec, document: &Document<'_>, strukt: Option<&str>, errors: &mu
         .map(|((name, modality), input)| encoder::modality(name, modality, *input, &place.key(name), &context, errors))
         .collect();
     let modalities: Option<Vec<Modality>> = modalities.into_iter().collect();
-    let fused = modalities.as_ref().and_then(|modalities| heads::fused(modalities, &place, errors));
+    let fusion = heads::fusion(spec, modalities.as_deref(), errors);
     // The settings of the head are checked also where its input is not known.
-    let head = heads::head(&spec.head, fused.unwrap_or(1), &context, errors);
+    let head = heads::head(&spec.head, fusion.as_ref().map_or(1, |fusion| fusion.size), &context, errors);
     let embeddings = navigator::embeddings(spec, &inputs, &context, errors);
     navigator::settings(&spec.navigator, &root.key("navigator"), errors);
     if errors.any() {
@@ -131,7 +131,7 @@ fn model(spec: &Spec, document: &Document<'_>, strukt: Option<&str>, errors: &mu
         description: spec.description.clone(),
         task,
         modalities,
-        fused: fused?,
+        fusion: fusion?,
         head: head?,
         navigator,
         training: spec.training.clone(),

@@ -51,6 +51,10 @@ fn architecture(model: &Model) -> Vec<String> {
     }
     let missing = model.modalities.iter().filter(|modality| modality.may_be_missing());
     lines.extend(missing.map(|modality| format!("fusion.missing.{}: {}", modality.name.text, feature(modality))));
+    // Without variables of its own, a fusion still decides what the head's are of.
+    if !model.fusion.is_concat() {
+        lines.push(format!("fusion: {}", model.fusion.describe()));
+    }
     lines.push(format!("head: {}", without_name(&model.head)));
     for (modality, layers) in model.modalities.iter().zip(&model.navigator.embeddings) {
         let place = format!("navigator.embed.{}.", modality.name.text);

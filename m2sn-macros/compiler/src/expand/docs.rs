@@ -92,11 +92,11 @@ fn described(cost: Cost) -> String {
 fn drawing(model: &Model) -> String {
     let rows: Vec<String> = model.modalities.iter().map(row).collect();
     let width = rows.iter().map(|row| row.chars().count()).max().unwrap_or(0);
-    let outputs = model.task;
+    let (fusion, outputs) = (model.fusion.kind(), model.task);
     // Rows of modalities and of joints take turns, so that there is always one in the middle.
     let (lines, middle) = (2 * rows.len() - 1, rows.len() - 1);
     if let [row] = rows.as_slice() {
-        return format!("{row} concat ─ head ─ {outputs}\n");
+        return format!("{row} {fusion} ─ head ─ {outputs}\n");
     }
     let mut text = String::new();
     for line in 0..lines {
@@ -113,7 +113,7 @@ fn drawing(model: &Model) -> String {
         };
         let _ = write!(text, "{left}{padding}{joint}");
         if line == middle {
-            let _ = write!(text, " concat ─ head ─ {outputs}");
+            let _ = write!(text, " {fusion} ─ head ─ {outputs}");
         }
         text.push('\n');
     }

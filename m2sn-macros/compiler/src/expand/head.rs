@@ -5,10 +5,8 @@ use quote::quote;
 
 use super::{Context, batch, binding, dims, docs, tuple};
 use crate::model::Model;
-use crate::shape::Shape;
 
 pub(super) fn expand(model: &Model, context: &Context) -> TokenStream {
-    let fused = Shape::Vector { size: model.fused };
     let (ty, output) = (model.head.ty(), batch(model.head.output));
     let layer = model.head.construct(quote!(root / "head"));
     let names: Vec<_> = model.modalities.iter().map(|modality| context.snake(&modality.name)).collect();
@@ -29,29 +27,31 @@ pub(super) fn expand(model: &Model, context: &Context) -> TokenStream {
     });
     let StandIns { field, construct, fill, method, item } = stand_ins(model, context).unwrap_or_default();
     let filled = if model.may_lack() { "with a stand-in for each that is missing, " } else { "" };
+    let joins = if model.fusion.is_concat() { "Puts the features side by side".to_owned() } else { fuses(model) };
     let title = docs::lines(&format!(
-        "Puts the features side by side, `{}`, {filled}and predicts the task, `{}`.",
-        dims(fused),
+        "{joins}, `{}`, {filled}and predicts the task, `{}`.",
+        dims(model.fusion.output()),
         dims(model.head.output)
     ));
-    let fused = batch(fused);
+    let Fused { declare, build, fuse, layer: fusion } = fused(model, &concatenated);
     quote! {
         /// Fusion and head: from one feature a modality to the prediction.
         #[derive(Debug)]
         pub struct Head {
             #field
+            #declare
             layer: #ty,
         }
 
         impl Head {
             pub(super) fn new(root: &Path<'_>) -> Self {
-                Self { #construct layer: #layer }
+                Self { #construct #build layer: #layer }
             }
 
             #title
             pub fn forward(&self, features: &Features, train: bool) -> #output {
                 #fill
-                let fused: #fused = fusion::concat(#concatenated);
+                #fuse
                 self.layer.forward(&fused, train)
             }
 
@@ -64,12 +64,51 @@ pub(super) fn expand(model: &Model, context: &Context) -> TokenStream {
             #method
 
             pub(super) fn layers(&self) -> Vec<Box<dyn AnyLayer + '_>> {
-                Vec::from([nn::erase(&self.layer)])
+                Vec::from([#fusion nn::erase(&self.layer)])
             }
         }
 
         #item
     }
+}
+
+/// What the head does with the features first.
+struct Fused {
+    /// The field of what computes on the features side by side, where more is done with them.
+    declare: TokenStream,
+    /// The field's value, in the head's constructor.
+    build: TokenStream,
+    /// Makes them one, in `forward`.
+    fuse: TokenStream,
+    /// The same as a layer.
+    layer: TokenStream,
+}
+
+/// From the features in a tuple to the fused feature.
+fn fused(model: &Model, features: &TokenStream) -> Fused {
+    let joined = batch(model.fusion.joined());
+    match (model.fusion.ty(), model.fusion.construct(quote!(root / "fusion"))) {
+        (Some(ty), Some(construct)) => Fused {
+            declare: quote!(fusion: #ty,),
+            build: quote!(fusion: #construct,),
+            fuse: quote! {
+                let joined: #joined = fusion::concat(#features);
+                let fused = self.fusion.forward(&joined, train);
+            },
+            layer: quote!(nn::erase(&self.fusion),),
+        },
+        _ => Fused {
+            declare: TokenStream::new(),
+            build: TokenStream::new(),
+            fuse: quote!(let fused: #joined = fusion::concat(#features);),
+            layer: TokenStream::new(),
+        },
+    }
+}
+
+/// The fusion in words.
+fn fuses(model: &Model) -> String {
+    format!("Fuses the features by `{}`", model.fusion.kind())
 }
 
 /// What the head has more where some modality may be missing.

@@ -29,7 +29,7 @@ use crate::spec::{self, Activation};
 
 pub(crate) use conv::divisor_help;
 pub(crate) use shortcut::{Alignment, Shortcut, align};
-pub(crate) use site::{MAX_SIZE, Site, epsilon, probability, size};
+pub(crate) use site::{MAX_SIZE, Site, countable, epsilon, probability, size};
 
 /// What a layer does, with checked settings.
 #[derive(Debug, Clone)]
@@ -195,19 +195,19 @@ impl Shape {
 }
 
 /// The product, or `u64::MAX` where that is smaller.
-fn product(factors: &[u64]) -> u64 {
+pub(crate) fn product(factors: &[u64]) -> u64 {
     factors.iter().fold(1, |product, factor| product.saturating_mul(*factor))
 }
 
 /// What a linear map costs that is applied `times` times.
-fn linear_cost(input: u64, output: u64, times: u64) -> Cost {
+pub(crate) fn linear_cost(input: u64, output: u64, times: u64) -> Cost {
     Cost {
         parameters: product(&[input, output]).saturating_add(output),
         multiply_adds: product(&[input, output, times]),
     }
 }
 
-fn integer(value: u64) -> Literal {
+pub(crate) fn integer(value: u64) -> Literal {
     Literal::u64_unsuffixed(value)
 }
 

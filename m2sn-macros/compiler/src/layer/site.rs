@@ -99,20 +99,20 @@ impl Site<'_> {
 
     /// Lets a layer pass whose shape and cost can be counted.
     pub(super) fn affordable(&mut self, inferred: Inferred) -> Option<Inferred> {
-        let Inferred { output, cost: Cost { parameters, multiply_adds }, .. } = inferred;
-        let features = super::product(&output.dims());
-        for (count, what) in
-            [(features, "features in its output"), (parameters, "parameters"), (multiply_adds, "multiply-adds")]
-        {
-            if count > MAX_COUNT {
-                self.errors
-                    .error(&self.place, format!("the layer would have more than {MAX_COUNT} {what}"))
-                    .help("check the sizes of the layer and of its input");
-                return None;
-            }
-        }
-        Some(inferred)
+        let features = super::product(&inferred.output.dims());
+        countable("layer", features, inferred.cost, &self.place, self.errors).then_some(inferred)
     }
+}
+
+/// Whether the features that a part of a network yields, and its cost, can be counted; reports what cannot.
+pub(crate) fn countable(part: &str, features: u64, cost: Cost, place: &Place, errors: &mut Errors) -> bool {
+    let Cost { parameters, multiply_adds } = cost;
+    let counts = [(features, "features in its output"), (parameters, "parameters"), (multiply_adds, "multiply-adds")];
+    let Some((_, what)) = counts.iter().find(|(count, _)| *count > MAX_COUNT) else { return true };
+    errors
+        .error(place, format!("the {part} would have more than {MAX_COUNT} {what}"))
+        .help(format!("check the sizes of the {part} and of its input"));
+    false
 }
 
 /// A size or a count: at least 1, at most [`MAX_SIZE`].

@@ -10,6 +10,7 @@ use std::ops::Range;
 use proc_macro2::TokenStream;
 
 use crate::cost::Cost;
+use crate::fusion::Fusion;
 use crate::layer::{Operation, Shortcut};
 use crate::shape::Shape;
 use crate::spec;
@@ -25,8 +26,8 @@ pub(crate) struct Model {
     pub(crate) description: Option<String>,
     pub(crate) task: Task,
     pub(crate) modalities: Vec<Modality>,
-    /// The width of the fused feature.
-    pub(crate) fused: u64,
+    /// How the features of the modalities become one.
+    pub(crate) fusion: Fusion,
     pub(crate) head: Layer,
     pub(crate) navigator: Navigator,
     /// The training section with every default filled in.
@@ -119,11 +120,11 @@ impl fmt::Display for Task {
 }
 
 impl Model {
-    /// What every route adds to the encoders: what stands in for missing modalities, and the head.
+    /// What every route adds to the encoders: what stands in for missing modalities, the fusion, and the head.
     pub(crate) fn fusion_and_head(&self) -> Cost {
         let missing = self.modalities.iter().filter(|modality| modality.may_be_missing());
         let parameters = missing.map(|modality| modality.feature).fold(0, u64::saturating_add);
-        Cost { parameters, multiply_adds: 0 } + self.head.cost
+        Cost { parameters, multiply_adds: 0 } + self.fusion.cost + self.head.cost
     }
 
     /// Whether some modality may be missing.

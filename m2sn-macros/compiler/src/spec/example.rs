@@ -42,6 +42,19 @@ pub(super) const EXAMPLES: &[(&str, Settings)] = &[
     ("classification", &[("classes", "10")]),
     ("multilabel", &[("labels", "23")]),
     ("regression", &[("targets", "1")]),
+    (
+        "Fusion",
+        &[
+            ("gated", "{ size: 64 }"),
+            ("low_rank_tensor", "{ size: 64, rank: 16 }"),
+            ("attention", "{ size: 64 }"),
+            ("film", "{ base: image, gamma: text, hidden: [64] }"),
+        ],
+    ),
+    ("GatedFusion", &[("size", "64")]),
+    ("LowRankTensorFusion", &[("size", "64"), ("rank", "16")]),
+    ("AttentionFusion", &[("size", "64")]),
+    ("FilmFusion", &[("base", "image"), ("gamma", "text"), ("beta", "text"), ("hidden", "[64]")]),
     ("Head", &[("mlp", "{ hidden: [64] }")]),
     ("HeadMlp", &[("hidden", "[64]"), ("activation", "relu"), ("dropout", "0.1")]),
     (

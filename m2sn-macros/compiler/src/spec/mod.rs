@@ -5,6 +5,7 @@
 
 mod choice;
 mod example;
+mod fusion;
 mod layer;
 mod modality;
 mod navigator;
@@ -18,6 +19,7 @@ mod yaml;
 use serde::{Deserialize, Deserializer, Serialize};
 
 pub(crate) use example::{example, retired};
+pub(crate) use fusion::{AttentionFusion, FilmFusion, Fusion, GatedFusion, LowRankTensorFusion};
 pub(crate) use layer::{
     Activation, Conv, Custom, EPSILON, Embedding, Extent, Gru, GruOutput, Layer, Linear, Mlp, Norm, Order, Pool,
     Positions, Residual, Transformer,
@@ -93,16 +95,6 @@ pub(crate) enum Task {
         /// The number of values.
         targets: u64,
     },
-}
-
-/// How the features of the modalities become one.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub(crate) enum Fusion {
-    /// The features side by side, in the order of the modalities.
-    #[default]
-    Concat,
 }
 
 /// What predicts the task from the fused feature.
