@@ -82,7 +82,7 @@ pub(crate) fn lacking<N: Network>(
 
 /// The same samples without what is `missing`, `[samples]` of `bool` a modality.
 fn without<N: Network>(test: &Dataset<N::Input>, missing: &[Tensor]) -> Result<Dataset<N::Input>> {
-    let fields = test.input().features().into_iter().zip(missing).zip(N::description().modalities);
+    let fields = test.input()?.features().into_iter().zip(missing).zip(N::description().modalities);
     let fields = fields.map(|((field, missing), modality)| {
         let field = field.without(missing);
         Feature { present: field.present.filter(|_| modality.missing.is_some()), ..field }

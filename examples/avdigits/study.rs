@@ -277,7 +277,7 @@ fn milliseconds<N: Network>(
     }
     let table = match given {
         Some((_, table)) => table,
-        None => latency::measure(model, &test.input().features(), &latency::Settings::default())?,
+        None => latency::measure(model, &test.input()?.features(), &latency::Settings::default())?,
     };
     table.save(kept)?;
     Ok(table)

@@ -71,7 +71,7 @@ fn compare(device: Device, out: &mut dyn Write) -> Result<bool, Box<dyn Error>> 
 
     host.save(folder.path())?;
     other.load(folder.path())?;
-    let input = data.valid.input();
+    let input = &data.valid.input()?;
     let there = gpu_check::Input::from_features(
         input.features().iter().map(|feature| feature.to_device(device.into())).collect(),
     )?;

@@ -45,7 +45,7 @@ fn quickstart(out: &mut dyn Write) -> program::Outcome {
 
     for (time, days) in [("by day", 1.0), ("at night", 0.0)] {
         let test = scenes(200, days)?.to_device(device)?;
-        let answer = model.predict(test.input())?;
+        let answer = model.predict(&test.input()?)?;
         let right =
             answer.classes()?.iter().zip(Vec::<i64>::try_from(test.target())?).filter(|(a, b)| **a == *b).count();
         writeln!(out, "\n200 scenes {time}: {right} are right. The first three took these routes:")?;
@@ -66,8 +66,8 @@ fn write_requests(scenes: &Dataset<quickstart::Input>, path: &Path) -> program::
     for index in 0..scenes.len() {
         let scene = scenes.narrow(index, 1)?;
         let pixels = |batch: &Batch<_>| Vec::<f32>::try_from(batch.tensor().flatten(0, -1));
-        let request =
-            serde_json::json!({ "camera": pixels(&scene.input().camera)?, "thermal": pixels(&scene.input().thermal)? });
+        let quickstart::Input { camera, thermal } = scene.input()?;
+        let request = serde_json::json!({ "camera": pixels(&camera)?, "thermal": pixels(&thermal)? });
         text += &format!("{request}\n");
     }
     std::fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()).into())

@@ -285,6 +285,16 @@ impl Feature {
         self.map(|tensor| tensor.to_device(device))
     }
 
+    /// The samples of some batches of the same kind, one after the other.
+    pub(crate) fn cat(parts: &[&Self]) -> Self {
+        let cat = |tensors: Vec<&Tensor>| (!tensors.is_empty()).then(|| Tensor::cat(&tensors, 0));
+        Self {
+            tensor: Tensor::cat(&parts.iter().map(|part| &part.tensor).collect::<Vec<_>>(), 0),
+            mask: cat(parts.iter().filter_map(|part| part.mask.as_ref()).collect()),
+            present: cat(parts.iter().filter_map(|part| part.present.as_ref()).collect()),
+        }
+    }
+
     /// The same without the samples where `missing`, `[batch]` of `bool`, is true; what they held is blanked.
     pub fn without(&self, missing: &Tensor) -> Self {
         let missing = missing.to_device(self.tensor.device());

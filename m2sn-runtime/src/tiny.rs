@@ -294,7 +294,7 @@ pub(crate) fn labelled(train: i64, valid: i64) -> Result<Splits<TinyInput>> {
     let classes = all.target().one_hot(CLASSES).to_kind(Kind::Float);
     let likely = classes * Tensor::from_slice(&[0.9f32, 0.6, 0.25]) + Tensor::from_slice(&[0.1f32, 0.05, 0.02]);
     let target = Tensor::rand(likely.size(), float).less_tensor(&likely).to_kind(Kind::Float);
-    let all = Dataset::new(all.input().clone(), target, Labelling::description().task)?;
+    let all = Dataset::new(all.input()?, target, Labelling::description().task)?;
     Ok(Splits { train: all.narrow(0, train)?, valid: all.narrow(train, valid)? })
 }
 

@@ -33,8 +33,8 @@ fn learns<N: Network>(policy: Policy) -> m2sn::Result<()> {
 
     let balances = model.policies().balances(policy)?;
     assert!(balances.iter().all(|Balance { loss, bound, .. }| loss.is_finite() && bound >= loss), "{balances:?}");
-    let dearest = routing::predict_within(&model, data.valid.input(), policy, Budget::Price(100.0))?;
-    let free = routing::predict_within(&model, data.valid.input(), policy, Budget::Price(0.0))?;
+    let dearest = routing::predict_within(&model, &data.valid.input()?, policy, Budget::Price(100.0))?;
+    let free = routing::predict_within(&model, &data.valid.input()?, policy, Budget::Price(0.0))?;
     let costs = model.policies().costs()?;
     let mean = |routes: &[N::Route]| {
         let total: f64 = routes.iter().map(|route| costs.table().route(&route.blocks())).sum();
@@ -65,8 +65,8 @@ fn learns<N: Network>(policy: Policy) -> m2sn::Result<()> {
     checkpoint::save(&model, folder.path())?;
     let mut again = N::new(Device::Cpu)?;
     checkpoint::load(&mut again, folder.path())?;
-    let answer = routing::predict_within(&again, data.valid.input(), policy, Budget::Price(0.1))?;
-    let expected = routing::predict_within(&model, data.valid.input(), policy, Budget::Price(0.1))?;
+    let answer = routing::predict_within(&again, &data.valid.input()?, policy, Budget::Price(0.1))?;
+    let expected = routing::predict_within(&model, &data.valid.input()?, policy, Budget::Price(0.1))?;
     assert_eq!(answer.routes, expected.routes);
     Ok(())
 }
@@ -78,11 +78,11 @@ struct Reading;
 fn the_navigator_of_a_spec_may_read_the_posterior() -> m2sn::Result<()> {
     let data = Splits { train: dataset::<Reading>(48)?, valid: dataset::<Reading>(24)? };
     let mut model = Reading::seeded(Device::Cpu, 3)?;
-    let message = model.predict(data.valid.input()).expect_err("nothing has been learned yet").to_string();
+    let message = model.predict(&data.valid.input()?).expect_err("nothing has been learned yet").to_string();
     assert!(message.contains("the paper policy has not been trained"), "{message}");
     Trainer::new(Reading::plan()).train(&mut model, &data, &mut Progress::silent())?;
 
-    let answer = model.predict(data.valid.input())?;
+    let answer = model.predict(&data.valid.input()?)?;
     let exits = Exits::of(&model, &data.valid)?;
     assert_eq!(exits.routes(), answer.routes);
     let decided = exits.decided(&Paper::of(&model)?, model.policies().costs()?)?;
@@ -94,7 +94,7 @@ fn the_navigator_of_a_spec_may_read_the_posterior() -> m2sn::Result<()> {
     checkpoint::save(&model, folder.path())?;
     let mut again = Reading::new(Device::Cpu)?;
     checkpoint::load(&mut again, folder.path())?;
-    assert_eq!(again.predict(data.valid.input())?.routes, answer.routes);
+    assert_eq!(again.predict(&data.valid.input()?)?.routes, answer.routes);
     Ok(())
 }
 

@@ -1,9 +1,12 @@
-//! Data sets in memory, and readers of common file formats.
+//! Data sets, in memory or read as they are needed, and readers of common file formats.
 
+mod ahead;
 pub mod idx;
 pub mod npy;
 pub mod npz;
+mod source;
 mod split;
+mod stream;
 pub mod text;
 
 use tch::{Device, Kind, Tensor};
@@ -13,13 +16,27 @@ use crate::network::Input;
 use crate::task::Task;
 use crate::{Error, Result};
 
+pub use source::{Held, Source, Streaming};
 pub use split::{By, Splits};
 
+pub(crate) use ahead::Ahead;
+pub(crate) use stream::Stream;
+
 /// Inputs and targets of some samples.
+///
+/// Inputs lie in memory ([`Dataset::new`]), or are read batch by batch whenever they are needed ([`Dataset::streamed`]).
+/// Whatever takes a data set takes both, and comes to the same.
 #[derive(Debug)]
 pub struct Dataset<I> {
-    input: I,
+    inputs: Inputs<I>,
     target: Tensor,
+}
+
+/// Where inputs are.
+#[derive(Debug)]
+enum Inputs<I> {
+    Held(I),
+    Streamed(Stream),
 }
 
 impl<I: Input> Dataset<I> {
@@ -47,12 +64,106 @@ impl<I: Input> Dataset<I> {
             check_finite(&format!("data set, modality `{name}`"), feature)?;
         }
         check_finite("data set, target", &target.shallow_clone().into())?;
-        Ok(Self { input, target })
+        Ok(Self { inputs: Inputs::Held(input), target })
     }
 
-    /// The inputs.
-    pub fn input(&self) -> &I {
-        &self.input
+    /// Joins a source for each modality, by its name in the spec, and targets, which are few and lie in memory.
+    ///
+    /// Samples are read in batches by several threads, ahead of whoever needs them, within the bounds of [`Streaming`]; so
+    /// a data set may be larger than memory. Training draws the same order by the same seed as it does in memory, and
+    /// comes to the same parameters bit for bit, whatever the number of threads. What is read is checked, and an error
+    /// names modality and row.
+    ///
+    /// Stages of training that go on from frozen features read each sample once; pre-training, the joint method and the
+    /// paper's navigator read all samples once an epoch.
+    ///
+    /// ```
+    /// # use m2sn_runtime::{Result, data::{By, Dataset, Held, Source, Splits}, batch::Feature, network::Input};
+    /// # use m2sn_runtime::{task::Task, tch::Tensor};
+    /// # fn load<I: Input>(frames: impl Source + 'static, text: Feature, label: Tensor, task: Task) -> Result<Splits<I>> {
+    /// let sources: Vec<(&str, Box<dyn Source>)> = vec![
+    ///     ("video", Box::new(frames)),       // read from disk
+    ///     ("text", Box::new(Held::new(text))), // in memory
+    /// ];
+    /// let data = Dataset::<I>::streamed(sources, label, task)?;
+    /// let (train, valid) = data.part(0.2, By::Class, 0)?;
+    /// # Ok(Splits { train, valid })
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where the sources are not those of the modalities; [`Error::Shape`] where one has another number
+    /// of samples than the target, or where its first sample is not of the modality's shape; those of that sample; and of
+    /// the target as by [`Dataset::new`].
+    pub fn streamed(sources: Vec<(&str, Box<dyn Source>)>, target: Tensor, task: Task) -> Result<Self> {
+        let samples = match target.defined() {
+            true => target.size().first().copied().unwrap_or(0),
+            false => 0,
+        };
+        task.check(&target, samples)?;
+        if samples == 0 {
+            return Err(Error::invalid("data set: there are no samples"));
+        }
+        check_finite("data set, target", &target.shallow_clone().into())?;
+        let stream = Stream::new(I::MODALITIES, in_order(I::MODALITIES, sources)?, samples)?;
+        let data = Self { inputs: Inputs::Streamed(stream), target };
+        data.narrow(0, 1)?.input()?;
+        Ok(data)
+    }
+
+    /// The same samples, streamed by other settings; in memory there is nothing to set.
+    pub fn streaming(mut self, settings: Streaming) -> Self {
+        if let Inputs::Streamed(stream) = &mut self.inputs {
+            stream.settings = settings;
+        }
+        self
+    }
+
+    /// The inputs, all of them: of a streamed data set they are read. Where they are too many for memory, go through
+    /// [`Dataset::batches`], or take some of them first by [`Dataset::narrow`] or [`Dataset::select`].
+    ///
+    /// # Errors
+    /// None in memory; else those of [`Source::read`], and those of samples that cannot be used.
+    pub fn input(&self) -> Result<I> {
+        match &self.inputs {
+            Inputs::Held(input) => Ok(input.clone()),
+            Inputs::Streamed(stream) => {
+                let rows: Vec<i64> = (0..stream.len()).collect();
+                let batches = rows.chunks(READ).map(<[i64]>::to_vec).collect();
+                let all: Vec<usize> = (0..I::MODALITIES.len()).collect();
+                let parts = stream.along(&all, batches)?.collect::<Result<Vec<Vec<Feature>>>>()?;
+                let whole = |modality: usize| {
+                    let parts: Vec<&Feature> = parts.iter().map(|part| &part[modality]).collect();
+                    Feature::cat(&parts).to_device(stream.device)
+                };
+                I::from_features(all.into_iter().map(whole).collect())
+            }
+        }
+    }
+
+    /// All samples in their order, so many at a time, as data sets in memory. Streamed ones are read ahead, and come in
+    /// smaller batches where [`Streaming::memory`] has no room for larger ones.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where a batch is to be of no sample, or where no thread can be started; of the batches as
+    /// [`Dataset::input`].
+    pub fn batches(&self, size: i64) -> Result<Batches<'_, I>> {
+        if size < 1 {
+            return Err(Error::invalid(format!(
+                "data set: batches of {size} samples were asked for, expected one at least"
+            )));
+        }
+        let (size, ahead) = match &self.inputs {
+            Inputs::Held(_) => (size, None),
+            Inputs::Streamed(stream) => {
+                let all: Vec<usize> = (0..I::MODALITIES.len()).collect();
+                let size = size.min(stream.most(&all));
+                let rows: Vec<i64> = (0..stream.len()).collect();
+                let batches = rows.chunks(size as usize).map(<[i64]>::to_vec).collect();
+                (size, Some(stream.along(&all, batches)?))
+            }
+        };
+        Ok(Batches { data: self, size, start: 0, ahead })
     }
 
     /// The targets.
@@ -82,8 +193,11 @@ impl<I: Input> Dataset<I> {
                 self.len()
             )));
         }
-        let features = self.input.features().iter().map(|feature| feature.narrow(start, length)).collect();
-        Ok(Self { input: I::from_features(features)?, target: self.target.narrow(0, start, length) })
+        self.map(
+            |feature| feature.narrow(start, length),
+            |stream| stream.narrow(start, length),
+            self.target.narrow(0, start, length),
+        )
     }
 
     /// The samples at the given rows, in that order.
@@ -98,27 +212,155 @@ impl<I: Input> Dataset<I> {
             return Err(Error::invalid(format!("data set: there is no row {row} among {}", self.len())));
         }
         let index = Tensor::from_slice(rows).to_kind(Kind::Int64).to_device(self.target.device());
-        let features = self.input.features().iter().map(|feature| feature.select(&index)).collect();
-        Ok(Self { input: I::from_features(features)?, target: self.target.index_select(0, &index) })
+        self.map(|feature| feature.select(&index), |stream| stream.select(rows), self.target.index_select(0, &index))
     }
 
-    /// The same samples on `device`.
+    /// The same samples on `device`; streamed ones are moved there as they are read.
     ///
     /// # Errors
     /// None in practice: shapes stay as they are.
     pub fn to_device(&self, device: impl Into<Device>) -> Result<Self> {
         let device = device.into();
-        let features = self.input.features().iter().map(|feature| feature.to_device(device)).collect();
-        Ok(Self { input: I::from_features(features)?, target: self.target.to_device(device) })
+        self.map(|feature| feature.to_device(device), |stream| stream.to_device(device), self.target.to_device(device))
     }
+
+    /// Another data set, made of this one where its inputs are.
+    fn map(
+        &self,
+        held: impl Fn(&Feature) -> Feature,
+        streamed: impl Fn(&Stream) -> Stream,
+        target: Tensor,
+    ) -> Result<Self> {
+        let inputs = match &self.inputs {
+            Inputs::Held(input) => Inputs::Held(I::from_features(input.features().iter().map(held).collect())?),
+            Inputs::Streamed(stream) => Inputs::Streamed(streamed(stream)),
+        };
+        Ok(Self { inputs, target })
+    }
+
+    /// What the inputs are read from, where they do not lie in memory.
+    pub(crate) fn stream(&self) -> Option<&Stream> {
+        match &self.inputs {
+            Inputs::Held(_) => None,
+            Inputs::Streamed(stream) => Some(stream),
+        }
+    }
+
+    /// By modality, which samples have it, `[samples]` of `bool`; `None` where all do.
+    pub(crate) fn present(&self) -> Vec<Option<Tensor>> {
+        match &self.inputs {
+            Inputs::Held(input) => input.features().into_iter().map(|feature| feature.present).collect(),
+            Inputs::Streamed(stream) => (0..I::MODALITIES.len()).map(|modality| stream.present(modality)).collect(),
+        }
+    }
+
+    /// Inputs to measure on, by batches of so many samples: all where they lie in memory, else the first few.
+    pub(crate) fn some(&self, batch: i64) -> Result<I> {
+        match &self.inputs {
+            Inputs::Held(_) => self.input(),
+            Inputs::Streamed(_) => self.narrow(0, batch.max(SOME).min(self.len()))?.input(),
+        }
+    }
+}
+
+/// The samples that a thread reads at once where all of a stream are wanted.
+const READ: usize = 64;
+
+/// The samples of a stream that measurements take turns through.
+const SOME: i64 = 16;
+
+/// The batches of a data set; see [`Dataset::batches`].
+#[derive(Debug)]
+pub struct Batches<'a, I> {
+    data: &'a Dataset<I>,
+    size: i64,
+    start: i64,
+    /// Of a streamed data set the inputs.
+    ahead: Option<Ahead<Vec<Feature>>>,
+}
+
+impl<I: Input> Batches<'_, I> {
+    /// The next samples in memory.
+    fn batch(&mut self, length: i64) -> Result<Dataset<I>> {
+        let (Inputs::Streamed(stream), Some(ahead)) = (&self.data.inputs, &mut self.ahead) else {
+            return self.data.narrow(self.start, length);
+        };
+        let features = ahead.next().unwrap_or_else(|| Err(Error::invalid("data set: reading has ended early")))?;
+        let features = features.iter().map(|feature| feature.to_device(stream.device)).collect();
+        let target = self.data.target.narrow(0, self.start, length);
+        Ok(Dataset { inputs: Inputs::Held(I::from_features(features)?), target })
+    }
+}
+
+impl<I: Input> Iterator for Batches<'_, I> {
+    type Item = Result<Dataset<I>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let length = self.size.min(self.data.len() - self.start);
+        if length < 1 {
+            return None;
+        }
+        let batch = self.batch(length);
+        // After an error there is no more to come.
+        self.start = if batch.is_ok() { self.start + length } else { self.data.len() };
+        Some(batch)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let left = (self.data.len() - self.start + self.size - 1) / self.size;
+        (0, Some(left as usize))
+    }
+}
+
+/// The sources in the order of the modalities.
+///
+/// # Errors
+/// [`Error::Invalid`] with all that are not there, or that there are too many of.
+fn in_order(modalities: &[&str], mut sources: Vec<(&str, Box<dyn Source>)>) -> Result<Vec<Box<dyn Source>>> {
+    let mut faults = Vec::new();
+    let mut found = Vec::new();
+    for name in modalities {
+        match sources.iter().position(|(other, _)| other == name) {
+            Some(place) => found.push(sources.remove(place).1),
+            None => faults.push(format!("there is none for `{name}`")),
+        }
+    }
+    for (name, _) in &sources {
+        faults.push(match modalities.contains(name) {
+            true => format!("there are two for `{name}`"),
+            false => format!("`{name}` is no modality of the spec"),
+        });
+    }
+    if faults.is_empty() {
+        return Ok(found);
+    }
+    let names: Vec<_> = modalities.iter().map(|name| format!("`{name}`")).collect();
+    Err(Error::invalid(format!(
+        "data set: expected one source for each of {}: {}",
+        names.join(", "),
+        faults.join(", ")
+    )))
 }
 
 /// Refuses values that are not finite: a loss would follow them, and blame the learning rate.
 fn check_finite(what: &str, feature: &Feature) -> Result<()> {
+    let rows = not_finite(feature);
+    match rows.first() {
+        None => Ok(()),
+        Some(first) => Err(Error::invalid(format!(
+            "{what}: row {first} holds a value that is not finite (NaN or infinite), as do {} rows in all; repair or leave \
+             them out",
+            rows.len(),
+        ))),
+    }
+}
+
+/// The rows with a value that is not finite; padding steps are of no account.
+fn not_finite(feature: &Feature) -> Vec<i64> {
     let Feature { tensor, mask, .. } = feature;
     // The sum of finite values is finite unless it overflows, and one pass over memory is all that most data need.
     if !tensor.is_floating_point() || tensor.sum(tensor.kind()).double_value(&[]).is_finite() {
-        return Ok(());
+        return Vec::new();
     }
     let mut wrong = tensor.isfinite().logical_not();
     if let Some(mask) = mask {
@@ -126,14 +368,7 @@ fn check_finite(what: &str, feature: &Feature) -> Result<()> {
     }
     let rows =
         wrong.flatten(1.min(wrong.dim() as i64 - 1), -1).view([tensor.size()[0], -1]).any_dim(1, false).nonzero();
-    if rows.numel() == 0 {
-        return Ok(());
-    }
-    Err(Error::invalid(format!(
-        "{what}: row {} holds a value that is not finite (NaN or infinite), as do {} rows in all; repair or leave them out",
-        rows.int64_value(&[0, 0]),
-        rows.size()[0],
-    )))
+    (0..rows.size()[0]).map(|index| rows.int64_value(&[index, 0])).collect()
 }
 
 /// Whether an array's dimensions are those expected, where `-1` stands for any number.

@@ -194,7 +194,7 @@ mod tests {
 
     /// The rows of a part, which the inputs hold.
     fn rows(part: &Dataset<TinyInput>) -> Vec<i64> {
-        counted(&part.input().left.tensor().select(1, 0))
+        counted(&part.input().unwrap().left.tensor().select(1, 0))
     }
 
     #[test]

@@ -48,14 +48,13 @@ pub fn batches<N: Network>(
         .iter()
         .map(|size| {
             let settings = latency::Settings { batch: *size, ..latency::Settings::default() };
-            let costs = Costs::new::<N>(latency::measure(network, &data.input().features(), &settings)?)?;
+            let costs = Costs::new::<N>(latency::measure(network, &data.some(*size)?.features(), &settings)?)?;
             let decided =
                 routing::within(standing.as_ref(), &costs, &[budget], |policy| exits.decided(policy, &costs))?;
             let (mut own, mut late_fusion, mut ideal) = (Vec::new(), Vec::new(), Vec::new());
             for round in 0..ROUNDS as i64 {
                 let start = round * size % (data.len() - size + 1);
-                let input = data.narrow(start, *size)?;
-                let input = N::Input::from_features(input.input().features())?;
+                let input = data.narrow(start, *size)?.input()?;
                 // Each follows itself, so that neither is slowed by what the other has left in the caches.
                 let adaptive = || routing::predict_within(network, &input, policy, budget).map(|a| a.milliseconds);
                 let fixed = || routing::predict_by(network, &input, routing::full::<N>()).map(|a| a.milliseconds);

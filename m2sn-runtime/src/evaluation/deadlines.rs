@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Scores, table};
 use crate::data::Dataset;
 use crate::latency::Bar;
-use crate::network::{Input, Network};
+use crate::network::Network;
 use crate::plan::Policy;
 use crate::policy::Budget;
 use crate::{Error, Result, routing};
@@ -47,7 +47,7 @@ pub fn deadlines<N: Network>(
     let mut logits: Vec<Vec<tch::Tensor>> = limits.iter().map(|_| Vec::new()).collect();
     let mut bar = Bar::new("deadlines", data.len() as usize);
     for row in 0..data.len() {
-        let input = N::Input::from_features(data.select(&[row])?.input().features())?;
+        let input = data.select(&[row])?.input()?;
         for (index, limit) in limits.iter().enumerate() {
             let budget = Budget::Milliseconds(*limit);
             if row == 0 {
@@ -107,7 +107,7 @@ mod tests {
         let found = deadlines(&network, &splits.valid, Policy::Sequential, &[1e6, 0.0]).unwrap();
         assert_eq!((found[0].limit, found[0].missed, found[0].cut), (1e6, 0.0, 0.0));
         assert_eq!(found[1].missed, 1.0, "nothing takes no time");
-        let cheapest = routing::predict_by(&network, splits.valid.input(), TinyRoute::at([0, 0])).unwrap();
+        let cheapest = routing::predict_by(&network, &splits.valid.input().unwrap(), TinyRoute::at([0, 0])).unwrap();
         let expected = Scores::of(Tiny::description().task, &cheapest.logits, splits.valid.target()).unwrap();
         assert_eq!(found[1].scores, expected, "without time there is the cheapest answer");
         assert!(Deadlines(&found).to_string().contains("| 1000000.000 |"));

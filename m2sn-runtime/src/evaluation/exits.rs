@@ -7,7 +7,7 @@ use tch::{Kind, Tensor};
 use super::{Calibration, Point, Scores, scores};
 use crate::batch::Feature;
 use crate::data::Dataset;
-use crate::latency::{self, Table, cheapest};
+use crate::latency::{self, Bar, Table, cheapest};
 use crate::network::{Description, Input, Network, Route, check_inputs, features_after, route_features};
 use crate::parts::{Cached, Live, Parts, stem};
 use crate::plan::{self, Reads};
@@ -63,7 +63,8 @@ pub struct Oracle<R> {
 }
 
 impl<'a, N: Network> Exits<'a, N> {
-    /// Runs the network over a data set, in batches on the network's device.
+    /// Runs the network over a data set, in batches on the network's device. Where this takes longer than a second, a
+    /// terminal shows the progress.
     ///
     /// # Errors
     /// [`Error::Invalid`] or [`Error::Shape`] where there is no sample or the targets are those of another task; else as
@@ -80,9 +81,10 @@ impl<'a, N: Network> Exits<'a, N> {
             Grid::of(modalities).places().map(|places| (0..places).map(|_| Vec::new()).collect()).collect();
         let mut stems: Vec<Vec<Tensor>> = modalities.iter().map(|_| Vec::new()).collect();
         let mut scores: Vec<Vec<Tensor>> = modalities.iter().map(|_| Vec::new()).collect();
-        for start in (0..data.len()).step_by(BATCH as usize) {
-            let batch = data.narrow(start, BATCH.min(data.len() - start))?;
-            let inputs: Vec<Feature> = batch.input().features().iter().map(|input| input.to_device(device)).collect();
+        let mut bar = Bar::new("exits", (data.len() as usize).div_ceil(BATCH as usize));
+        for batch in data.batches(BATCH)? {
+            let inputs = batch?.input()?.features();
+            let inputs: Vec<Feature> = inputs.iter().map(|input| input.to_device(device)).collect();
             check_inputs(N::description(), network.variables().device(), &inputs)?;
             for (scores, pieces) in network.navigate(&inputs, false).into_iter().zip(&mut scores) {
                 pieces.push(scores);
@@ -95,15 +97,16 @@ impl<'a, N: Network> Exits<'a, N> {
                     pieces.push(feature);
                 }
             }
+            bar.step();
         }
         let whole = |pieces: &Vec<Vec<Tensor>>| pieces.iter().map(|pieces| Tensor::cat(pieces, 0)).collect();
-        let present = data.input().features().into_iter();
+        let present = data.present().into_iter();
         let mut exits = Self {
             network,
             features: pieces.iter().map(whole).collect(),
             stems: whole(&stems),
             scores: whole(&scores),
-            present: present.map(|input| input.present.map(|present| present.to_device(device))).collect(),
+            present: present.map(|present| present.map(|present| present.to_device(device))).collect(),
             routes: Vec::new(),
             looks: Vec::new(),
             target: data.target().to_device(device),
@@ -508,14 +511,14 @@ mod tests {
         let exits = Exits::of(&network, &data).unwrap();
         assert_eq!(exits.len(), 300);
         for route in routing::all::<Tiny>() {
-            let expected = routing::predict_by(&network, data.input(), route).unwrap().logits;
+            let expected = routing::predict_by(&network, &data.input().unwrap(), route).unwrap().logits;
             assert!(difference(&exits.by(route), &expected) < 1e-5);
         }
-        let answer = routing::predict(&network, data.input()).unwrap();
+        let answer = routing::predict(&network, &data.input().unwrap()).unwrap();
         assert_eq!(exits.routes(), answer.routes);
         assert!(difference(&exits.along(exits.routes()).unwrap(), &answer.logits) < 1e-5);
         let mixed: Vec<_> = (0..34).flat_map(|_| routing::all::<Tiny>()).take(300).collect();
-        let expected = routing::predict_as(&network, data.input(), &mixed).unwrap().logits;
+        let expected = routing::predict_as(&network, &data.input().unwrap(), &mixed).unwrap().logits;
         assert!(difference(&exits.along(&mixed).unwrap(), &expected) < 1e-5);
         assert!(exits.along(&mixed[1..]).is_err());
     }
@@ -637,7 +640,7 @@ mod tests {
     fn a_sample_that_is_not_a_number_is_named() {
         let network = Tiny::new(Device::Cpu).unwrap();
         let data = samples(300, 1).unwrap().train;
-        let _ = data.input().left.tensor().get(257).fill_(f64::NAN);
+        let _ = data.input().unwrap().left.tensor().get(257).fill_(f64::NAN);
         let message = Exits::of(&network, &data).unwrap_err().to_string();
         let expected = "navigator: row 257 has the score NaN for modality 0";
         assert!(message.starts_with(expected), "{message}");
@@ -646,7 +649,7 @@ mod tests {
     #[test]
     fn data_of_another_task_are_refused() {
         let network = Tiny::new(Device::Cpu).unwrap();
-        let input = samples(4, 1).unwrap().train.input().clone();
+        let input = samples(4, 1).unwrap().train.input().unwrap();
         let target = Tensor::zeros([4, 3], (tch::Kind::Float, tch::Device::Cpu));
         let data = Dataset::new(input, target, Task::Multilabel { labels: 3 }).unwrap();
         let message = Exits::of(&network, &data).unwrap_err().to_string();

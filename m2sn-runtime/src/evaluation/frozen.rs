@@ -9,7 +9,7 @@ use super::statistics::Interval;
 use super::{Scores, table, timing};
 use crate::data::Dataset;
 use crate::latency::{self, Bar, Estimate, Table};
-use crate::network::{Description, Input, Network, Route};
+use crate::network::{Description, Network, Route};
 use crate::plan::Policy;
 use crate::policy::Budget;
 use crate::predictor::Predictor;
@@ -82,7 +82,7 @@ pub fn frozen<N: Network>(
     ];
     let samples = settings.samples.min(data.len() as usize);
     let rows = (0..samples).map(|sample| sample as i64 * data.len() / samples.max(1) as i64);
-    let inputs = rows.map(|row| batch::<N>(&data.select(&[row])?)).collect::<Result<Vec<_>>>()?;
+    let inputs = rows.map(|row| data.select(&[row])?.input()).collect::<Result<Vec<_>>>()?;
     let timings =
         timing::in_turns(
             ways.len(),
@@ -122,12 +122,12 @@ pub fn routed<N: Network>(predictor: &Predictor<N>, data: &Dataset<N::Input>, si
     let mut found = Vec::new();
     for size in sizes {
         let settings = latency::Settings { batch: *size, ..latency::Settings::default() };
-        let costs = predictor.time(data.input(), &settings)?;
+        let costs = predictor.time(&data.some(*size)?, &settings)?;
         for decisions in ["uniform", "mostly early"] {
             let mut random = SplitMix64::new(*size as u64);
             let (mut own, mut ideal, mut whole) = (Vec::new(), Vec::new(), Vec::new());
             for round in 0..ROUNDS as i64 {
-                let input = batch::<N>(&data.narrow(round * size % (data.len() - size + 1), *size)?)?;
+                let input = data.narrow(round * size % (data.len() - size + 1), *size)?.input()?;
                 let routes: Vec<N::Route> =
                     (0..*size).map(|_| draw::<N>(&mut random, decisions == "uniform")).collect();
                 // Each follows itself, so that neither is slowed by what the other has left in the caches.
@@ -167,21 +167,13 @@ fn draw<N: Network>(random: &mut SplitMix64, uniform: bool) -> N::Route {
     N::Route::from_blocks(&blocks).expect("a block at least of every modality is a route")
 }
 
-/// The samples as a batch of inputs.
-fn batch<N: Network>(data: &Dataset<N::Input>) -> Result<N::Input> {
-    N::Input::from_features(data.input().features())
-}
-
 fn scores<N: Network>(
     rule: &Rule,
     data: &Dataset<N::Input>,
     answer: impl Fn(&N::Input) -> Result<Answer<N::Route>>,
 ) -> Result<Scores> {
     const BATCH: i64 = 64;
-    let logits = (0..data.len()).step_by(BATCH as usize).map(|start| {
-        let samples = data.narrow(start, BATCH.min(data.len() - start))?;
-        Ok(answer(&batch::<N>(&samples)?)?.logits)
-    });
+    let logits = data.batches(BATCH)?.map(|batch| Ok(answer(&batch?.input()?)?.logits));
     Scores::of(rule.clone(), &tch::Tensor::cat(&logits.collect::<Result<Vec<_>>>()?, 0), data.target())
 }
 

@@ -229,7 +229,7 @@ mod tests {
 
         for (row, network) in [(4, &other), (5, &network)] {
             let row = &report.rows[row];
-            let answer = routing::predict(network, data.input()).unwrap();
+            let answer = routing::predict(network, &data.input().unwrap()).unwrap();
             let expected = Scores::of(Tiny::description().task, &answer.logits, data.target()).unwrap();
             assert_eq!(row.scores, expected);
             let total: f64 = row.routes.iter().map(|(_, share)| share).sum();

@@ -239,7 +239,7 @@ mod tests {
     use crate::tiny::{Tiny, samples};
 
     fn inputs() -> Vec<Feature> {
-        samples(8, 2).unwrap().train.input().features()
+        samples(8, 2).unwrap().train.input().unwrap().features()
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::shape::{Shape, Vector};
 use crate::{Error, Result};
 
 /// A batch of inputs of a generated model, with a typed field for each modality.
-pub trait Input: Sized + Clone + Debug + Send {
+pub trait Input: Sized + Clone + Debug + Send + 'static {
     /// The names of the modalities, in the order of the spec.
     const MODALITIES: &'static [&'static str];
 
@@ -128,7 +128,7 @@ pub(crate) fn check_inputs(description: &Description, device: tch::Device, input
             };
             return Err(Error::invalid(format!("inputs of `{}`: {what}", description.name)));
         }
-        modality.check_tokens(&input.tensor)?;
+        modality.check_tokens(&input.tensor, |row| row)?;
         let fits = |present: &&Tensor| present.defined() && present.kind() == Kind::Bool && present.size() == [samples];
         if let Some(present) = input.present.as_ref().filter(|present| !fits(present)) {
             return wrong(format!("present samples [{samples}] of Bool"), describe(present));
@@ -149,21 +149,22 @@ pub(crate) fn check_inputs(description: &Description, device: tch::Device, input
             }
         }
     }
-    check_present(description, inputs)?;
+    check_present(description, &inputs.iter().map(|input| input.present.as_ref()).collect::<Vec<_>>())?;
     Ok(samples.map_or(0, |(_, samples)| samples))
 }
 
-/// Checks that samples lack no modality that has to be there, and that each has one at least.
+/// Checks that samples lack no modality that has to be there, and that each has one at least; by modality, which samples
+/// have it, `[samples]` of `bool`, `None` where all do.
 ///
 /// # Errors
 /// [`Error::Invalid`] with the first row that does.
-pub(crate) fn check_present(description: &Description, inputs: &[Feature]) -> Result<()> {
+pub(crate) fn check_present(description: &Description, present: &[Option<&Tensor>]) -> Result<()> {
     let first_lacking = |present: &Tensor| -> Result<Option<i64>> {
         let rows = present.logical_not().nonzero();
         Ok(if rows.size()[0] > 0 { Some(rows.int64_value(&[0, 0])) } else { None })
     };
-    for (input, modality) in inputs.iter().zip(description.modalities) {
-        let Some(present) = input.present.as_ref().filter(|_| modality.missing.is_none()) else { continue };
+    for (present, modality) in present.iter().zip(description.modalities) {
+        let Some(present) = present.filter(|_| modality.missing.is_none()) else { continue };
         if let Some(row) = first_lacking(present)? {
             return Err(Error::invalid(format!(
                 "modality `{}`: row {row} lacks it, and `{}` does not say that it may be missing; say so there by \
@@ -172,7 +173,7 @@ pub(crate) fn check_present(description: &Description, inputs: &[Feature]) -> Re
             )));
         }
     }
-    let present: Option<Vec<&Tensor>> = inputs.iter().map(|input| input.present.as_ref()).collect();
+    let present: Option<Vec<&Tensor>> = present.iter().copied().collect();
     let Some(present) = present.filter(|present| !present.is_empty()) else { return Ok(()) };
     match first_lacking(&Tensor::stack(&present, 0).any_dim(0, false))? {
         Some(row) => Err(Error::invalid(format!(
@@ -201,7 +202,7 @@ mod tests {
     #[test]
     fn no_erased_input_ends_the_program() {
         let network = Tiny::new(crate::Device::Cpu).unwrap();
-        let [left, right] = <[Feature; 2]>::try_from(samples(3, 1).unwrap().train.input().features()).unwrap();
+        let [left, right] = <[Feature; 2]>::try_from(samples(3, 1).unwrap().train.input().unwrap().features()).unwrap();
         let float = (Kind::Float, tch::Device::Cpu);
         let wrong = [
             Tensor::new(),

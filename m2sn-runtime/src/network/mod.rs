@@ -165,11 +165,12 @@ impl Modality {
         usize::from(self.missing.is_none())
     }
 
-    /// Checks that inputs of this modality hold no token id that its vocabulary lacks.
+    /// Checks that inputs of this modality hold no token id that its vocabulary lacks. `name` says of a row by which number
+    /// its user knows it.
     ///
     /// # Errors
     /// [`Error::Invalid`] with the first row that holds one.
-    pub(crate) fn check_tokens(&self, input: &Tensor) -> Result<()> {
+    pub(crate) fn check_tokens(&self, input: &Tensor, name: impl Fn(i64) -> i64) -> Result<()> {
         let Some(vocabulary) = self.vocabulary else { return Ok(()) };
         let unknown = input.lt(0).logical_or(&input.ge(vocabulary));
         if !bool::try_from(unknown.any())? {
@@ -180,7 +181,7 @@ impl Modality {
         Err(Error::invalid(format!(
             "modality `{}`: row {} holds the token id {id}, expected 0 to {}, the vocabulary of its spec",
             self.name,
-            place[0],
+            name(place[0]),
             vocabulary - 1
         )))
     }

@@ -54,7 +54,7 @@ fn difference(left: &Tensor, right: &Tensor) -> f64 {
 #[test]
 fn a_batch_is_answered_as_its_samples_are() {
     let (network, splits) = trained();
-    let input = splits.valid.input();
+    let input = &splits.valid.input().unwrap();
     for policy in LEARNED {
         for price in [0.0, 0.05, 0.3] {
             let batch = answer(&network, input, policy, Budget::Price(price));
@@ -73,7 +73,8 @@ fn a_batch_is_answered_as_its_samples_are() {
 fn samples_part_ways() {
     let (network, splits) = trained();
     let ways = |price| {
-        let mut routes = answer(&network, splits.valid.input(), plan::Policy::Sequential, Budget::Price(price)).routes;
+        let mut routes =
+            answer(&network, &splits.valid.input().unwrap(), plan::Policy::Sequential, Budget::Price(price)).routes;
         routes.sort();
         routes.dedup();
         routes.len()
@@ -84,7 +85,7 @@ fn samples_part_ways() {
 #[test]
 fn quality_moves_to_a_machine_of_other_costs() {
     let (mut network, splits) = trained();
-    let input = splits.valid.input();
+    let input = &splits.valid.input().unwrap();
     let blocks = |network: &Tiny| {
         let answer = answer(network, input, plan::Policy::Sequential, Budget::Price(0.1));
         [0, 1].map(|modality| answer.routes.iter().map(|route| route.exits()[modality]).sum::<usize>())
@@ -102,7 +103,7 @@ fn quality_moves_to_a_machine_of_other_costs() {
 #[test]
 fn the_clock_ends_a_way_that_takes_too_long() {
     let (mut network, splits) = trained();
-    let sample = row(splits.valid.input(), 0);
+    let sample = row(&splits.valid.input().unwrap(), 0);
     // Whatever is begun takes a day, says the table: nothing is begun but what every answer needs.
     let mut slow = here(&network);
     for estimate in slow.modalities.iter_mut().flat_map(|modality| &mut modality.blocks) {
@@ -152,7 +153,8 @@ fn a_checkpoint_holds_what_was_learned_and_what_it_costs_here() {
     assert_eq!(other.policies().costs().unwrap().table(), network.policies().costs().unwrap().table());
     for policy in LEARNED {
         let budget = Budget::AccuracyWithin(20.0);
-        let [here, there] = [&network, &other].map(|network| answer(network, splits.valid.input(), policy, budget));
+        let [here, there] =
+            [&network, &other].map(|network| answer(network, &splits.valid.input().unwrap(), policy, budget));
         assert_eq!(here.routes, there.routes);
         assert_eq!(network.policies().balances(policy).unwrap(), other.policies().balances(policy).unwrap());
     }
@@ -164,14 +166,15 @@ fn a_checkpoint_holds_what_was_learned_and_what_it_costs_here() {
     let mut other = Tiny::new(Device::Cpu).unwrap();
     checkpoint::load(&mut other, folder.path()).unwrap();
     let ask = |network: &Tiny| {
-        routing::predict_within(network, splits.valid.input(), plan::Policy::Value, Budget::Price(0.1)).map(|_| ())
+        routing::predict_within(network, &splits.valid.input().unwrap(), plan::Policy::Value, Budget::Price(0.1))
+            .map(|_| ())
     };
     let message = ask(&other).unwrap_err().to_string();
     assert!(
         message.contains("does not know what its parts cost") && message.contains("`routing::measure`"),
         "{message}"
     );
-    routing::measure(&mut other, splits.valid.input()).unwrap();
+    routing::measure(&mut other, &splits.valid.input().unwrap()).unwrap();
     ask(&other).unwrap();
 
     // A checkpoint of a network that knows no costs leaves none of an earlier one.
@@ -183,13 +186,17 @@ fn a_checkpoint_holds_what_was_learned_and_what_it_costs_here() {
 fn what_cannot_be_asked_for_is_an_error() {
     let (network, splits) = trained();
     let message = |policy, budgets: Budgets| {
-        routing::predict_within(&network, splits.valid.input(), policy, budgets).map(|_| ()).unwrap_err().to_string()
+        routing::predict_within(&network, &splits.valid.input().unwrap(), policy, budgets)
+            .map(|_| ())
+            .unwrap_err()
+            .to_string()
     };
     let untrained = {
         let mut network = Tiny::new(Device::Cpu).unwrap();
         let costs = Costs::new::<Tiny>(here(&network)).unwrap();
         network.policies_mut().set_costs(costs);
-        let answer = routing::predict_within(&network, splits.valid.input(), LEARNED[1], Budget::AccuracyWithin(1.0));
+        let answer =
+            routing::predict_within(&network, &splits.valid.input().unwrap(), LEARNED[1], Budget::AccuracyWithin(1.0));
         answer.map(|_| ()).unwrap_err().to_string()
     };
     insta::assert_snapshot!(

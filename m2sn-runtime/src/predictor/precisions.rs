@@ -11,7 +11,7 @@ use super::Precision;
 use super::frozen::Frozen;
 use crate::data::Dataset;
 use crate::latency::{self, Estimate, Table};
-use crate::network::{Input, Network, Route};
+use crate::network::{Network, Route};
 use crate::parts::Parts;
 use crate::policy::{Fixed, State, achieved, loss_bound};
 use crate::routing::{answer_by, full};
@@ -115,10 +115,9 @@ fn qualities<N: Network>(frozen: &Frozen<N>, valid: &Dataset<N::Input>) -> Resul
     let rule = frozen.rule()?;
     let way = Fixed(State::of(&full::<N>().blocks()));
     let mut qualities = Vec::new();
-    for start in (0..valid.len()).step_by(BATCH as usize) {
-        let batch = valid.narrow(start, BATCH.min(valid.len() - start))?;
-        let input = N::Input::from_features(batch.input().features())?;
-        let logits = answer_by::<N>(frozen, &input, &way)?.logits;
+    for batch in valid.batches(BATCH)? {
+        let batch = batch?;
+        let logits = answer_by::<N>(frozen, &batch.input()?, &way)?.logits;
         let quality: Tensor = achieved(&rule, &logits, &batch.target().to_device(logits.device()));
         qualities.extend(Vec::<f64>::try_from(quality.to_device(Device::Cpu).to_kind(Kind::Double))?);
     }

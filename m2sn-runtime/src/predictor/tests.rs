@@ -19,7 +19,7 @@ fn assert_near(found: &tch::Tensor, expected: &tch::Tensor) {
 
 fn inputs() -> TinyInput {
     let data = crate::tiny::samples(40, 2).unwrap();
-    TinyInput::from_features(data.train.input().features()).unwrap()
+    TinyInput::from_features(data.train.input().unwrap().features()).unwrap()
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn many_threads_may_ask_at_once() {
 fn learned_policies_decide_as_those_of_the_network() {
     let (mut network, splits) = sequential().unwrap();
     network.policies_mut().decide_by::<Tiny>(&table()).unwrap();
-    let input = TinyInput::from_features(splits.valid.input().features()).unwrap();
+    let input = TinyInput::from_features(splits.valid.input().unwrap().features()).unwrap();
     let budgets = [Budget::Price(0.05), Budget::Price(0.5), Budget::Lambda(0.003), Budget::AccuracyWithin(2.0)];
     let expected: Vec<_> = budgets
         .iter()

@@ -18,7 +18,7 @@ fn input(count: i64) -> TinyInput {
 }
 
 fn gaps(data: &Dataset<TinyInput>, with: f64) -> TinyInput {
-    let TinyInput { left, right } = data.input().clone();
+    let TinyInput { left, right } = data.input().unwrap();
     let rows = Tensor::arange(left.len(), (Kind::Int64, tch::Device::Cpu)).remainder(3);
     let spoiled = |tensor: &Tensor, missing: &Tensor| tensor.masked_fill(&missing.unsqueeze(1), with);
     let [no_left, no_right] = [0, 1].map(|rest| rows.eq(rest));
@@ -91,7 +91,7 @@ fn a_stand_in_takes_the_place_of_what_is_missing() {
 #[test]
 fn batches_are_answered_as_their_samples_alone() {
     let (network, data) = trained();
-    let input = data.valid.input();
+    let input = &data.valid.input().unwrap();
     type Predict<'a> = &'a dyn Fn(&TinyInput) -> Answer<TinyRoute>;
     let policies: [Predict<'_>; 4] = [
         &|input| predict_with(&network, input, &Paper::of(&network).unwrap()).unwrap(),
@@ -185,7 +185,7 @@ fn what_is_lacking_but_needed_is_an_error_with_its_row() {
     let message = |result: Result<Answer<TinyRoute>>| result.unwrap_err().to_string();
     let whole = Tiny::new(crate::Device::Cpu).unwrap();
     let data = samples(4, 1).unwrap().train;
-    let TinyInput { left, right } = data.input().clone();
+    let TinyInput { left, right } = data.input().unwrap();
     let marked = |batch: &dyn Fn(&Tensor) -> TinyInput, present: [bool; 4]| batch(&Tensor::from_slice(&present));
     let one = marked(
         &|present| TinyInput { left: left.clone(), right: right.clone().where_present(present).unwrap() },
@@ -212,7 +212,7 @@ fn what_is_lacking_but_needed_is_an_error_with_its_row() {
     let error = Trainer::new(Tiny::plan()).train(&mut { whole }, &splits, &mut Progress::silent()).unwrap_err();
     assert!(error.to_string().starts_with("modality `right`: row 2 lacks it"), "{error}");
     let deaf = |data: &Dataset<TinyInput>| {
-        let TinyInput { left, right } = data.input().clone();
+        let TinyInput { left, right } = data.input().unwrap();
         let none = Tensor::zeros([data.len()], (Kind::Bool, tch::Device::Cpu));
         let input = TinyInput { left, right: right.where_present(&none).unwrap() };
         Dataset::new(input, data.target().shallow_clone(), whole_task()).unwrap()
@@ -284,19 +284,19 @@ fn trials_on_cached_features_are_the_runs_of_the_network() {
     for policy in [Named::Value, Named::Sequential] {
         for price in [0.0, 0.1, 1.0] {
             let budget = Budget::Price(price);
-            let live = predict_within(&network, data.valid.input(), policy, budget).unwrap();
+            let live = predict_within(&network, &data.valid.input().unwrap(), policy, budget).unwrap();
             assert_eq!(exits.within(policy, budget).unwrap().routes, live.routes, "{policy:?} at {price}");
             assert!(exits.along(&live.routes).unwrap().allclose(&live.logits, 1e-5, 1e-5, false));
         }
         assert!(exits.calibration(policy).unwrap().error.is_finite());
     }
     for route in [TinyRoute::at([2, 2]), TinyRoute::from_blocks(&[2, 0]).unwrap()] {
-        let live = predict_by(&network, data.valid.input(), route).unwrap();
+        let live = predict_by(&network, &data.valid.input().unwrap(), route).unwrap();
         assert!(exits.by(route).allclose(&live.logits, 1e-5, 1e-5, false), "{route}");
     }
-    let paper = predict_with(&network, data.valid.input(), &Paper::of(&network).unwrap()).unwrap();
+    let paper = predict_with(&network, &data.valid.input().unwrap(), &Paper::of(&network).unwrap()).unwrap();
     assert_eq!(
-        (exits.routes(), decide(&network, data.valid.input()).unwrap()),
+        (exits.routes(), decide(&network, &data.valid.input().unwrap()).unwrap()),
         (&paper.routes[..], paper.routes.clone())
     );
 }
@@ -306,7 +306,7 @@ fn the_answer_of_what_there_is_can_be_read() {
     let (mut network, data) = (LackingReading::new(crate::Device::Cpu).unwrap(), data());
     let trainer = Trainer::new(LackingReading::plan());
     let report = trainer.train(&mut network, &data, &mut Progress::silent()).unwrap();
-    let input = data.valid.input();
+    let input = &data.valid.input().unwrap();
     let all = predict(&network, input).unwrap();
     // What it knows in training is what it is shown afterwards.
     let best = report.stages[3].phases[0].best().unwrap();
@@ -366,7 +366,7 @@ fn samples_that_lack_a_modality_are_learned_from() {
         assert!(stand_in(0) > 0.0 && stand_in(1) > 0.0);
 
         // With all that there is two thirds are right; a third of these samples lack the one modality that tells.
-        let answer = predict_by(&network, data.valid.input(), full::<Lacking>()).unwrap();
+        let answer = predict_by(&network, &data.valid.input().unwrap(), full::<Lacking>()).unwrap();
         let right = Tensor::from_slice(&answer.classes().unwrap()).eq_tensor(data.valid.target());
         let share = right.to_kind(Kind::Float).mean(Kind::Float).double_value(&[]);
         assert!(share > 0.45, "{method:?}: {share}");

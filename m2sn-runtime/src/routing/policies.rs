@@ -61,7 +61,7 @@ impl Policy for Stubborn {
 }
 
 fn input(count: i64) -> TinyInput {
-    samples(count, 1).unwrap().train.input().clone()
+    samples(count, 1).unwrap().train.input().unwrap()
 }
 
 fn row(input: &TinyInput, row: i64) -> TinyInput {

@@ -113,7 +113,7 @@ impl Network for Counting {
 
 /// `count` samples whose first column is their number.
 fn numbered(count: i64) -> TinyInput {
-    let input = samples(count, 1).unwrap().train.input().clone();
+    let input = samples(count, 1).unwrap().train.input().unwrap();
     let features = input.features().into_iter().map(|feature| {
         let tensor = feature.tensor.copy();
         let numbers = Tensor::arange(count, (Kind::Float, tch::Device::Cpu));

@@ -8,6 +8,8 @@ use std::path::PathBuf;
 
 use tch::{Device, Kind, Tensor};
 
+use super::progress::Progress;
+use super::reading::{Read, Reading, Rows};
 use crate::batch::Feature;
 use crate::{Error, Result};
 
@@ -35,31 +37,57 @@ impl Cache {
         Self { limit, used: Cell::new(0), folder, files: Cell::new(0) }
     }
 
-    /// Keeps what `compute` makes of each range of samples; its results lie on `device`.
+    /// Keeps what `compute` makes of each chunk of all samples, as many features as it returns; they lie on `device`. A bar
+    /// says of `what` how far it is.
     ///
     /// # Errors
-    /// [`Error::Io`] where the bound is passed and there is no room for a file either.
+    /// [`Error::Io`] where the bound is passed and there is no room for a file either; those of what is read.
     pub(super) fn fill(
         &self,
-        samples: i64,
-        chunk: i64,
+        reads: Vec<Read<'_>>,
+        chunk: usize,
         device: Device,
-        compute: impl Fn(Range<i64>) -> Feature,
-    ) -> Result<Features<'_>> {
-        let mut store: Option<Features<'_>> = None;
-        for range in chunks(samples, chunk) {
-            let part = tch::no_grad(|| compute(range.clone()));
-            let store = match &mut store {
-                Some(store) => store,
-                None => store.insert(self.room(samples, &part, device)?),
-            };
-            let length = range.end - range.start;
-            store.feature.tensor.narrow(0, range.start, length).f_copy_(&part.tensor)?;
-            if let (Some(mask), Some(part)) = (&store.feature.mask, &part.mask) {
-                mask.narrow(0, range.start, length).f_copy_(part)?;
+        (progress, what): (&Progress, &str),
+        compute: impl Fn(Vec<Feature>) -> Vec<Feature>,
+    ) -> Result<Vec<Features<'_>>> {
+        let samples = reads.first().map_or(0, Read::len);
+        let ranges: Vec<Range<i64>> = chunks(samples, chunk as i64).collect();
+        let mut bar = progress.bar(what, ranges.len());
+        let mut reading = Reading::new(reads, ranges.iter().cloned().map(Rows::Range).collect())?;
+        let mut stores: Vec<Features<'_>> = Vec::new();
+        for (number, range) in ranges.iter().enumerate() {
+            let inputs = reading.next()?;
+            let parts = tch::no_grad(|| compute(inputs));
+            if stores.is_empty() {
+                stores = parts.iter().map(|part| self.room(samples, part, device)).collect::<Result<_>>()?;
             }
+            for (Features { feature, .. }, part) in stores.iter().zip(&parts) {
+                let length = range.end - range.start;
+                feature.tensor.narrow(0, range.start, length).f_copy_(&part.tensor)?;
+                if let (Some(mask), Some(part)) = (&feature.mask, &part.mask) {
+                    mask.narrow(0, range.start, length).f_copy_(part)?;
+                }
+            }
+            bar.step(number + 1);
         }
-        store.ok_or_else(|| Error::invalid("data set: there are no samples"))
+        Ok(stores)
+    }
+
+    /// As [`Cache::fill`], one feature made of one that is read.
+    ///
+    /// # Errors
+    /// As [`Cache::fill`].
+    pub(super) fn fill_one(
+        &self,
+        read: Read<'_>,
+        chunk: usize,
+        device: Device,
+        said: (&Progress, &str),
+        compute: impl Fn(Feature) -> Feature,
+    ) -> Result<Features<'_>> {
+        let each = |inputs: Vec<Feature>| inputs.into_iter().map(&compute).collect();
+        let filled = self.fill(vec![read], chunk, device, said, each)?.pop();
+        filled.ok_or_else(|| Error::invalid("data set: there are no samples"))
     }
 
     /// Room for `samples` samples like those of `part`.
@@ -183,12 +211,10 @@ mod tests {
     fn fill(cache: &Cache) -> Features<'_> {
         let source = Tensor::arange(21, (Kind::Float, Device::Cpu)).view([7, 3]);
         let mask = source.gt(4.0);
-        cache
-            .fill(7, 2, Device::Cpu, |range| {
-                let all = Feature { mask: Some(mask.shallow_clone()), ..(&source * 2.0).into() };
-                all.narrow(range.start, range.end - range.start)
-            })
-            .unwrap()
+        let source = Features::borrowed(Feature { mask: Some(mask), ..source.into() }, Device::Cpu);
+        let said = (&Progress::silent(), "doubles");
+        let doubled = |input: Feature| Feature { tensor: input.tensor * 2.0, ..input };
+        cache.fill_one(Read::Held(&source), 2, Device::Cpu, said, doubled).unwrap()
     }
 
     #[test]

@@ -8,9 +8,12 @@ use tch::{Device, Kind, Tensor};
 
 use super::cache::{Cache, Features, chunks};
 use super::fit::Score;
+use super::progress::Progress;
+use super::reading::{Inputs, Read, Reading, Rows, Streamed};
 use crate::Result;
+use crate::batch::Feature;
 use crate::data::{Dataset, Splits};
-use crate::network::{Input, Network, route_features};
+use crate::network::{Input, Modality, Network, route_features};
 use crate::plan::Plan;
 use crate::policy::Grid;
 use crate::task::{Rule, Task};
@@ -32,7 +35,7 @@ pub(super) struct Context<'a, N> {
 /// Inputs and targets, wherever they lie.
 #[derive(Debug)]
 pub(super) struct Samples {
-    pub(super) inputs: Vec<Features<'static>>,
+    pub(super) inputs: Vec<Inputs>,
     target: Features<'static>,
 }
 
@@ -45,11 +48,12 @@ impl<'a, N: Network> Context<'a, N> {
         disk: PathBuf,
     ) -> Result<Self> {
         let device = network.variables().device();
+        let modalities = N::description().modalities;
         Ok(Self {
             network,
             plan,
-            train: Samples::new(&splits.train, device),
-            valid: Samples::new(&splits.valid, device),
+            train: Samples::new(&splits.train, modalities, device)?,
+            valid: Samples::new(&splits.valid, modalities, device)?,
             cache: Cache::new(memory, disk),
             device,
             rule: network.policies().rule()?,
@@ -95,14 +99,20 @@ impl<'a, N: Network> Context<'a, N> {
     ///
     /// # Errors
     /// Those of [`Cache::fill`].
-    pub(super) fn route_features(&self, samples: &Samples, chunk: usize) -> Result<Vec<Features<'_>>> {
-        let of = |modality: usize| {
-            self.cache.fill(samples.len(), chunk as i64, self.device, |range| {
-                let input = samples.inputs[modality].range(range);
-                Tensor::stack(&route_features(self.network, modality, &input), 1).into()
-            })
-        };
-        self.modalities().map(of).collect()
+    pub(super) fn route_features(
+        &self,
+        samples: &Samples,
+        chunk: usize,
+        progress: &Progress,
+    ) -> Result<Vec<Features<'_>>> {
+        let said = (progress, "features of all exits");
+        self.cache.fill(samples.reads(), chunk, self.device, said, |inputs| self.routes(&inputs).collect())
+    }
+
+    /// Of each modality's inputs the features of all numbers of blocks, `[samples, places, feature]`.
+    pub(super) fn routes<'i>(&'i self, inputs: &'i [Feature]) -> impl Iterator<Item = Feature> + 'i {
+        let of = |(modality, input)| Tensor::stack(&route_features(self.network, modality, input), 1).into();
+        inputs.iter().enumerate().map(of)
     }
 
     /// The features of some samples along the routes that `places` names, `[samples]` of `i64` a modality, from their
@@ -131,12 +141,25 @@ impl<'a, N: Network> Context<'a, N> {
 }
 
 impl Samples {
-    fn new<I: Input>(dataset: &Dataset<I>, device: Device) -> Self {
-        let inputs = dataset.input().features().into_iter();
-        Self {
-            inputs: inputs.map(|feature| Features::borrowed(feature, device)).collect(),
-            target: Features::borrowed(dataset.target().shallow_clone().into(), device),
-        }
+    fn new<I: Input>(dataset: &Dataset<I>, modalities: &'static [Modality], device: Device) -> Result<Self> {
+        let inputs = match dataset.stream() {
+            Some(stream) => {
+                let of = |(modality, described)| {
+                    Inputs::Streamed(Streamed { stream: stream.clone(), modality, described, device })
+                };
+                modalities.iter().enumerate().map(of).collect()
+            }
+            None => {
+                let inputs = dataset.input()?.features().into_iter();
+                inputs.map(|feature| Inputs::Held(Features::borrowed(feature, device))).collect()
+            }
+        };
+        Ok(Self { inputs, target: Features::borrowed(dataset.target().shallow_clone().into(), device) })
+    }
+
+    /// All inputs.
+    pub(super) fn reads(&self) -> Vec<Read<'_>> {
+        self.inputs.iter().map(Inputs::read).collect()
     }
 
     pub(super) fn len(&self) -> i64 {
@@ -144,15 +167,18 @@ impl Samples {
     }
 
     /// The samples that have a modality, with that as their only input.
-    pub(super) fn alone(&self, modality: usize) -> Self {
+    ///
+    /// # Errors
+    /// Those of [`Inputs::only`].
+    pub(super) fn alone(&self, modality: usize) -> Result<Self> {
         let input = &self.inputs[modality];
-        match input.present() {
+        Ok(match input.present() {
             None => Self { inputs: vec![input.all()], target: self.target.all() },
             Some(present) => {
                 let rows = present.nonzero().squeeze_dim(1);
-                Self { inputs: vec![input.only(&rows)], target: self.target.only(&rows) }
+                Self { inputs: vec![input.only(&rows)?], target: self.target.only(&rows) }
             }
-        }
+        })
     }
 
     /// The targets of the samples at `rows`.
@@ -162,22 +188,26 @@ impl Samples {
 
     /// Averages over all samples what `measure` says of each range of them.
     ///
-    /// `measure` gets the range and its targets, and gives means over the range by name; `score` names the one that
-    /// decides which epoch is best.
+    /// `measure` gets the range, what is read of it, and its targets, and gives means over the range by name; `score` names
+    /// the one that decides which epoch is best.
     ///
     /// # Errors
-    /// Those of `measure`.
+    /// Those of `measure`, and of what is read.
     pub(super) fn score(
         &self,
+        reads: Vec<Read<'_>>,
         chunk: usize,
         score: &str,
-        measure: impl Fn(Range<i64>, &Tensor) -> Result<Vec<(String, f64)>>,
+        measure: impl Fn(Range<i64>, Vec<Feature>, &Tensor) -> Result<Vec<(String, f64)>>,
     ) -> Result<Score> {
         let mut metrics = BTreeMap::<String, f64>::new();
-        for range in chunks(self.len(), chunk as i64) {
+        let ranges: Vec<Range<i64>> = chunks(self.len(), chunk as i64).collect();
+        let mut reading = Reading::new(reads, ranges.iter().cloned().map(Rows::Range).collect())?;
+        for range in ranges {
             let share = (range.end - range.start) as f64 / self.len() as f64;
+            let inputs = reading.next()?;
             let target = self.target.range(range.clone()).tensor;
-            for (name, value) in tch::no_grad(|| measure(range, &target))? {
+            for (name, value) in tch::no_grad(|| measure(range, inputs, &target))? {
                 *metrics.entry(name).or_default() += share * value;
             }
         }

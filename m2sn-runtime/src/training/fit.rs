@@ -7,8 +7,10 @@ use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor};
 
 use super::optimizer::Optimizer;
+use super::reading::{Read, Reading, Rows};
 use super::report::Epoch;
 use super::run::{Moment, Run};
+use crate::batch::Feature;
 use crate::checkpoint::{assign, sha256};
 use crate::network::{Network, Part};
 use crate::plan::Stage;
@@ -24,6 +26,8 @@ pub(super) struct Phase<'a> {
     pub(super) stage: &'a Stage,
     /// The number of training samples.
     pub(super) samples: i64,
+    /// What steps read of them: see [`Step::inputs`].
+    pub(super) reads: Vec<Read<'a>>,
 }
 
 /// One step of a phase.
@@ -31,6 +35,8 @@ pub(super) struct Phase<'a> {
 pub(super) struct Step {
     /// The samples of the mini-batch, `[batch]` of `i64`.
     pub(super) rows: Tensor,
+    /// What the phase reads of these samples.
+    pub(super) inputs: Vec<Feature>,
     /// How much of the phase is done: 0 at the first step, 1 at the last.
     pub(super) share: f64,
 }
@@ -85,11 +91,14 @@ pub(super) fn fit<N: Network>(
         let order = Tensor::randperm(phase.samples, (Kind::Int64, Device::Cpu));
         let (mut total, mut factor) = (0.0, 0.0);
         // As equal as can be, because a last batch of one sample has no variance to normalise by.
-        for (index, rows) in order.tensor_split(steps as i64, 0).into_iter().enumerate() {
+        let batches = order.tensor_split(steps as i64, 0);
+        let ahead = batches.iter().map(|rows| Rows::At(rows.shallow_clone())).collect();
+        let mut reading = Reading::new(phase.reads.clone(), ahead)?;
+        for (index, rows) in batches.into_iter().enumerate() {
             let step = epoch * steps + index;
             let samples = rows.size()[0];
             let share = step as f64 / (epochs * steps - 1).max(1) as f64;
-            let loss = loss(&Step { rows, share })?;
+            let loss = loss(&Step { rows, inputs: reading.next()?, share })?;
             let value = loss.double_value(&[]);
             if !value.is_finite() {
                 return Err(not_finite(phase, epoch, &format!("step {}: the loss is {value}", index + 1)));

@@ -25,10 +25,11 @@ pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>) -> 
         parts: vec![Part::Head],
         stage: &context.plan.fusion,
         samples: context.train.len(),
+        reads: Vec::new(),
     };
     let chunk = phase.stage.batch;
-    let train = context.route_features(&context.train, chunk)?;
-    let valid = context.route_features(&context.valid, chunk)?;
+    let train = context.route_features(&context.train, chunk, run.progress)?;
+    let valid = context.route_features(&context.valid, chunk, run.progress)?;
     let step_loss = |step: &Step| {
         let samples = step.rows.size()[0];
         let full = Tensor::rand([samples], (Kind::Float, Device::Cpu)).lt(FULL_SHARE);
@@ -49,7 +50,7 @@ pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>) -> 
     tch::manual_seed(seed(run.seed, "fusion/validation", 0));
     let random = context.random_routes(context.valid.len());
     let validate = || {
-        context.valid.score(chunk, "score", |range, target| {
+        context.valid.score(Vec::new(), chunk, "score", |range, _, target| {
             let samples = range.end - range.start;
             let along = |places: &dyn Fn(usize) -> Tensor| context.along(&context.valid, &valid, range.clone(), places);
             let full =

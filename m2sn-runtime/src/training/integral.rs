@@ -9,6 +9,7 @@ use std::ops::Range;
 use super::cache::Features;
 use super::context::{Context, Samples, measure};
 use super::fit::{Phase, Step, fit, has_parameters};
+use super::reading::Read;
 use super::run::Run;
 use super::shortcuts::shortcut;
 use crate::Result;
@@ -18,17 +19,17 @@ use crate::network::{Network, Part, leave};
 /// Trains the encoders with their shortcuts, one modality after the other.
 pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>) -> Result<()> {
     for modality in context.modalities() {
-        let samples = [context.train.alone(modality), context.valid.alone(modality)];
+        let samples = [context.train.alone(modality)?, context.valid.alone(modality)?];
         let mut cached: Option<[Features<'_>; 2]> = None;
         for blocks in groups(context, modality) {
-            let raw = [&samples[0].inputs[0], &samples[1].inputs[0]];
-            let inputs = cached.as_ref().map_or(raw, |[train, valid]| [train, valid]);
+            let raw = || [&samples[0], &samples[1]].map(|samples| samples.inputs[0].read());
+            let inputs = cached.as_ref().map_or_else(raw, |cached| cached.each_ref().map(Read::Held));
             group(context, run, modality, blocks.clone(), &samples, inputs)?;
             if blocks.end < context.exits(modality) {
                 let [train, valid] = inputs;
                 cached = Some([
-                    advance(context, modality, blocks.clone(), train)?,
-                    advance(context, modality, blocks.clone(), valid)?,
+                    advance(context, run, modality, blocks.clone(), train)?,
+                    advance(context, run, modality, blocks.clone(), valid)?,
                 ]);
             }
         }
@@ -61,7 +62,7 @@ fn group<N: Network>(
     modality: usize,
     blocks: Range<usize>,
     samples: &[Samples; 2],
-    inputs: [&Features<'_>; 2],
+    inputs: [Read<'_>; 2],
 ) -> Result<()> {
     let (network, task) = (context.network, context.task());
     let [train, valid] = inputs;
@@ -74,10 +75,11 @@ fn group<N: Network>(
         parts: parts.chain(shortcuts).collect(),
         stage: &context.plan.shortcuts.stage,
         samples: train.len(),
+        reads: vec![train],
     };
     // The logits of every exit of the group.
-    let logits = |input: Feature, train: bool| -> Vec<_> {
-        let exits = blocks.clone().scan(input, |input, block| {
+    let logits = |inputs: &[Feature], train: bool| -> Vec<_> {
+        let exits = blocks.clone().scan(inputs[0].clone(), |input, block| {
             *input = network.block(modality, block, input, train);
             Some(network.task_head(modality, &leave(network, modality, block, input, train)))
         });
@@ -85,14 +87,14 @@ fn group<N: Network>(
     };
     let step_loss = |step: &Step| {
         let target = samples[0].target(&step.rows);
-        let losses = logits(train.rows(&step.rows), true).into_iter().map(|logits| task.loss(&logits, &target));
+        let losses = logits(&step.inputs, true).into_iter().map(|logits| task.loss(&logits, &target));
         Ok(losses.reduce(|sum, loss| sum + loss).expect("a group has a block") / blocks.len() as f64)
     };
     let validate = || {
-        samples[1].score(phase.stage.batch, "score", |range, target| {
+        samples[1].score(vec![valid], phase.stage.batch, "score", |_, inputs, target| {
             let mut found = Vec::new();
             let mut score = 0.0;
-            for (logits, exit) in logits(valid.range(range), false).iter().zip(blocks.clone()) {
+            for (logits, exit) in logits(&inputs, false).iter().zip(blocks.clone()) {
                 score += measure(&mut found, name(exit), &context.rule, logits, target) / blocks.len() as f64;
             }
             found.push(("score".to_owned(), score));
@@ -105,12 +107,14 @@ fn group<N: Network>(
 /// The outputs of some blocks, which are frozen from now on.
 fn advance<'c, N: Network>(
     context: &'c Context<'_, N>,
+    run: &Run<'_>,
     modality: usize,
     blocks: Range<usize>,
-    input: &Features<'_>,
+    input: Read<'_>,
 ) -> Result<Features<'c>> {
-    let chunk = context.plan.shortcuts.stage.batch as i64;
-    context.cache.fill(input.len(), chunk, context.device, |range| {
-        blocks.clone().fold(input.range(range), |input, block| context.network.block(modality, block, &input, false))
-    })
+    let chunk = context.plan.shortcuts.stage.batch;
+    let advanced =
+        |input| blocks.clone().fold(input, |input, block| context.network.block(modality, block, &input, false));
+    let said = (&*run.progress, "features of blocks");
+    context.cache.fill_one(input, chunk, context.device, said, advanced)
 }

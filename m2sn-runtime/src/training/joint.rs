@@ -43,11 +43,11 @@ pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>) -> 
         parts: parts(context),
         stage: &context.plan.shortcuts.stage,
         samples: context.train.len(),
+        reads: context.train.reads(),
     };
     let step_loss = |step: &Step| {
         let target = context.train.target(&step.rows);
-        let inputs = context.train.inputs.iter().map(|input| input.rows(&step.rows));
-        let logits = Logits::of(context, inputs, &context.random_routes(target.size()[0]), true);
+        let logits = Logits::of(context, &step.inputs, &context.random_routes(target.size()[0]), true);
         let mut sum = task.loss(&logits.full, &target) + task.loss(&logits.random, &target) * RANDOM_WEIGHT;
         for (present, exits) in &logits.exits {
             let target = present.select(&target);
@@ -61,11 +61,10 @@ pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>) -> 
     tch::manual_seed(seed(run.seed, &format!("{PHASE}/validation"), 0));
     let random = context.random_routes(context.valid.len());
     let validate = || {
-        context.valid.score(phase.stage.batch, "score", |range, target| {
-            let inputs = context.valid.inputs.iter().map(|input| input.range(range.clone()));
+        context.valid.score(context.valid.reads(), phase.stage.batch, "score", |range, inputs, target| {
             let random: Vec<_> =
                 random.iter().map(|exits| exits.narrow(0, range.start, range.end - range.start)).collect();
-            let logits = Logits::of(context, inputs, &random, false);
+            let logits = Logits::of(context, &inputs, &random, false);
             let mut found = Vec::new();
             let mut score = 0.0;
             score += measure(&mut found, "full", &context.rule, &logits.full, target);
@@ -105,19 +104,14 @@ struct Logits {
 
 impl Logits {
     /// `random` holds a route for each sample, as by [`Context::random_routes`].
-    fn of<N: Network>(
-        context: &Context<'_, N>,
-        inputs: impl Iterator<Item = Feature>,
-        random: &[Tensor],
-        train: bool,
-    ) -> Self {
+    fn of<N: Network>(context: &Context<'_, N>, inputs: &[Feature], random: &[Tensor], train: bool) -> Self {
         let network = context.network;
         let (mut deepest, mut drawn, mut encoded) = (Vec::new(), Vec::new(), Vec::new());
-        for ((modality, input), places) in inputs.enumerate().zip(random) {
-            let (present, stand_in) = (Present::of(&input, train), network.stand_in(modality));
+        for ((modality, input), places) in inputs.iter().enumerate().zip(random) {
+            let (present, stand_in) = (Present::of(input, train), network.stand_in(modality));
             let features = match present.is_empty() {
                 true => Vec::new(),
-                false => exit_features(network, modality, &present.input(input), train),
+                false => exit_features(network, modality, &present.input(input.clone()), train),
             };
             // By place: the stand-in where the modality may take no part, then the exits.
             let passed_by = stand_in.map(|stand_in| present.spread(None, Some(stand_in)));

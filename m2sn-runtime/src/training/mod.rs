@@ -25,6 +25,7 @@ mod peripheral;
 mod pretrain;
 mod progress;
 mod quality;
+mod reading;
 mod report;
 mod run;
 mod schedule;
@@ -196,10 +197,15 @@ impl Trainer {
             table.check_here(network)?;
         }
         for (split, data) in [("training", &splits.train), ("validation", &splits.valid)] {
-            let inputs = data.input().features();
-            for (modality, input) in N::description().modalities.iter().zip(&inputs) {
-                modality.check_tokens(&input.tensor)?;
-                if let Some(present) = &input.present
+            // What is streamed is checked as it is read.
+            if data.stream().is_none() {
+                for (modality, input) in N::description().modalities.iter().zip(data.input()?.features()) {
+                    modality.check_tokens(&input.tensor, |row| row)?;
+                }
+            }
+            let present = data.present();
+            for (modality, present) in N::description().modalities.iter().zip(&present) {
+                if let Some(present) = present
                     && !bool::try_from(present.any())?
                 {
                     return Err(Error::invalid(format!(
@@ -209,7 +215,7 @@ impl Trainer {
                     )));
                 }
             }
-            check_present(N::description(), &inputs)?;
+            check_present(N::description(), &present.iter().map(Option::as_ref).collect::<Vec<_>>())?;
         }
         for warning in splits.warnings(N::description().task) {
             tracing::warn!("{warning}");
@@ -297,7 +303,7 @@ impl Trainer {
             None => {
                 let samples = splits.valid.narrow(0, splits.valid.len().min(16))?;
                 let samples = samples.to_device(network.variables().device())?;
-                latency::measure(network, &samples.input().features(), &latency::Settings::default())
+                latency::measure(network, &samples.input()?.features(), &latency::Settings::default())
             }
         }
     }

@@ -10,7 +10,7 @@
 use tch::{Kind, Tensor};
 
 use super::cache::{Features, chunks};
-use super::context::{Context, accuracy, choose, loss};
+use super::context::{Context, Samples, accuracy, choose, loss};
 use super::fit::{Phase, Step, fit, seed};
 use super::gumbel;
 use super::run::Run;
@@ -25,7 +25,7 @@ use crate::policy::{Grid, MOST_STATES, Reader};
 use crate::task::Task;
 
 /// Trains the navigator on the milliseconds of each modality's exits.
-pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>, table: &Table) -> Result<()> {
+pub(super) fn train<'a, N: Network>(context: &'a Context<'_, N>, run: &mut Run<'_>, table: &Table) -> Result<()> {
     let (network, task) = (context.network, context.task());
     let modalities = N::description().modalities;
     let settings = &context.plan.navigator;
@@ -33,11 +33,20 @@ pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>, tab
         Reads::Inputs => (Part::Navigator, None),
         Reads::Posterior => (Part::Reader, Some(network.policies().reader()?)),
     };
-    let phase =
-        Phase { name: "navigator".into(), parts: vec![part], stage: &settings.stage, samples: context.train.len() };
+    let reads = |samples: &'a Samples| match settings.from {
+        Reads::Inputs => samples.reads(),
+        Reads::Posterior => Vec::new(),
+    };
+    let phase = Phase {
+        name: "navigator".into(),
+        parts: vec![part],
+        stage: &settings.stage,
+        samples: context.train.len(),
+        reads: reads(&context.train),
+    };
     let chunk = phase.stage.batch;
-    let train = context.route_features(&context.train, chunk)?;
-    let valid = context.route_features(&context.valid, chunk)?;
+    let train = context.route_features(&context.train, chunk, run.progress)?;
+    let valid = context.route_features(&context.valid, chunk, run.progress)?;
     let grid = context.grid();
     let exits_of = |modality: usize, features: Tensor| {
         let passed_by = 1 - grid.least(modality) as i64;
@@ -65,9 +74,9 @@ pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>, tab
         let stands = stand(context.missing(&context.train, &step.rows), &step.rows);
         let scores = match &reading {
             None => {
-                let inputs = context.train.inputs.iter().zip(&stands.missing).map(|(input, missing)| {
-                    let input = input.rows(&step.rows);
-                    if let Some(missing) = missing { input.without(missing) } else { input }
+                let inputs = step.inputs.iter().zip(&stands.missing).map(|(input, missing)| match missing {
+                    Some(missing) => input.without(missing),
+                    None => input.clone(),
                 });
                 network.navigate(&inputs.collect::<Vec<_>>(), true)
             }
@@ -87,14 +96,11 @@ pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>, tab
         Ok(objective(task, &logits, &context.train.target(&step.rows), &latency, lambda))
     };
     let validate = || {
-        context.valid.score(chunk, "score", |range, target| {
+        context.valid.score(reads(&context.valid), chunk, "score", |range, inputs, target| {
             let rows = Tensor::arange_start(range.start, range.end, (Kind::Int64, tch::Device::Cpu));
             let stands = stand(context.lacking(&context.valid, &rows), &rows);
             let scores = match &reading {
-                None => {
-                    let inputs = context.valid.inputs.iter().map(|input| input.range(range.clone()));
-                    network.navigate(&inputs.collect::<Vec<_>>(), false)
-                }
+                None => network.navigate(&inputs, false),
                 Some(Reading { reader, valid: softness, .. }) => {
                     reader.scores(&stands.posterior(context, &valid, &rows, softness))
                 }

@@ -5,9 +5,12 @@
 use super::cache::Features;
 use super::context::{Context, Samples, measure};
 use super::fit::{Phase, Step, fit};
+use super::progress::Progress;
+use super::reading::Read;
 use super::run::Run;
 use super::shortcuts::shortcut;
 use crate::Result;
+use crate::batch::Feature;
 use crate::network::Network;
 
 /// Trains the shortcuts, one modality after the other.
@@ -19,18 +22,19 @@ fn train_modality<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>, modal
     let (network, task) = (context.network, context.task());
     let description = &N::description().modalities[modality];
     let exits = 0..context.exits(modality) - 1;
-    let [train_samples, valid_samples] = [&context.train, &context.valid].map(|samples| samples.alone(modality));
+    let (train_samples, valid_samples) = (context.train.alone(modality)?, context.valid.alone(modality)?);
     let phase = Phase {
         name: format!("shortcuts/{}", description.name),
         parts: exits.clone().filter_map(|exit| shortcut(context, modality, exit)).collect(),
         stage: &context.plan.shortcuts.stage,
         samples: train_samples.len(),
+        reads: Vec::new(),
     };
     if exits.is_empty() || run.has_passed(&phase.name) {
         return Ok(());
     }
-    let train = outputs(context, modality, &train_samples)?;
-    let valid = outputs(context, modality, &valid_samples)?;
+    let train = outputs(context, modality, &train_samples, run.progress)?;
+    let valid = outputs(context, modality, &valid_samples, run.progress)?;
     let step_loss = |step: &Step| {
         let target = train_samples.target(&step.rows);
         let losses = train.iter().enumerate().map(|(exit, output)| {
@@ -41,7 +45,7 @@ fn train_modality<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>, modal
         Ok(losses.reduce(|sum, loss| sum + loss).expect("there are exits with shortcuts"))
     };
     let validate = || {
-        valid_samples.score(phase.stage.batch, "score", |range, target| {
+        valid_samples.score(Vec::new(), phase.stage.batch, "score", |range, _, target| {
             let mut found = Vec::new();
             let mut score = 0.0;
             for (exit, output) in valid.iter().enumerate() {
@@ -62,17 +66,15 @@ fn outputs<'c, N: Network>(
     context: &'c Context<'_, N>,
     modality: usize,
     samples: &Samples,
+    progress: &Progress,
 ) -> Result<Vec<Features<'c>>> {
-    let chunk = context.plan.shortcuts.stage.batch as i64;
+    let chunk = context.plan.shortcuts.stage.batch;
     let mut outputs: Vec<Features<'c>> = Vec::new();
     for block in 0..context.exits(modality) - 1 {
-        let output = context.cache.fill(samples.len(), chunk, context.device, |range| {
-            let input = match outputs.last() {
-                Some(input) => input.range(range),
-                None => samples.inputs[0].range(range),
-            };
-            context.network.block(modality, block, &input, false)
-        })?;
+        let input = outputs.last().map_or_else(|| samples.inputs[0].read(), Read::Held);
+        let run = |input: Feature| context.network.block(modality, block, &input, false);
+        let said = (progress, "features of blocks");
+        let output = context.cache.fill_one(input, chunk, context.device, said, run)?;
         outputs.push(output);
     }
     Ok(outputs)

@@ -34,13 +34,16 @@ pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>) -> 
         parts: blocks.chain(task_heads).chain([Part::Head]).collect(),
         stage: &context.plan.pretrain,
         samples: context.train.len(),
+        reads: context.train.reads(),
     };
     // By modality, the samples that have it, and their deepest features.
-    let deepest = |modality: usize, input: Feature, train: bool| {
-        let present = Present::of(&input, train);
+    let deepest = |modality: usize, input: &Feature, train: bool| {
+        let present = Present::of(input, train);
         let blocks = 0..context.exits(modality);
         let feature = (!present.is_empty()).then(|| {
-            blocks.fold(present.input(input), |input, block| network.block(modality, block, &input, train)).tensor
+            blocks
+                .fold(present.input(input.clone()), |input, block| network.block(modality, block, &input, train))
+                .tensor
         });
         (present, feature)
     };
@@ -54,8 +57,8 @@ pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>) -> 
     };
     let step_loss = |step: &super::fit::Step| {
         let target = context.train.target(&step.rows);
-        let inputs = context.train.inputs.iter().map(|input| input.rows(&step.rows));
-        let features: Vec<_> = inputs.enumerate().map(|(modality, input)| deepest(modality, input, true)).collect();
+        let features: Vec<_> =
+            step.inputs.iter().enumerate().map(|(modality, input)| deepest(modality, input, true)).collect();
         let all = whole(&features);
         let mut sum = task.loss(&network.fuse(&all, true), &target);
         if context.may_lack() {
@@ -75,10 +78,9 @@ pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>) -> 
         context.missing(&context.valid, &Tensor::arange(context.valid.len(), (Kind::Int64, Device::Cpu)))
     });
     let validate = || {
-        context.valid.score(phase.stage.batch, "score", |range, target| {
-            let inputs = context.valid.inputs.iter().map(|input| input.range(range.clone()));
+        context.valid.score(context.valid.reads(), phase.stage.batch, "score", |range, inputs, target| {
             let features: Vec<_> =
-                inputs.enumerate().map(|(modality, input)| deepest(modality, input, false)).collect();
+                inputs.iter().enumerate().map(|(modality, input)| deepest(modality, input, false)).collect();
             let all = whole(&features);
             let logits = network.fuse(&all, false);
             let mut score = loss(task, &logits, target);

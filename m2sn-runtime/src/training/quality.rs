@@ -17,6 +17,7 @@ use super::fit::{Phase, Score, Step, fit, seed};
 use super::run::Run;
 use super::softening::{logits, temperatures};
 use super::stands::{STANDARD, Stands};
+use crate::batch::Feature;
 use crate::network::{Network, Part};
 use crate::parts::{Cached, stem};
 use crate::plan::Policy;
@@ -41,6 +42,7 @@ pub(super) fn train<N: Network>(
         parts: vec![part],
         stage: &context.plan.navigator.stage,
         samples: context.train.len(),
+        reads: Vec::new(),
     };
     let grid = context.grid();
     let reach = reach(&grid).to_device(context.device);
@@ -49,8 +51,8 @@ pub(super) fn train<N: Network>(
     let order = Tensor::randperm(context.valid.len(), (Kind::Int64, Device::Cpu));
     let half = (context.valid.len() / 2).max(1);
     let (learned, judged) = (order.narrow(0, 0, half), order.narrow(0, context.valid.len() - half, half));
-    let valid = Lesson::of(context, &context.valid, phase.stage.batch, None)?;
-    let train = Lesson::of(context, &context.train, phase.stage.batch, Some((&valid, &learned)))?;
+    let valid = Lesson::of(context, run, &context.valid, None)?;
+    let train = Lesson::of(context, run, &context.train, Some((&valid, &learned)))?;
 
     let ask = |lesson: &Lesson<'_>, rows: &Tensor, stands: &Stands| Question {
         known: match which {
@@ -120,19 +122,23 @@ impl<'a> Lesson<'a> {
     /// as sure in each state as it is of rows of another lesson, `like`, and answers are worth no more than those.
     fn of<N: Network>(
         context: &'a Context<'_, N>,
+        run: &Run<'_>,
         samples: &Samples,
-        chunk: usize,
         like: Option<(&Lesson<'_>, &Tensor)>,
     ) -> Result<Self> {
-        let features = context.route_features(samples, chunk)?;
-        let stem = |modality: usize| {
-            context.cache.fill(samples.len(), chunk as i64, context.device, |range| {
-                let input = samples.inputs[modality].range(range);
-                let output = context.network.block(modality, 0, &input, false);
-                stem(&N::description().modalities[modality], &output, input.present.as_ref()).into()
-            })
+        let stem = |(modality, input): (usize, &Feature)| {
+            // Once more than needed: passes that keep everything take memory, and the first blocks are cheap.
+            let first = context.network.block(modality, 0, input, false);
+            stem(&N::description().modalities[modality], &first, input.present.as_ref()).into()
         };
-        let stems = context.modalities().map(stem).collect::<Result<_>>()?;
+        // One pass for both, since samples may have to be read for it.
+        let compute = |inputs: Vec<Feature>| {
+            let stems = inputs.iter().enumerate().map(stem);
+            context.routes(&inputs).chain(stems).collect()
+        };
+        let (chunk, said) = (context.plan.navigator.stage.batch, (&*run.progress, "features of all exits"));
+        let mut features = context.cache.fill(samples.reads(), chunk, context.device, said, compute)?;
+        let stems = features.split_off(context.modalities().len());
         let target = samples.target(&Tensor::arange(samples.len(), (Kind::Int64, Device::Cpu)));
         let (task, grid) = (context.task(), context.grid());
         let temperatures = match like {

@@ -2,6 +2,8 @@
 //!
 //! LibTorch has one random generator a process. A test that depends on what is drawn runs [`alone`].
 
+mod streamed;
+
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -183,7 +185,7 @@ fn a_navigator_that_reads_the_posterior_learns_that_alone() {
         assert!(best.score < report.phases[0].epochs[0].score, "{:?}", report.phases[0].epochs);
 
         // What it was selected by is what it then does.
-        let answer = crate::routing::predict(&network, data.valid.input()).unwrap();
+        let answer = crate::routing::predict(&network, &data.valid.input().unwrap()).unwrap();
         let loss = Reading::description().task.loss(&answer.logits, data.valid.target()).double_value(&[]);
         assert!((best.metrics["loss"] - loss).abs() < 1e-4, "{} for {loss}", best.metrics["loss"]);
     });
@@ -226,7 +228,7 @@ fn the_joint_loss_is_that_of_late_fusion_of_a_random_route_and_of_every_exit() {
         tch::manual_seed(fit::seed(seed, "shortcuts/joint", 0));
         let order = Tensor::randperm(192, (tch::Kind::Int64, tch::Device::Cpu));
         let drawn = [0, 1].map(|_| Tensor::randint(3, [192], (tch::Kind::Int64, tch::Device::Cpu)));
-        let inputs = data.train.input().features();
+        let inputs = data.train.input().unwrap().features();
         let target = data.train.target().index_select(0, &order);
         let features = [0, 1].map(|modality| {
             let input = Feature::from(inputs[modality].tensor.index_select(0, &order));
@@ -327,7 +329,7 @@ fn a_trained_network_reads_what_an_untrained_one_does_not() {
             stage.epochs = 20;
         }
         let accuracy = |network: &Tiny| {
-            let logits = crate::routing::predict(network, data.valid.input()).unwrap().logits;
+            let logits = crate::routing::predict(network, &data.valid.input().unwrap()).unwrap().logits;
             let right = logits.argmax(1, false).eq_tensor(data.valid.target());
             right.to_kind(tch::Kind::Float).mean(tch::Kind::Float).double_value(&[])
         };
@@ -369,7 +371,7 @@ fn joint_training_can_begin_with_drawn_parameters() {
         assert_eq!(names, ["shortcuts/joint", "fusion", "navigator"]);
         let (first, last) = losses(phases[0]);
         assert!(last < 0.7 * first, "{first} to {last}");
-        let logits = crate::routing::predict(&resumed, data.valid.input()).unwrap().logits;
+        let logits = crate::routing::predict(&resumed, &data.valid.input().unwrap()).unwrap().logits;
         let right = logits.argmax(1, false).eq_tensor(data.valid.target()).to_kind(tch::Kind::Float);
         let accuracy = right.mean(tch::Kind::Float).double_value(&[]);
         // Chance is a third.
@@ -751,7 +753,7 @@ fn other_inputs_and_other_start_parameters_are_another_run() {
     let (data, silent) = (data(), &mut Progress::silent());
     trainer.pretrain(&mut network(1), &data, silent).unwrap();
 
-    let mut features = data.train.input().features();
+    let mut features = data.train.input().unwrap().features();
     features[1].tensor = &features[1].tensor + 1.0;
     let input = TinyInput::from_features(features).unwrap();
     let train =
@@ -1025,7 +1027,7 @@ fn learned_policies_answer_within_budgets() {
         let costs = network.policies().costs().unwrap().clone();
         let full = crate::routing::full::<Tiny>();
         let mean = |budget| {
-            let answer = crate::routing::predict_within(&network, data.input(), policy, budget).unwrap();
+            let answer = crate::routing::predict_within(&network, &data.input().unwrap(), policy, budget).unwrap();
             let total: f64 = answer.routes.iter().map(|route| costs.table().route(&route.blocks())).sum();
             total / answer.routes.len() as f64
         };
@@ -1033,20 +1035,23 @@ fn learned_policies_answer_within_budgets() {
         let cheapest = costs.table().route(&[1, 1]);
         assert!((mean(Budget::Lambda(10.0)) - cheapest).abs() < 1e-9, "at a forbidding price nobody goes on");
         let within =
-            crate::routing::predict_within(&network, data.input(), policy, Budget::AccuracyWithin(0.0)).unwrap();
+            crate::routing::predict_within(&network, &data.input().unwrap(), policy, Budget::AccuracyWithin(0.0))
+                .unwrap();
         assert!(within.routes.iter().all(|route| *route == full), "nothing is sure not to lose at all");
         // No way may take longer by the table.
         for limit in [3.0, 5.0, 8.0] {
             let answer =
-                crate::routing::predict_within(&network, data.input(), policy, Budget::Milliseconds(limit)).unwrap();
+                crate::routing::predict_within(&network, &data.input().unwrap(), policy, Budget::Milliseconds(limit))
+                    .unwrap();
             let cost = |route: &TinyRoute| costs.table().route(&route.blocks());
             assert!(answer.routes.iter().all(|route| cost(route) <= limit.max(cheapest)), "{limit}");
             assert!(limit < 5.0 || answer.routes.iter().any(|route| cost(route) > cheapest), "{limit}");
         }
         // Each sample within a budget of its own.
         let each = [Budget::Lambda(10.0), Budget::Lambda(0.0)].repeat(data.len() as usize / 2);
-        let answer = crate::routing::predict_within(&network, data.input(), policy, each).unwrap();
-        let free = crate::routing::predict_within(&network, data.input(), policy, Budget::Lambda(0.0)).unwrap();
+        let answer = crate::routing::predict_within(&network, &data.input().unwrap(), policy, each).unwrap();
+        let free =
+            crate::routing::predict_within(&network, &data.input().unwrap(), policy, Budget::Lambda(0.0)).unwrap();
         for (row, route) in answer.routes.iter().enumerate() {
             assert_eq!(*route, if row % 2 == 0 { TinyRoute::at([0, 0]) } else { free.routes[row] });
         }

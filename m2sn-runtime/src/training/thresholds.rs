@@ -22,7 +22,7 @@ pub(super) fn choose<N: Network>(context: &Context<'_, N>, run: &Run<'_>) -> Res
         return Ok(());
     }
     let (samples, chunk) = (context.valid.len(), context.plan.fusion.batch);
-    let features = context.route_features(&context.valid, chunk)?;
+    let features = context.route_features(&context.valid, chunk, run.progress)?;
     let full = |modality: usize| Tensor::full([samples], context.deepest(modality), (Kind::Int64, Device::Cpu));
     let mut routes: Vec<Vec<Tensor>> = vec![context.modalities().map(full).collect()];
     if stage != "pretrain" {
@@ -103,7 +103,8 @@ mod tests {
         trainer().navigator(&mut network, &splits, &mut progress).unwrap();
         assert_eq!(rule(&network), after);
 
-        let answer = routing::predict_by(&network, splits.valid.input(), routing::full::<Labelling>()).unwrap();
+        let answer =
+            routing::predict_by(&network, &splits.valid.input().unwrap(), routing::full::<Labelling>()).unwrap();
         let labels = |rule: &Rule, logits: &Tensor| Vec::<Vec<bool>>::try_from(rule.decide(logits).unwrap()).unwrap();
         let expected = labels(&after, &answer.logits);
         assert_ne!(expected, labels(&Labelling::description().task.into(), &answer.logits));
@@ -124,7 +125,7 @@ mod tests {
         checkpoint::load(&mut loaded, folder.path()).unwrap();
         assert_eq!(rule(&loaded), after);
         let predictor = Predictor::new(loaded, Options::default()).unwrap();
-        let frozen = predictor.predict_by(splits.valid.input(), routing::full::<Labelling>()).unwrap();
+        let frozen = predictor.predict_by(&splits.valid.input().unwrap(), routing::full::<Labelling>()).unwrap();
         assert_eq!(frozen.rule(), &after);
     }
 

@@ -4,7 +4,7 @@ use super::Candidate;
 use super::statistics::{Interval, mean_interval, ratio_interval};
 use crate::data::Dataset;
 use crate::latency::{Bar, Estimate};
-use crate::network::{Input, Network};
+use crate::network::Network;
 use crate::random::SplitMix64;
 use crate::{Error, Result};
 
@@ -76,7 +76,7 @@ pub fn measure<N: Network>(
         .map(|sample| {
             let row = (sample as i64) * data.len() / samples as i64;
             // A copy of its own lies in memory as a sample that has just come in.
-            N::Input::from_features(data.select(&[row])?.input().features())
+            data.select(&[row])?.input()
         })
         .collect::<Result<Vec<_>>>()?;
     in_turns(candidates.len(), samples, settings, |candidate, sample| candidates[candidate].time(&inputs[sample]))

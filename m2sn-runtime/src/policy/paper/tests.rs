@@ -60,7 +60,7 @@ fn the_first_blocks_run_and_then_all_is_decided() {
     assert_eq!(paper.look(&first), Look::Posterior);
     assert!(paper.next(&first, &seen).is_err(), "nothing was seen");
 
-    let input = splits.valid.input();
+    let input = &splits.valid.input().unwrap();
     let (_, expected) = by_hand(&network, input);
     let answer = routing::predict(&network, input).unwrap();
     assert_eq!(answer.routes, expected);
@@ -79,7 +79,7 @@ fn the_first_blocks_run_and_then_all_is_decided() {
 fn what_it_reads_is_paid_for() {
     let (network, splits) = trained();
     let exits = Exits::of(&network, &splits.valid).unwrap();
-    let (_, routes) = by_hand(&network, splits.valid.input());
+    let (_, routes) = by_hand(&network, &splits.valid.input().unwrap());
     assert_eq!(exits.routes(), routes);
     let costs = Costs::new::<Reading>(table()).unwrap();
     let decided = exits.decided(&Paper::of(&network).unwrap(), &costs).unwrap();
@@ -99,7 +99,7 @@ fn what_it_reads_is_paid_for() {
 #[test]
 fn an_explanation_shows_its_scores() {
     let (network, splits) = trained();
-    let input = row(splits.valid.input(), 5);
+    let input = row(&splits.valid.input().unwrap(), 5);
     let (scores, routes) = by_hand(&network, &input);
     let explanation = explain(&network, &input, Decider::Paper, None).unwrap();
     assert_eq!(explanation.route, routes[0].to_string());
@@ -118,7 +118,7 @@ fn one_that_has_not_been_trained_says_so() {
     let splits = samples(12, 12).unwrap();
     let mut network = Reading::new(Device::Cpu).unwrap();
     network.policies_mut().set_costs(Costs::new::<Reading>(table()).unwrap());
-    let input = splits.valid.input();
+    let input = &splits.valid.input().unwrap();
     let expected = "`Tiny`: the paper policy has not been trained; run the navigator's stage with it in its plan, and \
                     `from: posterior`";
     let errors = [
@@ -145,16 +145,17 @@ fn a_checkpoint_holds_what_it_has_learned() {
     checkpoint::save(&network, folder.path()).unwrap();
     let mut other = Reading::new(Device::Cpu).unwrap();
     checkpoint::load(&mut other, folder.path()).unwrap();
-    let [here, there] = [&network, &other].map(|network| routing::predict(network, splits.valid.input()).unwrap());
+    let [here, there] =
+        [&network, &other].map(|network| routing::predict(network, &splits.valid.input().unwrap()).unwrap());
     assert_eq!((here.routes, here.logits), (there.routes, there.logits));
 }
 
 #[test]
 fn a_sample_that_is_not_a_number_is_named() {
     let (network, splits) = trained();
-    let _ = splits.valid.input().left.tensor().get(7).fill_(f64::NAN);
+    let _ = splits.valid.input().unwrap().left.tensor().get(7).fill_(f64::NAN);
     let errors = [
-        routing::predict(&network, splits.valid.input()).map(drop).unwrap_err(),
+        routing::predict(&network, &splits.valid.input().unwrap()).map(drop).unwrap_err(),
         Exits::of(&network, &splits.valid).map(drop).unwrap_err(),
     ];
     for error in errors {

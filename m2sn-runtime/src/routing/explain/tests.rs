@@ -25,7 +25,7 @@ fn fresh() -> Tiny {
 
 /// Twelve samples, one by one.
 fn inputs() -> Vec<TinyInput> {
-    let features = samples(1, 12).unwrap().valid.input().features();
+    let features = samples(1, 12).unwrap().valid.input().unwrap().features();
     let sample = |row| features.iter().map(|feature| feature.narrow(row, 1)).collect();
     (0..12).map(|row| TinyInput::from_features(sample(row)).unwrap()).collect()
 }
@@ -205,7 +205,7 @@ fn a_journey_that_time_ends_says_so() {
 #[test]
 fn what_cannot_be_explained_is_an_error() {
     let network = fresh();
-    let two = samples(2, 1).unwrap().train.input().clone();
+    let two = samples(2, 1).unwrap().train.input().unwrap();
     let message = |input: &TinyInput, target: Option<&Tensor>| {
         explain(&network, input, Decider::Paper, target).unwrap_err().to_string()
     };

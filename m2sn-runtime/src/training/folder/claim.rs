@@ -1,22 +1,30 @@
 //! Whose run a folder is: the spec, the plan and the data, as a new run would write them.
 
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 use tch::Tensor;
 
 use crate::Result;
 use crate::batch::Feature;
-use crate::checkpoint::hexadecimal;
-use crate::checkpoint::tensors::values;
+use crate::checkpoint::tensors::sha256_of;
 use crate::data::{Dataset, Splits};
 use crate::network::{Input, Network};
-use crate::training::cache::chunks;
 
-/// What tells one data set from another: of each split its samples, and the SHA-256 of each of its tensors.
+/// What tells one data set from another: of each split its samples, and the SHA-256 of each of its tensors; of inputs that
+/// are streamed what their sources say of themselves, and which of their rows are taken.
 pub(super) fn fingerprints<N: Network>(splits: &Splits<N::Input>) -> Result<Value> {
     let of = |dataset: &Dataset<N::Input>| -> Result<Value> {
+        let target = sha256_of(dataset.target())?;
+        if let Some(stream) = dataset.stream() {
+            let names = N::description().modalities.iter().map(|modality| modality.name.to_owned());
+            let sources: serde_json::Map<_, _> =
+                names.zip(stream.fingerprints()?.into_iter().map(Value::from)).collect();
+            let rows = sha256_of(&Tensor::from_slice(stream.rows()))?;
+            return Ok(serde_json::json!({
+                "samples": dataset.len(), "target_sha256": target, "source": sources, "rows_sha256": rows
+            }));
+        }
         let mut tensors = serde_json::Map::new();
-        let features = dataset.input().features();
+        let features = dataset.input()?.features();
         for (modality, Feature { tensor, mask, present }) in N::description().modalities.iter().zip(&features) {
             tensors.insert(modality.name.into(), sha256_of(tensor)?.into());
             if let Some(mask) = mask {
@@ -26,21 +34,9 @@ pub(super) fn fingerprints<N: Network>(splits: &Splits<N::Input>) -> Result<Valu
                 tensors.insert(format!("present samples of {}", modality.name), sha256_of(present)?.into());
             }
         }
-        let target = sha256_of(dataset.target())?;
         Ok(serde_json::json!({ "samples": dataset.len(), "target_sha256": target, "input_sha256": tensors }))
     };
     Ok(serde_json::json!({ "train": of(&splits.train)?, "valid": of(&splits.valid)? }))
-}
-
-/// The SHA-256 of a tensor's values, taken in parts so that no second copy of all is needed.
-fn sha256_of(tensor: &Tensor) -> Result<String> {
-    const ROWS: i64 = 1024;
-    let mut digest = Sha256::new();
-    let rows = tensor.size().first().copied().unwrap_or(0);
-    for range in chunks(rows, ROWS) {
-        digest.update(values(&tensor.narrow(0, range.start, range.end - range.start))?);
-    }
-    Ok(hexadecimal(&digest.finalize()))
 }
 
 /// The first line of two texts that differs.

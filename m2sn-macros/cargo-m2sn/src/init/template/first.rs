@@ -15,7 +15,7 @@ fn main() -> m2sn::Result<()> {
     model.save("runs/first")?;
 
     let test = events(200)?.to_device(device)?;
-    let answer = model.predict(test.input())?;
+    let answer = model.predict(&test.input()?)?;
     let wanted = Vec::<i64>::try_from(test.target())?;
     let right = answer.classes()?.iter().zip(&wanted).filter(|(class, wanted)| class == wanted).count();
     println!("{right} of {} events are told apart, the first three by these routes:", wanted.len());

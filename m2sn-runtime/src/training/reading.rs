@@ -1,0 +1,160 @@
+//! What stages read of the inputs: from memory, or from where they are streamed, ahead of the steps that need them.
+
+use std::ops::Range;
+use std::vec::IntoIter;
+
+use tch::{Device, Tensor};
+
+use super::cache::Features;
+use crate::batch::Feature;
+use crate::data::{Ahead, Stream};
+use crate::network::Modality;
+use crate::{Error, Result};
+
+/// One modality of some samples.
+#[derive(Debug)]
+pub(super) enum Inputs {
+    Held(Features<'static>),
+    Streamed(Streamed),
+}
+
+/// One modality of samples that are read whenever they are needed.
+#[derive(Debug)]
+pub(super) struct Streamed {
+    pub(super) stream: Stream,
+    pub(super) modality: usize,
+    pub(super) described: &'static Modality,
+    pub(super) device: Device,
+}
+
+/// What a stage reads batch by batch: inputs, or cached features.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Read<'a> {
+    Held(&'a Features<'a>),
+    Streamed(&'a Streamed),
+}
+
+/// Some samples, by their places in a data set.
+#[derive(Debug)]
+pub(super) enum Rows {
+    /// `[n]` of `i64`.
+    At(Tensor),
+    Range(Range<i64>),
+}
+
+/// Batches of the same samples of one or several modalities, in an order that is known beforehand.
+#[derive(Debug)]
+pub(super) struct Reading<'a> {
+    reads: Vec<Read<'a>>,
+    batches: IntoIter<Rows>,
+    /// What is streamed of each batch.
+    ahead: Option<Ahead<Vec<Feature>>>,
+}
+
+impl Inputs {
+    pub(super) fn read(&self) -> Read<'_> {
+        match self {
+            Self::Held(features) => Read::Held(features),
+            Self::Streamed(streamed) => Read::Streamed(streamed),
+        }
+    }
+
+    /// Which samples are there, `[samples]` of `bool`, wherever they lie; `None` where all are.
+    pub(super) fn present(&self) -> Option<Tensor> {
+        match self {
+            Self::Held(features) => features.present().map(Tensor::shallow_clone),
+            Self::Streamed(Streamed { stream, modality, .. }) => stream.present(*modality),
+        }
+    }
+
+    /// The same once more, where they lie.
+    pub(super) fn all(&self) -> Self {
+        match self {
+            Self::Held(features) => Self::Held(features.all()),
+            Self::Streamed(streamed) => Self::Streamed(Streamed { stream: streamed.stream.clone(), ..*streamed }),
+        }
+    }
+
+    /// Those at `rows`, `[n]` of `i64`, where they lie.
+    ///
+    /// # Errors
+    /// Where LibTorch cannot read the rows.
+    pub(super) fn only(&self, rows: &Tensor) -> Result<Self> {
+        Ok(match self {
+            Self::Held(features) => Self::Held(features.only(rows)),
+            Self::Streamed(streamed) => {
+                let stream = streamed.stream.select(&Rows::At(rows.shallow_clone()).numbers()?);
+                Self::Streamed(Streamed { stream, ..*streamed })
+            }
+        })
+    }
+}
+
+impl Read<'_> {
+    pub(super) fn len(&self) -> i64 {
+        match self {
+            Self::Held(features) => features.len(),
+            Self::Streamed(Streamed { stream, .. }) => stream.len(),
+        }
+    }
+}
+
+impl Rows {
+    /// The places one by one.
+    fn numbers(&self) -> Result<Vec<i64>> {
+        Ok(match self {
+            Self::At(rows) => Vec::try_from(rows.to_device(Device::Cpu))?,
+            Self::Range(range) => range.clone().collect(),
+        })
+    }
+}
+
+impl<'a> Reading<'a> {
+    /// Reads these batches; what is streamed is of the same samples in each of `reads`.
+    ///
+    /// # Errors
+    /// Where no thread can be started that reads ahead.
+    pub(super) fn new(reads: Vec<Read<'a>>, batches: Vec<Rows>) -> Result<Self> {
+        let streamed = |read: &Read<'a>| match *read {
+            Read::Streamed(streamed) => Some(streamed),
+            Read::Held(_) => None,
+        };
+        let modalities: Vec<usize> = reads.iter().filter_map(streamed).map(|streamed| streamed.modality).collect();
+        let ahead = match reads.iter().find_map(streamed) {
+            Some(Streamed { stream, .. }) => {
+                let batches = batches.iter().map(Rows::numbers).collect::<Result<_>>()?;
+                Some(stream.along(&modalities, batches)?)
+            }
+            None => None,
+        };
+        Ok(Self { reads, batches: batches.into_iter(), ahead })
+    }
+
+    /// The next batch, on the device: a field for each of `reads`. Whoever asks for it has done with the one before.
+    ///
+    /// # Errors
+    /// Those of the sources, and of samples that the network cannot take.
+    pub(super) fn next(&mut self) -> Result<Vec<Feature>> {
+        let ended = || Error::invalid("data set: there is no further batch to read");
+        let rows = self.batches.next().ok_or_else(ended)?;
+        let mut streamed = match &mut self.ahead {
+            Some(ahead) => ahead.next().ok_or_else(ended)??,
+            None => Vec::new(),
+        }
+        .into_iter();
+        let mut read = |read: &Read<'_>| match (*read, &rows) {
+            (Read::Held(features), Rows::At(rows)) => Ok(features.rows(rows)),
+            (Read::Held(features), Rows::Range(range)) => Ok(features.range(range.clone())),
+            (Read::Streamed(Streamed { stream, described, device, .. }), rows) => {
+                let feature = streamed.next().ok_or_else(ended)?;
+                let row = |row: i64| match rows {
+                    Rows::At(rows) => stream.rows()[rows.int64_value(&[row]) as usize],
+                    Rows::Range(range) => stream.rows()[(range.start + row) as usize],
+                };
+                described.check_tokens(&feature.tensor, row)?;
+                Ok(feature.to_device(*device))
+            }
+        };
+        self.reads.iter().map(&mut read).collect()
+    }
+}
