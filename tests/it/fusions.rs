@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use m2sn::checkpoint;
 use m2sn::network::Network;
-use m2sn::predictor::{Options, Predictor};
+use m2sn::predictor::{Options, Precision, Predictor};
 use m2sn::prelude::*;
 use m2sn::tch::Tensor;
+use m2sn::{checkpoint, routing};
 
-use crate::networks::fits;
+use crate::networks::{fits, random};
 use crate::policies::dataset;
 use crate::predictors::answers_alike;
 
@@ -53,6 +53,32 @@ fn a_predictor_answers_as_its_model_by_every_route() -> m2sn::Result<()> {
     answers_alike::<ByLowRank>()?;
     answers_alike::<ByAttention>()?;
     answers_alike::<ByFilm>()
+}
+
+#[test]
+fn a_predictor_of_fewer_bits_answers_nearly_so() -> m2sn::Result<()> {
+    answers_nearly::<BySum>()?;
+    answers_nearly::<ByMean>()?;
+    answers_nearly::<ByGates>()?;
+    answers_nearly::<ByTensor>()?;
+    answers_nearly::<ByLowRank>()?;
+    answers_nearly::<ByAttention>()?;
+    answers_nearly::<ByFilm>()
+}
+
+/// Compares the answers of late fusion.
+fn answers_nearly<N: Network>() -> m2sn::Result<()> {
+    let input = random::<N>()?;
+    for precision in [Precision::Bf16, Precision::Mixed] {
+        let model = N::seeded(Device::Cpu, 3)?;
+        let expected = routing::predict_by(&model, &input, routing::full::<N>())?.logits;
+        let predictor = Predictor::new(model, Options { precision, ..Default::default() })?;
+        let found = predictor.predict_by(&input, routing::full::<N>())?.logits;
+        let scale = expected.abs().max().double_value(&[]);
+        let off = (found - expected).abs().max().double_value(&[]);
+        assert!(off <= 0.05 * scale, "{} in {precision}: off by {off} of {scale}", N::description().name);
+    }
+    Ok(())
 }
 
 #[test]

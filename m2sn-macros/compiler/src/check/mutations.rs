@@ -98,6 +98,10 @@ fn mutation() -> impl Strategy<Value = Mutation> {
         "{ vector: { size: 2147483647 } }",
         "{ image: { channels: 2147483647, height: 2147483647, width: 2147483647 } }",
         "{ transformer: { heads: 1, layers: 2147483647, feed_forward: 2147483647 } }",
+        "tensor",
+        "{ gated: { size: 2147483647 } }",
+        "{ low_rank_tensor: { size: 2147483647, rank: 2147483647 } }",
+        "{ film: { base: image, gamma: audio, hidden: [2147483647, 2147483647] } }",
         "{ custom: { path: crate::A, output: [2147483647, 2147483647, 2147483647], parameters: 18446744073709551615 } }",
     ];
     let number = |text: &str| serde_yaml::from_str::<Value>(text).expect("a value");
