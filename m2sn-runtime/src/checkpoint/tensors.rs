@@ -36,12 +36,16 @@ struct Entry {
     data_offsets: [usize; 2],
 }
 
-const KINDS: [(&str, Kind); 6] = [
+const KINDS: [(&str, Kind); 10] = [
     ("F32", Kind::Float),
     ("F64", Kind::Double),
     ("F16", Kind::Half),
     ("BF16", Kind::BFloat16),
     ("I64", Kind::Int64),
+    ("I32", Kind::Int),
+    ("I16", Kind::Int16),
+    ("I8", Kind::Int8),
+    ("U8", Kind::Uint8),
     ("BOOL", Kind::Bool),
 ];
 

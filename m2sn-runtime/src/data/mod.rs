@@ -1,13 +1,19 @@
 //! Data sets, in memory or read as they are needed, and readers of common file formats.
 
+pub mod affect;
 mod ahead;
 pub mod idx;
 pub mod npy;
 pub mod npz;
+pub mod pickle;
+pub mod safetensors;
 mod source;
 mod split;
 mod stream;
 pub mod text;
+
+#[cfg(test)]
+mod mutations;
 
 use tch::{Device, Kind, Tensor};
 

@@ -46,24 +46,7 @@ pub(super) fn array(bytes: &[u8], kind: Kind, dims: &[i64]) -> Result<Tensor, St
     }
     let (header, data) = split(bytes).ok_or("expected a `.npy` file, found something else")?;
     let Header { element, is_fortran, dims: found } = Header::parse(header)?;
-    if !element.reads_as(kind) || !dims_fit(&found, dims) {
-        let (expected, found) = (describe_dims(dims), describe_dims(&found));
-        return Err(format!("expected an array {expected} of {kind:?}, found {found} of {:?}", element.kind));
-    }
-    // LibTorch takes the length on trust and would read past the end of a file that was cut off.
-    let length = elements(&found).and_then(|elements| elements.checked_mul(element.size));
-    if length != Some(data.len()) {
-        let promised = length.map_or("more".into(), |length| length.to_string());
-        return Err(format!("expected {promised} bytes of data, found {}; fetch the file anew", data.len()));
-    }
-    let tensor = |dims: &[i64]| element.tensor(data, dims, kind);
-    if !is_fortran {
-        return tensor(&found);
-    }
-    // In Fortran order the first index runs fastest, as the last one does in the transposed array.
-    let (reversed, order): (Vec<_>, Vec<_>) =
-        (found.iter().rev().copied().collect(), (0..found.len() as i64).rev().collect());
-    Ok(tensor(&reversed)?.permute(order).contiguous())
+    element.array(data, &found, is_fortran, kind, dims)
 }
 
 /// Parts a file into the text of its header and the data.
@@ -105,9 +88,9 @@ impl Header {
 }
 
 /// An element type of NumPy.
-struct Element {
+pub(super) struct Element {
     /// The type of LibTorch that holds every value; for `uint64` all but those beyond [`i64::MAX`].
-    kind: Kind,
+    pub(super) kind: Kind,
     /// Whether LibTorch lacks the type, so that `kind` is wider.
     is_wider: bool,
     size: usize,
@@ -116,7 +99,7 @@ struct Element {
 
 impl Element {
     /// Reads `<f4` and the like: byte order, kind of number, bytes.
-    fn parse(descr: &str) -> Option<Self> {
+    pub(super) fn parse(descr: &str) -> Option<Self> {
         let (order, code) = descr.split_at_checked(1)?;
         let kind = match code {
             "b1" => Kind::Bool,
@@ -138,6 +121,34 @@ impl Element {
             size,
             is_big_endian: order == ">" && size > 1,
         })
+    }
+
+    /// The array of the dimensions `found` whose elements are `data`, if it is one of `kind` and `dims`.
+    pub(super) fn array(
+        &self,
+        data: &[u8],
+        found: &[i64],
+        is_fortran: bool,
+        kind: Kind,
+        dims: &[i64],
+    ) -> Result<Tensor, String> {
+        if !self.reads_as(kind) || !dims_fit(found, dims) {
+            let (expected, found) = (describe_dims(dims), describe_dims(found));
+            return Err(format!("expected an array {expected} of {kind:?}, found {found} of {:?}", self.kind));
+        }
+        // LibTorch takes the length on trust and would read past the end of a file that was cut off.
+        let length = elements(found).and_then(|elements| elements.checked_mul(self.size));
+        if length != Some(data.len()) {
+            let promised = length.map_or("more".into(), |length| length.to_string());
+            return Err(format!("expected {promised} bytes of data, found {}; fetch the file anew", data.len()));
+        }
+        if !is_fortran {
+            return self.tensor(data, found, kind);
+        }
+        // In Fortran order the first index runs fastest, as the last one does in the transposed array.
+        let (reversed, order): (Vec<_>, Vec<_>) =
+            (found.iter().rev().copied().collect(), (0..found.len() as i64).rev().collect());
+        Ok(self.tensor(data, &reversed, kind)?.permute(order).contiguous())
     }
 
     fn reads_as(&self, kind: Kind) -> bool {
