@@ -2,7 +2,15 @@
 
 pub mod affect;
 mod ahead;
+#[cfg(feature = "audio")]
+pub mod audio;
+mod faults;
+pub mod files;
+#[cfg(feature = "hdf5")]
+pub mod hdf5;
 pub mod idx;
+#[cfg(feature = "image")]
+pub mod image;
 pub mod npy;
 pub mod npz;
 pub mod pickle;
@@ -10,6 +18,7 @@ pub mod safetensors;
 mod source;
 mod split;
 mod stream;
+pub mod table;
 pub mod text;
 
 #[cfg(test)]
