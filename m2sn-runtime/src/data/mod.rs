@@ -6,11 +6,15 @@ mod ahead;
 pub mod audio;
 mod faults;
 pub mod files;
+pub mod generate;
 #[cfg(feature = "hdf5")]
 pub mod hdf5;
 pub mod idx;
 #[cfg(feature = "image")]
 pub mod image;
+pub mod kinetics;
+pub mod mmimdb;
+pub mod mustard;
 pub mod npy;
 pub mod npz;
 pub mod pickle;
