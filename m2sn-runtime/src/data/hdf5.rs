@@ -38,6 +38,7 @@ pub fn read(path: impl AsRef<Path>, name: &str, kind: Kind, dims: &[i64]) -> Res
 pub fn texts(path: impl AsRef<Path>, name: &str) -> Result<Vec<String>> {
     let path = path.as_ref();
     let array = open(path, name)?;
+    check_size(path, &array).map_err(|message| Error::file(path, format!("array `{name}`: {message}")))?;
     let samples = array.shape().ok().and_then(|shape| shape.first().copied()).unwrap_or(1);
     array
         .read_string_rows(0, samples)
@@ -81,6 +82,7 @@ impl Rows {
         let fault = |message: String| Error::file(path, format!("array `{name}`: {message}"));
         let array = open(path, name)?;
         let dtype = array.dtype().map_err(|error| fault(error.to_string()))?;
+        check_size(path, &array).map_err(fault)?;
         let stored = Stored::of(&dtype)
             .ok_or_else(|| fault(format!("cannot read the element type {dtype}; save an array of numbers")))?;
         let shape = array.shape().map_err(|error| fault(error.to_string()))?;
@@ -240,6 +242,22 @@ fn open(path: &Path, name: &str) -> Result<Array> {
         let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
         Error::file(path, format!("there is no array `{name}` ({error}); the file holds {}", names.join(", ")))
     })
+}
+
+/// Refuses an array or a chunk that cannot come of so short a file, before memory is reserved for it: no byte of what
+/// deflate packs becomes more than 1,032.
+fn check_size(path: &Path, array: &Array) -> Result<(), String> {
+    let error = |error: hdf5_pure::Error| error.to_string();
+    let size = array.element_size().map_err(error)?;
+    let most = std::fs::metadata(path).map_err(|error| error.to_string())?.len().saturating_mul(1032);
+    let shapes = [Some(array.shape().map_err(error)?), array.chunk_shape().map_err(error)?];
+    for shape in shapes.into_iter().flatten() {
+        let bytes = shape.iter().try_fold(size, |bytes, dim| bytes.checked_mul(*dim));
+        if bytes.is_none_or(|bytes| bytes > most) {
+            return Err(format!("dimensions {shape:?} are more than the file can hold; fetch it anew"));
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
