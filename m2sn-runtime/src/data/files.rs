@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use tch::{Kind, Tensor};
 
+use super::Source;
 use super::faults::Faults;
 use crate::batch::Feature;
 use crate::{Error, Result};
@@ -34,7 +35,7 @@ pub trait Item: Debug + Send + Sync {
     }
 }
 
-/// A modality with a file a sample, read when it is needed.
+/// A modality with a file a sample, read when it is needed: for [`super::Dataset::streamed`].
 #[derive(Debug)]
 pub struct Files<R: Item> {
     paths: Vec<Option<R::Of>>,
@@ -60,19 +61,6 @@ impl<R: Item> Files<R> {
         Ok(Self { paths, item })
     }
 
-    /// The number of samples.
-    pub fn samples(&self) -> i64 {
-        self.paths.len() as i64
-    }
-
-    /// Reads the samples at these rows, in this order; those that lack the modality are marked as missing.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] with the rows, the files and the reasons where some cannot be read.
-    pub fn read(&self, rows: &[i64]) -> Result<Feature> {
-        self.joined(rows.iter().map(|row| self.sample(*row)).collect())
-    }
-
     /// Reads all samples into memory, by several threads.
     ///
     /// # Errors
@@ -81,40 +69,7 @@ impl<R: Item> Files<R> {
         self.joined((0..self.samples()).into_par_iter().map(|row| self.sample(row)).collect())
     }
 
-    /// Which samples have the modality; `None` where all do.
-    pub fn present(&self) -> Option<Vec<bool>> {
-        let present: Vec<_> = self.paths.iter().map(Option::is_some).collect();
-        present.contains(&false).then_some(present)
-    }
-
-    /// The SHA-256 of the settings and, of each file, its name, its length and its first 4 KiB: what changes when another
-    /// file takes a name, and what data sets of many gigabytes can be asked for at each start.
-    ///
-    /// # Errors
-    /// [`Error::Io`] where a file cannot be read.
-    pub fn fingerprint(&self) -> Result<String> {
-        let mut digest = Sha256::new();
-        digest.update(format!("{:?}\n", self.item));
-        for path in &self.paths {
-            let Some(path) = path else {
-                digest.update("missing\n");
-                continue;
-            };
-            digest.update(self.item.part(path));
-            for file in contents(path.as_ref())? {
-                let mut start = Vec::new();
-                let opened = std::fs::File::open(&file).map_err(Error::io(&file))?;
-                let length = opened.metadata().map_err(Error::io(&file))?.len();
-                opened.take(4096).read_to_end(&mut start).map_err(Error::io(&file))?;
-                // The folder's own name may change when data are moved.
-                digest.update(format!("{:?} {length}\n", file.file_name().unwrap_or_default()));
-                digest.update(start);
-            }
-        }
-        Ok(crate::checkpoint::hexadecimal(&digest.finalize()))
-    }
-
-    /// A sample as `[1, …]`, and whether it is there; else what is wrong with it.
+    /// A sample, and whether it is there; else what is wrong with it.
     fn sample(&self, row: i64) -> Result<(Tensor, bool), String> {
         let (dims, kind) = self.item.shape();
         let path = usize::try_from(row).ok().and_then(|row| self.paths.get(row));
@@ -151,6 +106,52 @@ impl<R: Item> Files<R> {
         let tensor = Tensor::f_stack(&tensors, 0)?;
         let present = self.paths.iter().any(Option::is_none).then(|| Tensor::from_slice(&present));
         Ok(Feature { tensor, mask: None, present })
+    }
+}
+
+impl<R: Item> Source for Files<R> {
+    fn samples(&self) -> i64 {
+        self.paths.len() as i64
+    }
+
+    /// Those that lack the modality are marked as missing.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with the rows, the files and the reasons where some cannot be read.
+    fn read(&self, rows: &[i64]) -> Result<Feature> {
+        self.joined(rows.iter().map(|row| self.sample(*row)).collect())
+    }
+
+    fn present(&self) -> Option<Vec<bool>> {
+        let present: Vec<_> = self.paths.iter().map(Option::is_some).collect();
+        present.contains(&false).then_some(present)
+    }
+
+    /// The SHA-256 of the settings and, of each file, its name, its length and its first 4 KiB: what changes when another
+    /// file takes a name, and what data sets of many gigabytes can be asked for at each start.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where a file cannot be read.
+    fn fingerprint(&self) -> Result<String> {
+        let mut digest = Sha256::new();
+        digest.update(format!("{:?}\n", self.item));
+        for path in &self.paths {
+            let Some(path) = path else {
+                digest.update("missing\n");
+                continue;
+            };
+            digest.update(self.item.part(path));
+            for file in contents(path.as_ref())? {
+                let mut start = Vec::new();
+                let opened = std::fs::File::open(&file).map_err(Error::io(&file))?;
+                let length = opened.metadata().map_err(Error::io(&file))?.len();
+                opened.take(4096).read_to_end(&mut start).map_err(Error::io(&file))?;
+                // The folder's own name may change when data are moved.
+                digest.update(format!("{:?} {length}\n", file.file_name().unwrap_or_default()));
+                digest.update(start);
+            }
+        }
+        Ok(crate::checkpoint::hexadecimal(&digest.finalize()))
     }
 }
 
@@ -240,5 +241,52 @@ mod tests {
         assert_ne!(fingerprint(&here), fingerprint(&other));
         std::fs::write(here[0].as_ref().unwrap(), "other").unwrap();
         assert_ne!(fingerprint(&here), fingerprint(&there));
+    }
+
+    /// Six numbers in a text.
+    #[derive(Debug)]
+    struct Numbers;
+
+    impl Item for Numbers {
+        type Of = PathBuf;
+
+        fn read(&self, path: &PathBuf) -> Result<Tensor> {
+            let text = std::fs::read_to_string(path).map_err(Error::io(path))?;
+            let numbers = text.split(' ').map(str::parse::<f32>).collect::<std::result::Result<Vec<_>, _>>();
+            Ok(Tensor::from_slice(&numbers.map_err(|error| Error::file(path, error.to_string()))?))
+        }
+
+        fn shape(&self) -> (Vec<i64>, Kind) {
+            (vec![6], Kind::Float)
+        }
+    }
+
+    #[test]
+    fn a_data_set_is_streamed_from_files() {
+        use crate::data::{Dataset, Held};
+        use crate::network::{Input, Network};
+        use crate::tiny::{Tiny, TinyInput};
+
+        let folder = tempfile::tempdir().unwrap();
+        let path = |row: usize| folder.path().join(format!("{row}.txt"));
+        let values = Tensor::arange(30, tch::kind::FLOAT_CPU).view([5, 6]);
+        for row in 0..5 {
+            let text: Vec<_> = (0..6).map(|place| (row * 6 + place).to_string()).collect();
+            std::fs::write(path(row), text.join(" ")).unwrap();
+        }
+        let data = || {
+            let files = Files::new((0..5).map(|row| Some(path(row))).collect(), Numbers).unwrap();
+            let right = Held::new(Tensor::ones([5, 5], tch::kind::FLOAT_CPU).into());
+            let sources: Vec<(&str, Box<dyn Source>)> = vec![("left", Box::new(files)), ("right", Box::new(right))];
+            let target = Tensor::from_slice(&[0_i64, 1, 2, 0, 1]);
+            Dataset::<TinyInput>::streamed(sources, target, Tiny::description().task)
+        };
+        assert_eq!(data().unwrap().input().unwrap().features()[0].tensor, values);
+        std::fs::write(path(3), "1 2 3").unwrap();
+        let text = data().unwrap().input().unwrap_err().to_string();
+        assert!(
+            text.contains("row 3: ") && text.ends_with("3.txt: expected [6] of Float, found [3] of Float"),
+            "{text}"
+        );
     }
 }

@@ -6,7 +6,7 @@ use hdf5_pure::{DType, Dataset as Array, File};
 use sha2::{Digest, Sha256};
 use tch::{Kind, Tensor};
 
-use super::{describe_dims, dims_fit, elements};
+use super::{Source, describe_dims, dims_fit, elements};
 use crate::batch::Feature;
 use crate::{Error, Result};
 
@@ -45,7 +45,7 @@ pub fn texts(path: impl AsRef<Path>, name: &str) -> Result<Vec<String>> {
         .map_err(|error| Error::file(path, format!("array `{name}`: expected texts: {error}")))
 }
 
-/// The rows of an array, read when they are needed: the file may be larger than memory.
+/// The rows of an array, read when they are needed: the file may be larger than memory. For [`super::Dataset::streamed`].
 pub struct Rows {
     path: PathBuf,
     name: String,
@@ -116,47 +116,6 @@ impl Rows {
         Ok(Self { part: [first + start, length], ..self })
     }
 
-    /// The number of rows.
-    pub fn samples(&self) -> i64 {
-        self.part[1]
-    }
-
-    /// Reads these rows, in this order.
-    ///
-    /// # Errors
-    /// [`Error::File`] with the array and the row where one cannot be read or holds a value that is not finite.
-    pub fn read(&self, rows: &[i64]) -> Result<Feature> {
-        // Rows that follow each other are read at once: they often lie in one chunk.
-        let mut parts = Vec::new();
-        let mut rest = rows;
-        while let Some(first) = rest.first() {
-            let run = (0..).zip(rest).take_while(|(step, row)| first.checked_add(*step) == Some(**row)).count();
-            parts.push(self.range(*first, run as i64)?);
-            rest = &rest[run..];
-        }
-        if parts.is_empty() {
-            return Err(self.fault("no row was asked for"));
-        }
-        Ok(Tensor::cat(&parts, 0).into())
-    }
-
-    /// The SHA-256 of what the file says of itself and of the first 64 KiB of what it holds: hashing gigabytes at each start
-    /// would take longer than what it guards.
-    ///
-    /// # Errors
-    /// [`Error::Io`] where the file cannot be read.
-    pub fn fingerprint(&self) -> Result<String> {
-        use std::io::Read;
-        let mut start = Vec::new();
-        let file = std::fs::File::open(&self.path).map_err(Error::io(&self.path))?;
-        let length = file.metadata().map_err(Error::io(&self.path))?.len();
-        file.take(1 << 16).read_to_end(&mut start).map_err(Error::io(&self.path))?;
-        let mut digest = Sha256::new();
-        digest.update(format!("{} {:?} {:?} {:?} {length}\n", self.name, self.kind, self.dims, self.part));
-        digest.update(start);
-        Ok(crate::checkpoint::hexadecimal(&digest.finalize()))
-    }
-
     /// Reads rows that follow each other, `[rows, …]`.
     fn range(&self, start: i64, length: i64) -> Result<Tensor> {
         let [first, there] = self.part;
@@ -191,6 +150,46 @@ impl Rows {
 
     fn fault(&self, message: impl AsRef<str>) -> Error {
         Error::file(&self.path, format!("array `{}`: {}", self.name, message.as_ref()))
+    }
+}
+
+impl Source for Rows {
+    fn samples(&self) -> i64 {
+        self.part[1]
+    }
+
+    /// # Errors
+    /// [`Error::File`] with the array and the row where one cannot be read or holds a value that is not finite.
+    fn read(&self, rows: &[i64]) -> Result<Feature> {
+        // Rows that follow each other are read at once: they often lie in one chunk.
+        let mut parts = Vec::new();
+        let mut rest = rows;
+        while let Some(first) = rest.first() {
+            let run = (0..).zip(rest).take_while(|(step, row)| first.checked_add(*step) == Some(**row)).count();
+            parts.push(self.range(*first, run as i64)?);
+            rest = &rest[run..];
+        }
+        if parts.is_empty() {
+            return Err(self.fault("no row was asked for"));
+        }
+        Ok(Tensor::cat(&parts, 0).into())
+    }
+
+    /// The SHA-256 of what the file says of itself and of the first 64 KiB of what it holds: hashing gigabytes at each start
+    /// would take longer than what it guards.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the file cannot be read.
+    fn fingerprint(&self) -> Result<String> {
+        use std::io::Read;
+        let mut start = Vec::new();
+        let file = std::fs::File::open(&self.path).map_err(Error::io(&self.path))?;
+        let length = file.metadata().map_err(Error::io(&self.path))?.len();
+        file.take(1 << 16).read_to_end(&mut start).map_err(Error::io(&self.path))?;
+        let mut digest = Sha256::new();
+        digest.update(format!("{} {:?} {:?} {:?} {length}\n", self.name, self.kind, self.dims, self.part));
+        digest.update(start);
+        Ok(crate::checkpoint::hexadecimal(&digest.finalize()))
     }
 }
 
@@ -319,5 +318,34 @@ mod tests {
             assert!(read(&path, "features", Kind::Float, &[-1, 4]).is_err());
         }
         assert!(matches!(read("no/such.hdf5", "a", Kind::Float, &[-1]), Err(Error::Io { .. })));
+    }
+
+    #[test]
+    fn a_data_set_is_streamed_from_arrays() {
+        use crate::data::Dataset;
+        use crate::network::{Input, Network};
+        use crate::tiny::{Tiny, TinyInput};
+
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("two.hdf5");
+        let mut file = hdf5_pure::FileBuilder::new();
+        for (name, width) in [("left", 6), ("right", 5)] {
+            let values: Vec<_> = (0..9 * width).map(|value| value as f32).collect();
+            let array = file.create_dataset(name).with_f32_data(&values).with_shape(&[9, width]);
+            array.with_chunks(&[4, width]).with_deflate(4);
+        }
+        file.write(&path).unwrap();
+        let rows = |name, width| Rows::open(&path, name, Kind::Float, &[-1, width]).unwrap().narrow(2, 5).unwrap();
+        let sources: Vec<(&str, Box<dyn Source>)> =
+            vec![("left", Box::new(rows("left", 6))), ("right", Box::new(rows("right", 5)))];
+        let target = Tensor::from_slice(&[0_i64, 1, 2, 0, 1]);
+        let data = Dataset::<TinyInput>::streamed(sources, target, Tiny::description().task).unwrap();
+        let input = data.select(&[4, 0, 1]).unwrap().input().unwrap();
+        let expected = read(&path, "right", Kind::Float, &[9, 5]).unwrap();
+        let expected = expected.index_select(0, &Tensor::from_slice(&[6_i64, 2, 3]));
+        assert_eq!(input.features()[1].tensor, expected);
+        let fingerprint = |name, width| rows(name, width).fingerprint().unwrap();
+        assert_eq!(fingerprint("left", 6), fingerprint("left", 6));
+        assert_ne!(fingerprint("left", 6), fingerprint("right", 5));
     }
 }

@@ -1,7 +1,7 @@
 use tch::Kind;
 
 use crate::data::affect::{Labels, Rules};
-use crate::data::{affect, mustard, pickle};
+use crate::data::{Source, affect, mustard, pickle};
 
 /// What is written is what the reader of the published form reads.
 #[test]
