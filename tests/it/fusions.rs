@@ -107,7 +107,7 @@ fn a_fusion_learns_with_the_head_and_comes_back_with_the_checkpoint() -> m2sn::R
     checkpoint::save(&model, folder.path())?;
     let mut again = ByGates::new(Device::Cpu)?;
     checkpoint::load(&mut again, folder.path())?;
-    let input = data.valid.input();
+    let input = &data.valid.input()?;
     let expected = model.predict(input)?;
     let answer = again.predict(input)?;
     assert_eq!((&answer.logits, &answer.routes), (&expected.logits, &expected.routes));
