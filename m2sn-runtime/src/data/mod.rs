@@ -6,6 +6,7 @@ mod ahead;
 pub mod audio;
 mod faults;
 pub mod files;
+mod folds;
 pub mod generate;
 #[cfg(feature = "hdf5")]
 pub mod hdf5;

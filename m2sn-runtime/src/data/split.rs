@@ -89,20 +89,11 @@ impl<I: Input> Dataset<I> {
         if !(share > 0.0 && share < 1.0) {
             return Err(Error::invalid(format!("data set: expected a share between 0 and 1, found {share}")));
         }
-        let samples = self.len() as usize;
+        let samples = self.len();
+        let kinds = self.kinds(by)?;
         let second = match by {
-            By::Sample => by_class(&vec![0; samples], share, seed),
-            By::Class if self.target.kind() == Kind::Int64 && self.target.dim() == 1 => {
-                by_class(&counted(&self.target), share, seed)
-            }
-            By::Class => return Err(Error::invalid("data set: the target is not of classes; part it by samples")),
-            By::Group(groups) if groups.len() == samples => by_group(groups, share, seed),
-            By::Group(groups) => {
-                return Err(Error::invalid(format!(
-                    "data set: expected a group for each of {samples} samples, found {}",
-                    groups.len()
-                )));
-            }
+            By::Group(_) => by_group(&kinds, share, seed),
+            By::Sample | By::Class => by_class(&kinds, share, seed),
         };
         let rows = |part: bool| (0..self.len()).filter(|row| second[*row as usize] == part).collect::<Vec<_>>();
         match [rows(false), rows(true)] {
@@ -113,6 +104,26 @@ impl<I: Input> Dataset<I> {
                 "data set: {samples} samples cannot be parted by {}: expected two samples, two of one class, or two groups \
                  at least",
                 by.name()
+            ))),
+        }
+    }
+}
+
+impl<I: Input> Dataset<I> {
+    /// The class of each sample, or its group; the same for all where there is neither.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where the target is not of classes, or where there is not one group a sample.
+    pub(super) fn kinds(&self, by: By<'_>) -> Result<Vec<i64>> {
+        let samples = self.len() as usize;
+        match by {
+            By::Sample => Ok(vec![0; samples]),
+            By::Class if self.target.kind() == Kind::Int64 && self.target.dim() == 1 => Ok(counted(&self.target)),
+            By::Class => Err(Error::invalid("data set: the target is not of classes; part it by samples")),
+            By::Group(groups) if groups.len() == samples => Ok(groups.to_vec()),
+            By::Group(groups) => Err(Error::invalid(format!(
+                "data set: expected a group for each of {samples} samples, found {}",
+                groups.len()
             ))),
         }
     }
@@ -162,7 +173,7 @@ fn by_group(groups: &[i64], share: f64, seed: u64) -> Vec<bool> {
 }
 
 /// The rows of each value.
-fn members(values: &[i64]) -> BTreeMap<i64, Vec<usize>> {
+pub(super) fn members(values: &[i64]) -> BTreeMap<i64, Vec<usize>> {
     let mut members: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for (row, value) in values.iter().enumerate() {
         members.entry(*value).or_default().push(row);

@@ -19,7 +19,7 @@ pub struct Seeds {
     pub rows: Vec<SeedRow>,
 }
 
-/// What several seeds make of one candidate.
+/// What several seeds, or folds, make of one candidate.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SeedRow {
     /// The candidate's name.
@@ -39,49 +39,7 @@ impl Seeds {
     /// [`Error::Invalid`] where there is no report, two differ in their model, device or candidates, or a figure is not
     /// finite.
     pub fn of(reports: &[Report]) -> Result<Self> {
-        let Some(first) = reports.first() else {
-            return Err(Error::invalid("seeds: there is no report"));
-        };
-        let names = |report: &Report| report.rows.iter().map(|row| row.name.clone()).collect::<Vec<_>>();
-        if let Some(other) = reports.iter().find(|report| names(report) != names(first)) {
-            return Err(Error::invalid(format!(
-                "seeds: expected the candidates {:?} in every report, found {:?}",
-                names(first),
-                names(other)
-            )));
-        }
-        for report in reports {
-            let differences = first.fingerprint.differences(&report.fingerprint);
-            if !differences.is_empty() {
-                return Err(Error::invalid(format!(
-                    "seeds: reports of different models or devices have no common mean\n  {}",
-                    differences.join("\n  ")
-                )));
-            }
-        }
-        let rows = first.rows.iter().enumerate().map(|(index, row)| {
-            let rows = || reports.iter().map(|report| &report.rows[index]);
-            let spread = |what: &str, values: Vec<f64>| {
-                Spread::of(&values).ok_or_else(|| {
-                    Error::invalid(format!("seeds: {what} of `{}` is {values:?}, expected finite numbers", row.name))
-                })
-            };
-            let mut scores = Vec::new();
-            for (name, _) in row.scores.named() {
-                let of = |row: &Row| row.scores.named().into_iter().find(|(other, _)| *other == name);
-                // A score that does not exist for one seed has no mean over all.
-                if let Some(values) = rows().map(of).collect::<Option<Vec<_>>>() {
-                    scores.push((name.to_owned(), spread(name, values.into_iter().map(|(_, value)| value).collect())?));
-                }
-            }
-            Ok(SeedRow {
-                name: row.name.clone(),
-                scores,
-                milliseconds: spread("ms", rows().map(|row| row.milliseconds.value).collect())?,
-                ratio: spread("the ratio", rows().map(|row| row.ratio.value).collect())?,
-            })
-        });
-        Ok(Self { seeds: reports.len(), rows: rows.collect::<Result<_>>()? })
+        Ok(Self { seeds: reports.len(), rows: spreads("seeds", reports)? })
     }
 
     /// Writes `seeds.json` and `seeds.md` into a folder, each as a whole or not at all.
@@ -96,21 +54,75 @@ impl Seeds {
 impl fmt::Display for Seeds {
     /// Writes a Markdown table.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut head = vec![format!("mean ± deviation of {} seeds", self.seeds)];
-        head.extend(self.rows.first().iter().flat_map(|row| row.scores.iter().map(|(name, _)| name.clone())));
-        head.extend(["ms".to_owned(), "ratio to late fusion".to_owned()]);
-        let rows: Vec<Vec<String>> = self
-            .rows
-            .iter()
-            .map(|row| {
-                let mut cells = vec![row.name.clone()];
-                cells.extend(row.scores.iter().map(|(_, score)| format!("{score:.4}")));
-                cells.extend([format!("{:.3}", row.milliseconds), format!("{:.3}", row.ratio)]);
-                cells
-            })
-            .collect();
-        f.write_str(&table::markdown(&head, &rows))
+        f.write_str(&markdown(format!("mean ± deviation of {} seeds", self.seeds), &self.rows))
     }
+}
+
+/// The spreads of each candidate over reports, which are of several `what`.
+///
+/// # Errors
+/// As [`Seeds::of`].
+pub(super) fn spreads(what: &str, reports: &[Report]) -> Result<Vec<SeedRow>> {
+    let Some(first) = reports.first() else {
+        return Err(Error::invalid(format!("{what}: there is no report")));
+    };
+    let names = |report: &Report| report.rows.iter().map(|row| row.name.clone()).collect::<Vec<_>>();
+    if let Some(other) = reports.iter().find(|report| names(report) != names(first)) {
+        return Err(Error::invalid(format!(
+            "{what}: expected the candidates {:?} in every report, found {:?}",
+            names(first),
+            names(other)
+        )));
+    }
+    for report in reports {
+        let differences = first.fingerprint.differences(&report.fingerprint);
+        if !differences.is_empty() {
+            return Err(Error::invalid(format!(
+                "{what}: reports of different models or devices have no common mean\n  {}",
+                differences.join("\n  ")
+            )));
+        }
+    }
+    let rows = first.rows.iter().enumerate().map(|(index, row)| {
+        let rows = || reports.iter().map(|report| &report.rows[index]);
+        let spread = |figure: &str, values: Vec<f64>| {
+            Spread::of(&values).ok_or_else(|| {
+                Error::invalid(format!("{what}: {figure} of `{}` is {values:?}, expected finite numbers", row.name))
+            })
+        };
+        let mut scores = Vec::new();
+        for (name, _) in row.scores.named() {
+            let of = |row: &Row| row.scores.named().into_iter().find(|(other, _)| *other == name);
+            // A score that does not exist for one seed has no mean over all.
+            if let Some(values) = rows().map(of).collect::<Option<Vec<_>>>() {
+                scores.push((name.to_owned(), spread(name, values.into_iter().map(|(_, value)| value).collect())?));
+            }
+        }
+        Ok(SeedRow {
+            name: row.name.clone(),
+            scores,
+            milliseconds: spread("ms", rows().map(|row| row.milliseconds.value).collect())?,
+            ratio: spread("the ratio", rows().map(|row| row.ratio.value).collect())?,
+        })
+    });
+    rows.collect()
+}
+
+/// Spreads as a table in Markdown, whose first column is headed by `what`.
+pub(super) fn markdown(what: String, rows: &[SeedRow]) -> String {
+    let mut head = vec![what];
+    head.extend(rows.first().iter().flat_map(|row| row.scores.iter().map(|(name, _)| name.clone())));
+    head.extend(["ms".to_owned(), "ratio to late fusion".to_owned()]);
+    let rows: Vec<Vec<String>> = rows
+        .iter()
+        .map(|row| {
+            let mut cells = vec![row.name.clone()];
+            cells.extend(row.scores.iter().map(|(_, score)| format!("{score:.4}")));
+            cells.extend([format!("{:.3}", row.milliseconds), format!("{:.3}", row.ratio)]);
+            cells
+        })
+        .collect();
+    table::markdown(&head, &rows)
 }
 
 #[cfg(test)]
