@@ -6,7 +6,7 @@ use tch::nn::{self, Module, VarStore};
 use tch::{Kind, Tensor};
 
 use crate::batch::{Batch, Feature};
-use crate::data::{Dataset, Splits};
+use crate::data::{Dataset, Held, Source, Splits};
 use crate::fusion::StandIn;
 use crate::latency::{self, Estimate, Fingerprint, Table};
 use crate::network::{Chain, Cost, Description, Exit, Input, Modality, Network, Route};
@@ -285,6 +285,13 @@ pub(crate) fn samples(train: i64, valid: i64) -> Result<Splits<TinyInput>> {
     let input = TinyInput { left: Batch::new(left)?, right: Batch::new(right)? };
     let all = Dataset::new(input, target, Tiny::description().task)?;
     Ok(Splits { train: all.narrow(0, train)?, valid: all.narrow(train, valid)? })
+}
+
+/// The same samples, read when they are needed.
+pub(crate) fn streamed(data: &Dataset<TinyInput>) -> Result<Dataset<TinyInput>> {
+    let source = |feature| -> Box<dyn Source> { Box::new(Held::new(feature)) };
+    let sources = TinyInput::MODALITIES.iter().copied().zip(data.input()?.features().into_iter().map(source));
+    Dataset::streamed(sources.collect(), data.target().copy(), Tiny::description().task)
 }
 
 /// Samples with three labels, of which the first is frequent, and the last rare.

@@ -35,3 +35,6 @@ pub use report::{Comparison, Report, Row, Shares, Verdict};
 pub use scores::Scores;
 pub use seeds::{SeedRow, Seeds};
 pub use study::study;
+
+#[cfg(test)]
+mod streamed;

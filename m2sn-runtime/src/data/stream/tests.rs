@@ -7,11 +7,11 @@ use tch::kind::FLOAT_CPU;
 
 use super::*;
 use crate::Batch;
-use crate::data::{By, Dataset, Held};
+use crate::data::{By, Dataset};
 use crate::network::{Input, Network};
 use crate::shape::Sequence;
 use crate::task::Task;
-use crate::tiny::{Tiny, TinyInput, samples};
+use crate::tiny::{Tiny, TinyInput, samples, streamed};
 
 /// A source whose rows are what a function makes of them.
 struct Made<F> {
@@ -65,9 +65,7 @@ fn values(data: &Dataset<TinyInput>) -> [Tensor; 3] {
 #[test]
 fn parts_and_batches_are_those_of_the_same_samples_in_memory() {
     let held = samples(100, 1).unwrap().train;
-    let sources = TinyInput::MODALITIES.iter().zip(held.input().unwrap().features());
-    let sources = sources.map(|(name, feature)| (*name, Box::new(Held::new(feature)) as Box<dyn Source>)).collect();
-    let streamed = Dataset::<TinyInput>::streamed(sources, held.target().copy(), Tiny::description().task).unwrap();
+    let streamed = streamed(&held).unwrap();
     let rows = [99, 0, 0, 57, 3];
     let part = |data: &Dataset<TinyInput>| data.part(0.3, By::Class, 4).unwrap();
     for (held, streamed) in [
