@@ -64,6 +64,8 @@ mod tests {
         drops(&Mlp::<Vector<8>, Vector<8>>::new(&root / "mlp", mlp), &random([4, 8]));
         let gru = gru::Settings { layers: 2, bidirectional: true, dropout: 0.5 };
         drops(&Gru::<Sequence<5, 8>, Vector<8>>::new(&root / "gru", gru), &random([4, 5, 8]));
+        let lstm = lstm::Settings { layers: 2, bidirectional: true, dropout: 0.5 };
+        drops(&Lstm::<Sequence<5, 8>, Vector<8>>::new(&root / "lstm", lstm), &random([4, 5, 8]));
         let settings = transformer::Settings {
             layers: 1,
             heads: 2,

@@ -2,8 +2,8 @@
 
 use std::marker::PhantomData;
 
-use super::Layer;
 use super::program::{Operation, Program, Value};
+use super::{Layer, blank};
 use crate::Batch;
 use crate::shape::{Image, Sequence, Shape, Vector};
 
@@ -49,11 +49,7 @@ impl<const C: i64, const H: i64, const W: i64, const N: i64> Layer<Image<C, H, W
 impl<const T: i64, const F: i64, const N: i64> Layer<Sequence<T, F>, Vector<N>> for Flatten<Sequence<T, F>, Vector<N>> {
     fn forward(&self, input: &Batch<Sequence<T, F>>, _train: bool) -> Batch<Vector<N>> {
         // The mask ends here, so what it hides must be gone.
-        let flat = match input.mask() {
-            Some(mask) => input.tensor().masked_fill(&mask.logical_not().unsqueeze(-1), 0.0).flatten(1, -1),
-            None => input.tensor().flatten(1, -1),
-        };
-        Batch::trusted(flat.into())
+        Batch::trusted(blank(input.tensor(), input.mask()).flatten(1, -1).into())
     }
 
     fn lower(&self, program: &mut Program, input: Value) -> Value {

@@ -4,8 +4,8 @@ use std::marker::PhantomData;
 
 use tch::Tensor;
 
-use super::Layer;
 use super::program::{Operation, Program, Value};
+use super::{Layer, blank};
 use crate::Batch;
 use crate::shape::{Image, Sequence, Shape, Vector};
 
@@ -55,7 +55,7 @@ pub(crate) fn mean_over_steps(tensor: &Tensor, mask: Option<&Tensor>) -> Tensor 
         return tensor.mean_dim([1].as_slice(), false, None);
     };
     // Filled, not multiplied: whatever stands at a padding step, infinities included, must not count.
-    let real = tensor.masked_fill(&mask.logical_not().unsqueeze(-1), 0.0);
+    let real = blank(tensor, Some(mask));
     let count = mask.sum_dim_intlist([1].as_slice(), true, tensor.kind()).clamp_min(1.0);
     real.sum_dim_intlist([1].as_slice(), false, None) / count
 }

@@ -81,6 +81,48 @@ mod tests {
                 ("weight_ih_l0", Uniform(0.1)),
             ],
         );
+        let lstm = lstm::Settings { layers: 1, bidirectional: false, dropout: 0.0 };
+        check(
+            |path| Box::new(Lstm::<Sequence<5, 9>, Vector<100>>::new(path, lstm)),
+            &[
+                ("bias_hh_l0", Uniform(0.1)),
+                ("bias_ih_l0", Uniform(0.1)),
+                ("weight_hh_l0", Uniform(0.1)),
+                ("weight_ih_l0", Uniform(0.1)),
+            ],
+        );
+        let conv1d = conv1d::Settings {
+            kernel: 3,
+            stride: 1,
+            padding: 0,
+            bias: true,
+            norm: Some(Norm::Batch),
+            activation: None,
+        };
+        check(
+            |path| Box::new(Conv1d::<Sequence<5, 12>, Sequence<3, 200>>::new(path, conv1d)),
+            &[
+                ("bias", Uniform(6f64.recip())),
+                ("norm.bias", Constant(0.0)),
+                ("norm.running_mean", Constant(0.0)),
+                ("norm.running_var", Constant(1.0)),
+                ("norm.weight", Constant(1.0)),
+                ("weight", Uniform(6f64.recip())),
+            ],
+        );
+        check(
+            |path| Box::new(Maxout::<Vector<64>, Vector<150>>::new(path, 2)),
+            &[("bias", Uniform(0.125)), ("weight", Uniform(0.125))],
+        );
+        check(
+            |path| Box::new(BatchNorm::<Vector<100>, Vector<100>>::new(path, 1e-4)),
+            &[
+                ("bias", Constant(0.0)),
+                ("running_mean", Constant(0.0)),
+                ("running_var", Constant(1.0)),
+                ("weight", Constant(1.0)),
+            ],
+        );
         let embedding = embedding::Settings {
             vocabulary: 100,
             padding: None,

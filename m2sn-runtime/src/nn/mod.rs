@@ -38,7 +38,9 @@
 //! ```
 
 mod activation;
+mod batch_norm;
 pub mod conv;
+pub mod conv1d;
 mod dropout;
 pub mod embedding;
 mod erased;
@@ -49,11 +51,15 @@ pub mod gru;
 pub(crate) mod init;
 mod layer_norm;
 mod linear;
+pub mod lstm;
+mod maxout;
 pub mod mlp;
 mod norm;
 pub mod pool;
 pub mod program;
+pub mod recurrent;
 pub mod residual;
+mod steps;
 pub mod transformer;
 mod window;
 
@@ -68,7 +74,9 @@ use crate::batch::Batch;
 use crate::shape::Shape;
 
 pub use activation::Activation;
+pub use batch_norm::BatchNorm;
 pub use conv::Conv;
+pub use conv1d::Conv1d;
 pub use dropout::Dropout;
 pub use embedding::{Embedding, Positions};
 pub use erased::{AnyLayer, erase};
@@ -77,10 +85,13 @@ pub use flatten::Flatten;
 pub use global_pool::GlobalAveragePool;
 pub use gru::Gru;
 pub use linear::Linear;
+pub use lstm::Lstm;
+pub use maxout::Maxout;
 pub use mlp::Mlp;
 pub use norm::Norm;
 pub use pool::{AveragePool, MaxPool};
 pub use program::Program;
+pub use recurrent::Recurrent;
 pub use residual::Residual;
 pub use transformer::{Order, Transformer};
 pub use window::Window;
@@ -89,7 +100,9 @@ pub(crate) use erased::{lower, run};
 pub(crate) use first_step::first_step;
 pub(crate) use global_pool::mean_over_steps;
 pub(crate) use linear::Affine;
+pub(crate) use maxout::largest_pieces;
 pub(crate) use norm::EPSILON;
+pub(crate) use steps::{average_over_steps, blank, max_over_steps};
 pub(crate) use transformer::attention_bias;
 
 use layer_norm::LayerNorm;

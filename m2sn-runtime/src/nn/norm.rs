@@ -1,9 +1,10 @@
-//! Normalisation of feature maps.
+//! Normalisation of feature maps, vectors and sequences.
 
 use tch::Tensor;
 use tch::nn::{Init, Path};
 
 use super::program::{Operation, Program, Value};
+use super::steps::blank;
 
 /// How a feature map is normalised, each channel then scaled and shifted by learned amounts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,22 +34,29 @@ pub(super) struct Normalization {
 
 #[derive(Debug)]
 enum Kind {
-    Batch { running_mean: Tensor, running_var: Tensor },
+    Batch { running_mean: Tensor, running_var: Tensor, epsilon: f64 },
     Group { groups: i64 },
 }
 
 impl Normalization {
     pub(super) fn new(path: &Path<'_>, channels: i64, norm: Norm) -> Self {
-        let kind = match norm {
-            Norm::Batch => Kind::Batch {
-                running_mean: path.zeros_no_train("running_mean", &[channels]),
-                running_var: path.ones_no_train("running_var", &[channels]),
-            },
+        match norm {
+            Norm::Batch => Self::batch(path, channels, EPSILON),
             Norm::Group { groups } => {
                 debug_assert!(channels % groups == 0, "{groups} groups do not divide {channels} channels");
-                Kind::Group { groups }
+                Self::of(path, channels, Kind::Group { groups })
             }
-        };
+        }
+    }
+
+    /// A batch normalisation that adds `epsilon` to the variance.
+    pub(super) fn batch(path: &Path<'_>, channels: i64, epsilon: f64) -> Self {
+        let running_mean = path.zeros_no_train("running_mean", &[channels]);
+        let running_var = path.ones_no_train("running_var", &[channels]);
+        Self::of(path, channels, Kind::Batch { running_mean, running_var, epsilon })
+    }
+
+    fn of(path: &Path<'_>, channels: i64, kind: Kind) -> Self {
         Self {
             weight: path.var("weight", &[channels], Init::Const(1.0)),
             bias: path.var("bias", &[channels], Init::Const(0.0)),
@@ -56,38 +64,87 @@ impl Normalization {
         }
     }
 
-    /// `[batch, C, H, W]` → the same.
+    /// `[batch, C, H, W]` or `[batch, C]` → the same.
     pub(super) fn forward(&self, input: &Tensor, train: bool) -> Tensor {
         let (weight, bias) = (Some(&self.weight), Some(&self.bias));
         match &self.kind {
-            Kind::Batch { running_mean, running_var } => {
+            Kind::Batch { running_mean, running_var, epsilon } => {
                 let (mean, variance) = (Some(running_mean), Some(running_var));
                 let train = train && values_a_channel(input) > 1;
-                input.batch_norm(weight, bias, mean, variance, train, MOMENTUM, EPSILON, true)
+                input.batch_norm(weight, bias, mean, variance, train, MOMENTUM, *epsilon, true)
             }
             Kind::Group { groups } => input.group_norm(*groups, weight, bias, EPSILON, true),
         }
     }
 
-    /// Weight and bias of a convolution that computes what the given one does and this normalisation after it; `None` where
-    /// the normalisation depends on the sample.
-    pub(super) fn folded(&self, weight: &Tensor, bias: &Tensor) -> Option<(Tensor, Tensor)> {
-        let Kind::Batch { running_mean, running_var } = &self.kind else { return None };
-        // In double precision, so that nothing is lost but by the last rounding.
-        let double = |tensor: &Tensor| tensor.detach().to_kind(tch::Kind::Double);
-        let scale = double(&self.weight) / (double(running_var) + EPSILON).sqrt();
-        let shift = (double(bias) - double(running_mean)) * &scale + double(&self.bias);
-        let weight = double(weight) * scale.view([-1, 1, 1, 1]);
-        Some((weight.to_kind(tch::Kind::Float), shift.to_kind(tch::Kind::Float)))
+    /// `[batch, T, C]` → the same; the steps where `mask`, `[batch, T]`, is false do not count.
+    pub(super) fn forward_steps(&self, input: &Tensor, mask: Option<&Tensor>, train: bool) -> Tensor {
+        match (&self.kind, mask) {
+            (Kind::Batch { .. }, Some(mask)) if train => {
+                let rows = input.flatten(0, 1);
+                let real = mask.flatten(0, 1).nonzero().squeeze_dim(1);
+                let normal = self.forward(&rows.index_select(0, &real), true);
+                rows.zeros_like().index_copy(0, &real, &normal).view_as(input)
+            }
+            (Kind::Batch { .. }, _) => self.forward(&input.flatten(0, 1), train).view_as(input),
+            (Kind::Group { groups }, Some(mask)) => {
+                let normal = normal_groups(&blank(input, Some(mask)), mask, *groups);
+                normal * &self.weight + &self.bias
+            }
+            (Kind::Group { .. }, None) => self.forward(&input.transpose(1, 2), train).transpose(1, 2).contiguous(),
+        }
     }
 
-    /// Writes down a normalisation that could not be folded into the convolution before it.
-    pub(super) fn lower(&self, program: &mut Program, input: Value) -> Value {
-        let Kind::Group { groups } = self.kind else { unreachable!("a batch normalisation is folded") };
-        let (weight, bias) = (self.weight.detach(), self.bias.detach());
-        let dims = program.dims(input).to_vec();
-        program.push(Operation::GroupNorm { groups, weight, bias }, input, &dims)
+    /// Weight and bias of a convolution or a linear map that computes what the given one does and this normalisation after
+    /// it; `None` where the normalisation depends on the sample.
+    pub(super) fn folded(&self, weight: &Tensor, bias: &Tensor) -> Option<(Tensor, Tensor)> {
+        let (scale, shift) = self.scale_and_shift()?;
+        let mut places = vec![1; weight.dim()];
+        places[0] = -1;
+        let weight = double(weight) * scale.view(&places[..]);
+        let bias = double(bias) * scale + shift;
+        Some((weight.to_kind(tch::Kind::Float), bias.to_kind(tch::Kind::Float)))
     }
+
+    /// Writes down a normalisation that could not be folded into what is before it.
+    pub(super) fn lower(&self, program: &mut Program, input: Value) -> Value {
+        let dims = program.dims(input).to_vec();
+        let (weight, bias) = (self.weight.detach(), self.bias.detach());
+        let operation = match (&self.kind, self.scale_and_shift()) {
+            (Kind::Group { groups }, _) => Operation::GroupNorm { groups: *groups, weight, bias },
+            (_, Some((scale, shift))) => {
+                Operation::Scale { scale: scale.to_kind(tch::Kind::Float), shift: shift.to_kind(tch::Kind::Float) }
+            }
+            (_, None) => unreachable!("a batch normalisation does not depend on the sample"),
+        };
+        program.push(operation, input, &dims)
+    }
+
+    /// What each channel is multiplied by, and what is added to it then, in double precision, so that nothing is lost but
+    /// by the last rounding; `None` where they depend on the sample.
+    fn scale_and_shift(&self) -> Option<(Tensor, Tensor)> {
+        let Kind::Batch { running_mean, running_var, epsilon } = &self.kind else { return None };
+        let scale = double(&self.weight) / (double(running_var) + *epsilon).sqrt();
+        let shift = double(&self.bias) - double(running_mean) * &scale;
+        Some((scale, shift))
+    }
+}
+
+fn double(tensor: &Tensor) -> Tensor {
+    tensor.detach().to_kind(tch::Kind::Double)
+}
+
+/// Groups of the channels of `[batch, T, C]`, each less its mean and over its deviation over the real steps, where what is
+/// padding is blank.
+fn normal_groups(steps: &Tensor, mask: &Tensor, groups: i64) -> Tensor {
+    let size = steps.size();
+    let grouped = steps.view([size[0], size[1], groups, -1]);
+    let real = mask.to_kind(steps.kind()).view([size[0], size[1], 1, 1]);
+    let total = |values: &Tensor| values.sum_dim_intlist([1, 3].as_slice(), true, None);
+    let count = (total(&real) * grouped.size()[3]).clamp_min(1.0);
+    let apart = &grouped - total(&grouped) / &count;
+    let variance = total(&(apart.square() * real)) / count;
+    (apart / (variance + EPSILON).sqrt()).view_as(steps)
 }
 
 /// How many values of each channel `[batch, C, H, W]` holds.

@@ -1,18 +1,21 @@
-//! Pooling over windows of an image.
+//! Pooling over windows of an image or of a sequence.
 
 use std::marker::PhantomData;
 
 use tch::{Device, Tensor};
 
 use super::program::{Operation, Program, Value};
+use super::steps::{average_over_steps, max_over_steps};
+use super::window::Windowed;
 use super::{Layer, Window};
 use crate::Batch;
-use crate::shape::{Image, Shape};
 
 /// The largest value under each window, channel by channel.
 ///
-/// `[batch, C, H, W]` → `[batch, C, G, V]` with `G = ⌊(H + 2·padding − kernel) / stride⌋ + 1`, and `V` from `W` likewise.
-/// PyTorch's twin is `MaxPool2d`. There are no variables.
+/// `[batch, C, H, W]` → `[batch, C, G, V]` with `G = ⌊(H + 2·padding − kernel) / stride⌋ + 1`, and `V` from `W` likewise;
+/// or `[batch, T, F]` → `[batch, U, F]` with `U` from `T`. Padding steps do not count; which steps of the output are
+/// real, [`Conv1d`](super::Conv1d) says.
+/// PyTorch's twins are `MaxPool2d` and `MaxPool1d`. There are no variables.
 #[derive(Debug)]
 pub struct MaxPool<I, O> {
     window: Window,
@@ -21,14 +24,15 @@ pub struct MaxPool<I, O> {
 
 /// The mean of the values under each window, channel by channel; padding does not count.
 ///
-/// Shapes as for [`MaxPool`]. PyTorch's twin is `AvgPool2d(count_include_pad=False)`. There are no variables.
+/// Shapes as for [`MaxPool`]. PyTorch's twins are `AvgPool2d(count_include_pad=False)` and `AvgPool1d`. There are
+/// no variables.
 #[derive(Debug)]
 pub struct AveragePool<I, O> {
     window: Window,
     shapes: PhantomData<fn(I) -> O>,
 }
 
-/// What the shapes do not tell of a pooling layer; pairs are height and width.
+/// What the shapes do not tell of a pooling layer; pairs are height and width, for a sequence steps and nothing.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
     /// The size of the window.
@@ -39,22 +43,25 @@ pub struct Settings {
     pub padding: [i64; 2],
 }
 
-impl<const C: i64, const H: i64, const W: i64, const G: i64, const V: i64> MaxPool<Image<C, H, W>, Image<C, G, V>> {
+impl<I: Windowed, O: Windowed> MaxPool<I, O> {
     /// A layer of maxima.
     pub fn new(settings: Settings) -> Self {
-        Self { window: window("max pooling", settings, [H, W], [G, V]), shapes: PhantomData }
+        Self { window: window("max pooling", settings, I::EXTENT, O::EXTENT), shapes: PhantomData }
     }
 }
 
-impl<const C: i64, const H: i64, const W: i64, const G: i64, const V: i64> AveragePool<Image<C, H, W>, Image<C, G, V>> {
+impl<I: Windowed, O: Windowed> AveragePool<I, O> {
     /// A layer of means.
     pub fn new(settings: Settings) -> Self {
-        Self { window: window("average pooling", settings, [H, W], [G, V]), shapes: PhantomData }
+        Self { window: window("average pooling", settings, I::EXTENT, O::EXTENT), shapes: PhantomData }
     }
 }
 
-impl<I: Shape, O: Shape> Layer<I, O> for MaxPool<I, O> {
+impl<I: Windowed, O: Windowed> Layer<I, O> for MaxPool<I, O> {
     fn forward(&self, input: &Batch<I>, _train: bool) -> Batch<O> {
+        if I::DIMS.len() == 2 {
+            return Batch::trusted(max_over_steps(&self.window, &input.feature()));
+        }
         let Window { kernel, stride, padding } = self.window;
         let pool = |image: &Tensor| image.max_pool2d(kernel, stride, padding, [1, 1], false);
         input.map(match input.tensor().device() {
@@ -68,8 +75,11 @@ impl<I: Shape, O: Shape> Layer<I, O> for MaxPool<I, O> {
     }
 }
 
-impl<I: Shape, O: Shape> Layer<I, O> for AveragePool<I, O> {
+impl<I: Windowed, O: Windowed> Layer<I, O> for AveragePool<I, O> {
     fn forward(&self, input: &Batch<I>, _train: bool) -> Batch<O> {
+        if I::DIMS.len() == 2 {
+            return Batch::trusted(average_over_steps(&self.window, &input.feature()));
+        }
         let Window { kernel, stride, padding } = self.window;
         input.map(input.tensor().avg_pool2d(kernel, stride, padding, false, false, None))
     }

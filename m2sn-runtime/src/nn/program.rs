@@ -6,7 +6,7 @@
 
 use tch::Tensor;
 
-use super::{Activation, Window, embedding, gru};
+use super::{Activation, Window, conv1d, embedding, recurrent};
 
 /// Operations that turn the samples of one value into those of others.
 #[derive(Debug)]
@@ -58,11 +58,25 @@ pub enum Operation {
         /// Applied last.
         activation: Option<Activation>,
     },
+    /// A convolution over the real steps of a sequence.
+    Conv1d(conv1d::Kernel),
+    /// Each feature or channel multiplied by one number, and another added.
+    Scale {
+        /// `[F]`, or `[C]` for an image.
+        scale: Tensor,
+        /// The same.
+        shift: Tensor,
+    },
+    /// The largest of every so many features that lie side by side, `[…, M · pieces]` → `[…, M]`.
+    Maxout {
+        /// How many.
+        pieces: i64,
+    },
     /// An activation of its own.
     Activate(Activation),
-    /// The highest value of each window of an image.
+    /// The highest value of each window of an image, or of the real steps of a sequence.
     MaxPool(Window),
-    /// The mean of each window of an image, padding left out.
+    /// The mean of each window of an image, padding left out, or of the real steps of a sequence.
     AveragePool(Window),
     /// The means of windows that part an image evenly into so many rows and columns.
     AdaptiveAveragePool([i64; 2]),
@@ -100,7 +114,7 @@ pub enum Operation {
     /// The embedding of token ids.
     Embed(embedding::Lookup),
     /// A recurrent layer: the states of every step, or the last.
-    Gru(gru::Cells),
+    Recurrent(recurrent::Cells),
     /// So many values of a vector, from one on, `[N]` → `[length]`.
     Part {
         /// Counted from zero.

@@ -1,6 +1,10 @@
-//! Windows that slide over an image.
+//! Windows that slide over an image, or over the steps of a sequence.
+
+use crate::shape::{Image, Sequence, Shape};
 
 /// A window of `kernel` pixels that moves by `stride` over an image with `padding` pixels added on every side.
+///
+/// A sequence is an image of one column, as high as it has steps.
 #[derive(Debug, Clone, Copy)]
 pub struct Window {
     /// Height and width.
@@ -11,11 +15,31 @@ pub struct Window {
     pub padding: [i64; 2],
 }
 
+/// A shape that windows slide over.
+#[diagnostic::on_unimplemented(message = "no window slides over a `{Self}`")]
+pub trait Windowed: Shape {
+    /// Height and width.
+    const EXTENT: [i64; 2];
+}
+
+impl<const C: i64, const H: i64, const W: i64> Windowed for Image<C, H, W> {
+    const EXTENT: [i64; 2] = [H, W];
+}
+
+impl<const T: i64, const F: i64> Windowed for Sequence<T, F> {
+    const EXTENT: [i64; 2] = [T, 1];
+}
+
 impl Window {
     /// How many places the window has along height and width of an image of this `size`.
     pub(crate) fn places(&self, size: [i64; 2]) -> [i64; 2] {
         let along = |i: usize| (size[i] + 2 * self.padding[i] - self.kernel[i]) / self.stride[i] + 1;
         [along(0), along(1)]
+    }
+
+    /// Whether what is under the window is each place by itself.
+    pub(crate) fn is_trivial(&self) -> bool {
+        [self.kernel, self.stride, self.padding] == [[1, 1], [1, 1], [0, 0]]
     }
 
     /// Asserts, in debug builds, that `layer` leads from images of size `from` to images of size `to`.

@@ -166,11 +166,14 @@ fn translate(step: &Step) -> Option<kernels::Operation> {
         Operation::Softmax => kernels::Operation::Softmax { input },
         Operation::Outer { widths } => kernels::Operation::Outer { input, widths: sizes(widths) },
         Operation::FirstStep
+        | Operation::Conv1d(_)
+        | Operation::Scale { .. }
+        | Operation::Maxout { .. }
         | Operation::GroupNorm { .. }
         | Operation::LayerNorm { .. }
         | Operation::Attend { .. }
         | Operation::Embed(_)
-        | Operation::Gru(_)
+        | Operation::Recurrent(_)
         | Operation::Opaque { .. } => return None,
     })
 }

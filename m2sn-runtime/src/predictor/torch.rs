@@ -7,7 +7,10 @@ use crate::Result;
 use crate::batch::Feature;
 use crate::fusion::outer;
 use crate::nn::program::{Operation, Program, Step};
-use crate::nn::{Activation, EPSILON, Window, attention_bias, embedding, first_step, gru, mean_over_steps};
+use crate::nn::{
+    Activation, EPSILON, Window, attention_bias, average_over_steps, blank, conv1d, embedding, first_step,
+    largest_pieces, max_over_steps, mean_over_steps, recurrent,
+};
 
 /// A program whose weights are packed, if it has any.
 #[derive(Debug)]
@@ -30,6 +33,9 @@ struct Ready {
 enum Operator {
     Convolution(PackedConvolution),
     Linear(PackedLinear),
+    Conv1d(Shared<conv1d::Kernel>),
+    Scale { scale: Shared, shift: Shared },
+    Maxout { pieces: i64 },
     Activate(Activation),
     MaxPool(Window),
     AveragePool(Window),
@@ -42,7 +48,7 @@ enum Operator {
     LayerNorm { weight: Shared, bias: Shared, epsilon: f64 },
     Attend { heads: i64 },
     Embed(Shared<embedding::Lookup>),
-    Gru(Shared<gru::Cells>),
+    Recurrent(Shared<recurrent::Cells>),
     Part { start: i64, length: i64 },
     Add,
     Multiply,
@@ -112,6 +118,13 @@ impl Operator {
             Operation::Linear { weight, bias, activation } => {
                 Self::Linear(PackedLinear::new(&weight, &bias, activation, precision)?)
             }
+            Operation::Conv1d(kernel) => Self::Conv1d(Shared::new(kernel)),
+            Operation::Scale { scale, shift } => {
+                // One number a channel lies across the places of an image.
+                let across = |tensor: Tensor| if input.len() == 3 { tensor.view([-1, 1, 1]) } else { tensor };
+                Self::Scale { scale: shared(&across(scale))?, shift: shared(&across(shift))? }
+            }
+            Operation::Maxout { pieces } => Self::Maxout { pieces },
             Operation::Activate(activation) => Self::Activate(activation),
             Operation::MaxPool(window) => Self::MaxPool(window),
             Operation::AveragePool(window) => Self::AveragePool(window),
@@ -128,7 +141,7 @@ impl Operator {
             }
             Operation::Attend { heads } => Self::Attend { heads },
             Operation::Embed(lookup) => Self::Embed(Shared::new(lookup)),
-            Operation::Gru(cells) => Self::Gru(Shared::new(cells)),
+            Operation::Recurrent(cells) => Self::Recurrent(Shared::new(cells)),
             Operation::Part { start, length } => Self::Part { start, length },
             Operation::Add => Self::Add,
             Operation::Multiply => Self::Multiply,
@@ -147,7 +160,15 @@ impl Operator {
         let output = match self {
             Self::Convolution(convolution) => or_panic(convolution.forward(tensor, add)),
             Self::Linear(linear) => or_panic(linear.forward(tensor, add)),
+            Self::Conv1d(kernel) => {
+                let output = kernel.run(&float(input));
+                return Feature { tensor: output.tensor.to_kind(tensor.kind()), ..output };
+            }
+            Self::Scale { scale, shift } => in_float(tensor, |tensor| tensor * &**scale + &**shift),
+            Self::Maxout { pieces } => largest_pieces(tensor, *pieces),
             Self::Activate(activation) => activation.apply(tensor.copy()),
+            Self::MaxPool(window) if tensor.dim() == 3 => return max_over_steps(window, input),
+            Self::AveragePool(window) if tensor.dim() == 3 => return average_over_steps(window, input),
             Self::MaxPool(Window { kernel, stride, padding }) => {
                 channels_last(tensor).max_pool2d(kernel, stride, padding, [1, 1], false)
             }
@@ -159,12 +180,8 @@ impl Operator {
             Self::Mean => return mean_over_steps(tensor, mask).into(),
             Self::FirstStep => return first_step(tensor, mask).into(),
             Self::Rows => tensor.flatten(2, -1).transpose(1, 2).contiguous(),
-            Self::Flatten => {
-                return match mask {
-                    Some(mask) => tensor.masked_fill(&mask.logical_not().unsqueeze(-1), 0.0).flatten(1, -1).into(),
-                    None => tensor.flatten(1, -1).into(),
-                };
-            }
+            Self::Flatten if mask.is_some() => return blank(tensor, mask).flatten(1, -1).into(),
+            Self::Flatten => return tensor.flatten(1, -1).into(),
             Self::GroupNorm { groups, weight, bias } => in_float(tensor, |tensor| {
                 tensor.contiguous().group_norm(*groups, Some(&**weight), Some(&**bias), EPSILON, true)
             }),
@@ -173,7 +190,7 @@ impl Operator {
             }),
             Self::Attend { heads } => attend(tensor, mask, *heads),
             Self::Embed(lookup) => return lookup.run(input),
-            Self::Gru(cells) => {
+            Self::Recurrent(cells) => {
                 let output = in_float(tensor, |tensor| cells.run(tensor, mask, false));
                 if output.dim() == 2 {
                     return output.into();

@@ -164,7 +164,7 @@ fn choose(kind: &str, variants: &[&str], found: &str) -> Refusal {
     Refusal { help: Some(help), ..Refusal::new(format!("expected a choice of {kind}, found {found}")) }
 }
 
-/// A Rust name in words: `GruOutput` is `gru output`.
+/// A Rust name in words: `RecurrentOutput` is `recurrent output`.
 fn words(name: &str) -> String {
     let mut words = String::new();
     for c in name.chars() {

@@ -197,7 +197,10 @@ fn have_variables(layers: &[Layer]) -> bool {
         | Operation::Mlp(_)
         | Operation::Embedding(_)
         | Operation::Transformer(_)
-        | Operation::Gru(_)
+        | Operation::Conv1d(_)
+        | Operation::Maxout(_)
+        | Operation::Recurrent(_)
+        | Operation::BatchNorm(_)
         | Operation::Custom(_) => true,
     })
 }

@@ -20,17 +20,15 @@ pub(crate) struct Settings {
 pub(super) fn infer(spec: &Conv, site: &mut Site<'_>) -> Option<Inferred> {
     let Conv { channels, kernel, stride, padding, norm, activation } = spec;
     let channels = site.size("conv", "channels", *channels);
-    let norm = channels.map(|channels| normalisation(*norm, channels, site));
+    let norm = channels.map(|channels| normalisation("conv", *norm, channels, site));
     let [inputs, height, width] = site.image("conv")?;
     let window = Window::check("conv", [kernel.0, stride.0, padding.0], site)?;
     let [height, width] = window.slide([height, width], "conv", site)?;
     let (channels, norm) = (channels?, norm?);
 
     let weights = product(&[channels, inputs, window.kernel[0], window.kernel[1]]);
-    let others = match norm {
-        Norm::None => channels,
-        Norm::Batch | Norm::Group(_) => 2 * channels,
-    };
+    let bias = if norm == Norm::None { channels } else { 0 };
+    let others = bias + norm.parameters(channels);
     Some(Inferred {
         operation: Operation::Conv(Settings {
             kernel: window.kernel,
@@ -45,9 +43,9 @@ pub(super) fn infer(spec: &Conv, site: &mut Site<'_>) -> Option<Inferred> {
 }
 
 /// The norm of so many channels; none stands in for a wrong one.
-fn normalisation(norm: Norm, channels: u64, site: &mut Site<'_>) -> Norm {
+pub(super) fn normalisation(kind: &str, norm: Norm, channels: u64, site: &mut Site<'_>) -> Norm {
     if let Norm::Group(groups) = norm {
-        let place = site.setting("conv", "norm").key("group");
+        let place = site.setting(kind, "norm").key("group");
         let Some(groups) = super::site::size(groups, "group", &place, site.errors) else { return Norm::None };
         if !channels.is_multiple_of(groups) {
             site.errors
@@ -73,7 +71,7 @@ pub(crate) fn divisor_help(width: u64, wrong: u64) -> String {
 /// How far from a wrong divisor the search for a right one goes.
 const MAX_TRIES: usize = 4096;
 
-/// A window that slides over an image.
+/// A window that slides over an image, or over a sequence as over an image of one column.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Window {
     pub(super) kernel: [u64; 2],
@@ -97,6 +95,38 @@ impl Window {
         Some(Self { kernel: kernel?, stride: stride?, padding: padding? })
     }
 
+    /// The window over a sequence that is written as a square over an image.
+    pub(super) fn over_steps(self, kind: &str, site: &mut Site<'_>) -> Option<Self> {
+        // A stride that is left out is the kernel, so one fault may show twice.
+        let sides = [("kernel", self.kernel), ("stride", self.stride), ("padding", self.padding)];
+        if let Some((setting, [height, width])) = sides.into_iter().find(|(_, [height, width])| height != width) {
+            let place = site.setting(kind, setting);
+            site.errors
+                .error(&place, format!("`{setting}` has a height and a width, but a sequence has steps alone"))
+                .help(format!("write one number, such as {}", height.max(width)));
+            return None;
+        }
+        let [kernel, stride, padding] = [self.kernel[0], self.stride[0], self.padding[0]];
+        Some(Self { kernel: [kernel, 1], stride: [stride, 1], padding: [padding, 0] })
+    }
+
+    /// Lets a window pass that is never over padding alone.
+    pub(super) fn holds_more_than_padding(self, what: &str, kind: &str, site: &mut Site<'_>) -> Option<Self> {
+        if (0..2).all(|axis| self.padding[axis] <= self.kernel[axis] / 2) {
+            return Some(self);
+        }
+        let most = self.kernel.map(|side| side / 2);
+        let most = match site.input {
+            Shape::Sequence { .. } => most[0].to_string(),
+            _ => format!("[{}, {}]", most[0], most[1]),
+        };
+        let place = site.setting(kind, "padding");
+        site.errors
+            .error(&place, format!("the padding of a {what} is more than half its kernel"))
+            .help(format!("write at most {most}"));
+        None
+    }
+
     /// The height and width of what the window leaves.
     pub(super) fn slide(self, image: [u64; 2], kind: &str, site: &mut Site<'_>) -> Option<[u64; 2]> {
         // All sizes are at most `MAX_SIZE`, so that nothing here overflows.
@@ -105,10 +135,15 @@ impl Window {
         if kernel_height > padded[0] || kernel_width > padded[1] {
             let place = site.setting(kind, "kernel");
             let border = if self.padding == [0, 0] { "" } else { " with its padding" };
-            let message = format!(
-                "a kernel of {kernel_height}x{kernel_width} does not fit into an image of {}x{}{border}",
-                padded[0], padded[1],
-            );
+            let [height, width] = padded;
+            let message = match site.input {
+                Shape::Sequence { .. } => {
+                    format!("a kernel of {kernel_height} steps does not fit into a sequence of {height}{border}")
+                }
+                _ => format!(
+                    "a kernel of {kernel_height}x{kernel_width} does not fit into an image of {height}x{width}{border}"
+                ),
+            };
             site.errors.error(&place, message).help("use a smaller kernel, more padding, or fewer strides before");
             return None;
         }
@@ -117,17 +152,43 @@ impl Window {
     }
 }
 
-impl Settings {
-    pub(super) fn tokens(&self) -> TokenStream {
-        let (kernel, stride, padding) = (pair(self.kernel), pair(self.stride), pair(self.padding));
-        let norm = match self.norm {
-            Norm::None => quote!(None),
-            Norm::Batch => quote!(Some(Norm::Batch)),
-            Norm::Group(groups) => {
+impl Norm {
+    /// The runtime's `Option<Norm>`.
+    pub(super) fn tokens(self) -> TokenStream {
+        match self {
+            Self::None => quote!(None),
+            Self::Batch => quote!(Some(Norm::Batch)),
+            Self::Group(groups) => {
                 let groups = integer(groups);
                 quote!(Some(Norm::Group { groups: #groups }))
             }
-        };
+        }
+    }
+
+    /// How many parameters it has for so many channels.
+    pub(super) fn parameters(self, channels: u64) -> u64 {
+        match self {
+            Self::None => 0,
+            Self::Batch | Self::Group(_) => 2 * channels,
+        }
+    }
+}
+
+impl fmt::Display for Norm {
+    /// What follows the settings of what is normalised.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => Ok(()),
+            Self::Batch => f.write_str(" batch norm"),
+            Self::Group(groups) => write!(f, " group norm {groups}"),
+        }
+    }
+}
+
+impl Settings {
+    pub(super) fn tokens(&self) -> TokenStream {
+        let (kernel, stride, padding) = (pair(self.kernel), pair(self.stride), pair(self.padding));
+        let norm = self.norm.tokens();
         let activation = optional(self.activation);
         quote!(conv::Settings {
             kernel: #kernel,
@@ -142,12 +203,7 @@ impl Settings {
 impl fmt::Display for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { kernel, stride, padding, norm, activation } = self;
-        write!(f, "kernel {kernel:?} stride {stride:?} padding {padding:?}")?;
-        match norm {
-            Norm::None => {}
-            Norm::Batch => f.write_str(" batch norm")?,
-            Norm::Group(groups) => write!(f, " group norm {groups}")?,
-        }
+        write!(f, "kernel {kernel:?} stride {stride:?} padding {padding:?}{norm}")?;
         activation.map_or(Ok(()), |activation| write!(f, " {}", activation.to_lowercase()))
     }
 }

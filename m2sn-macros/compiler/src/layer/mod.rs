@@ -3,14 +3,17 @@
 //! Costs count trained parameters, and the multiply-adds of one sample in convolutions, linear layers, recurrent
 //! layers and attention. Normalisation, activation, pooling, additions and look-ups count as nothing.
 
+mod batch_norm;
 mod conv;
+mod conv1d;
 mod custom;
 mod dropout;
 mod embedding;
-mod gru;
 mod linear;
+mod maxout;
 mod mlp;
 mod pool;
+mod recurrent;
 mod residual;
 mod shortcut;
 mod site;
@@ -35,6 +38,7 @@ pub(crate) use site::{MAX_SIZE, Site, countable, epsilon, probability, size};
 #[derive(Debug, Clone)]
 pub(crate) enum Operation {
     Conv(conv::Settings),
+    Conv1d(conv1d::Settings),
     Residual(residual::Settings),
     MaxPool(pool::Settings),
     AveragePool(pool::Settings),
@@ -42,10 +46,12 @@ pub(crate) enum Operation {
     FirstStep,
     Flatten,
     Linear(linear::Settings),
+    Maxout(maxout::Settings),
     Mlp(mlp::Settings),
     Embedding(embedding::Settings),
     Transformer(transformer::Settings),
-    Gru(gru::Settings),
+    Recurrent(recurrent::Settings),
+    BatchNorm(batch_norm::Settings),
     Dropout(dropout::Settings),
     Custom(custom::Settings),
 }
@@ -62,6 +68,7 @@ pub(crate) struct Inferred {
 pub(crate) fn infer(layer: &spec::Layer, site: &mut Site<'_>) -> Option<Inferred> {
     let inferred = match layer {
         spec::Layer::Conv(settings) => conv::infer(settings, site),
+        spec::Layer::Conv1d(settings) => conv1d::infer(settings, site),
         spec::Layer::Residual(settings) => residual::infer(settings, site),
         spec::Layer::MaxPool(settings) => pool::infer(settings, Operation::MaxPool, site),
         spec::Layer::AveragePool(settings) => pool::infer(settings, Operation::AveragePool, site),
@@ -69,10 +76,13 @@ pub(crate) fn infer(layer: &spec::Layer, site: &mut Site<'_>) -> Option<Inferred
         spec::Layer::FirstStep => pool::infer_first_step(site),
         spec::Layer::Flatten => pool::infer_flatten(site),
         spec::Layer::Linear(settings) => linear::infer(settings, site),
+        spec::Layer::Maxout(settings) => maxout::infer(settings, site),
         spec::Layer::Mlp(settings) => mlp::infer(settings, site),
         spec::Layer::Embedding(settings) => embedding::infer(settings, site),
         spec::Layer::Transformer(settings) => transformer::infer(settings, site),
-        spec::Layer::Gru(settings) => gru::infer(settings, site),
+        spec::Layer::Gru(settings) => recurrent::infer(settings, recurrent::Cell::Gru, site),
+        spec::Layer::Lstm(settings) => recurrent::infer(settings, recurrent::Cell::Lstm, site),
+        spec::Layer::BatchNorm(settings) => batch_norm::infer(settings, site),
         spec::Layer::Dropout(probability) => dropout::infer(*probability, site),
         spec::Layer::Custom(settings) => custom::infer(settings, site),
         spec::Layer::Repeat(_) | spec::Layer::Resnet(_) | spec::Layer::Bert(_) => {
@@ -88,6 +98,7 @@ impl Operation {
         let (input, output) = (input.ty(), output.ty());
         let family = match self {
             Self::Conv(_) => quote!(Conv),
+            Self::Conv1d(_) => quote!(Conv1d),
             Self::Residual(_) => quote!(Residual),
             Self::MaxPool(_) => quote!(MaxPool),
             Self::AveragePool(_) => quote!(AveragePool),
@@ -95,10 +106,12 @@ impl Operation {
             Self::FirstStep => quote!(FirstStep),
             Self::Flatten => quote!(Flatten),
             Self::Linear(_) => quote!(Linear),
+            Self::Maxout(_) => quote!(Maxout),
             Self::Mlp(_) => quote!(Mlp),
             Self::Embedding(_) => quote!(Embedding),
             Self::Transformer(_) => quote!(Transformer),
-            Self::Gru(_) => quote!(Gru),
+            Self::Recurrent(settings) => settings.cell.family(),
+            Self::BatchNorm(_) => quote!(BatchNorm),
             Self::Dropout(_) => quote!(Dropout),
             Self::Custom(settings) => return settings.path.clone(),
         };
@@ -111,6 +124,10 @@ impl Operation {
             Self::Conv(settings) => {
                 let settings = settings.tokens();
                 quote!(Conv::new(#path, #settings))
+            }
+            Self::Conv1d(settings) => {
+                let settings = settings.tokens();
+                quote!(Conv1d::new(#path, #settings))
             }
             Self::Residual(settings) => {
                 let settings = settings.tokens();
@@ -131,6 +148,10 @@ impl Operation {
                 let activation = optional(settings.activation);
                 quote!(Linear::new(#path, #activation))
             }
+            Self::Maxout(settings) => {
+                let pieces = integer(settings.pieces);
+                quote!(Maxout::new(#path, #pieces))
+            }
             Self::Mlp(settings) => {
                 let settings = settings.tokens();
                 quote!(Mlp::new(#path, #settings))
@@ -143,9 +164,13 @@ impl Operation {
                 let settings = settings.tokens();
                 quote!(Transformer::new(#path, #settings))
             }
-            Self::Gru(settings) => {
-                let settings = settings.tokens();
-                quote!(Gru::new(#path, #settings))
+            Self::Recurrent(settings) => {
+                let (family, settings) = (settings.cell.family(), settings.tokens());
+                quote!(#family::new(#path, #settings))
+            }
+            Self::BatchNorm(settings) => {
+                let epsilon = float(settings.epsilon);
+                quote!(BatchNorm::new(#path, #epsilon))
             }
             Self::Dropout(settings) => {
                 let probability = float(settings.probability);
@@ -164,6 +189,7 @@ impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Conv(settings) => write!(f, "conv {settings}"),
+            Self::Conv1d(settings) => write!(f, "conv1d {settings}"),
             Self::Residual(settings) => write!(f, "residual {settings}"),
             Self::MaxPool(settings) => write!(f, "max_pool {settings}"),
             Self::AveragePool(settings) => write!(f, "average_pool {settings}"),
@@ -171,10 +197,12 @@ impl fmt::Display for Operation {
             Self::FirstStep => f.write_str("first_step"),
             Self::Flatten => f.write_str("flatten"),
             Self::Linear(settings) => write!(f, "linear{settings}"),
+            Self::Maxout(settings) => write!(f, "maxout {settings}"),
             Self::Mlp(settings) => write!(f, "mlp {settings}"),
             Self::Embedding(settings) => write!(f, "embedding {settings}"),
             Self::Transformer(settings) => write!(f, "transformer {settings}"),
-            Self::Gru(settings) => write!(f, "gru {settings}"),
+            Self::Recurrent(settings) => write!(f, "{settings}"),
+            Self::BatchNorm(settings) => write!(f, "batch_norm {settings}"),
             Self::Dropout(_) => f.write_str("dropout"),
             Self::Custom(settings) => write!(f, "custom {settings}"),
         }

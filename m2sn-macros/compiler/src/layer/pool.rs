@@ -22,22 +22,21 @@ pub(super) fn infer(spec: &Pool, operation: fn(Settings) -> Operation, site: &mu
         Operation::MaxPool(_) => "max_pool",
         _ => "average_pool",
     };
-    let [channels, height, width] = site.image(kind)?;
-    let window = Window::check(kind, [kernel.0, stride.0, padding.0], site)?;
-    if (0..2).any(|axis| window.padding[axis] > window.kernel[axis] / 2) {
-        let place = site.setting(kind, "padding");
-        let most = window.kernel.map(|side| side / 2);
-        site.errors
-            .error(&place, "the padding of a pooling is more than half its kernel")
-            .help(format!("write at most [{}, {}]", most[0], most[1]));
-        return None;
-    }
-    let [height, width] = window.slide([height, width], kind, site)?;
-    Some(Inferred {
-        operation: settings(window),
-        output: Shape::Image { channels, height, width },
-        cost: Cost::default(),
-    })
+    let check = |site: &mut Site<'_>| Window::check(kind, [kernel.0, stride.0, padding.0], site);
+    let (window, output) = match site.input {
+        Shape::Image { channels, height, width } => {
+            let window = check(site)?.holds_more_than_padding("pooling", kind, site)?;
+            let [height, width] = window.slide([height, width], kind, site)?;
+            (window, Shape::Image { channels, height, width })
+        }
+        Shape::Sequence { length, features } => {
+            let window = check(site)?.over_steps(kind, site)?.holds_more_than_padding("pooling", kind, site)?;
+            let [length, _] = window.slide([length, 1], kind, site)?;
+            (window, Shape::Sequence { length, features })
+        }
+        _ => return site.misplaced(kind, "an image or a sequence"),
+    };
+    Some(Inferred { operation: settings(window), output, cost: Cost::default() })
 }
 
 pub(super) fn infer_global(site: &mut Site<'_>) -> Option<Inferred> {

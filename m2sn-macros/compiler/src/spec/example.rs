@@ -86,14 +86,18 @@ pub(super) const EXAMPLES: &[(&str, Settings)] = &[
         "Layer",
         &[
             ("conv", "{ channels: 16, kernel: 3 }"),
+            ("conv1d", "{ channels: 32, kernel: 3, padding: 1 }"),
             ("residual", "{ channels: 32, blocks: 2, stride: 2 }"),
             ("max_pool", "{ kernel: 2 }"),
             ("average_pool", "{ kernel: 2 }"),
             ("linear", "{ size: 32 }"),
+            ("maxout", "{ size: 32 }"),
             ("mlp", "{ hidden: [64], size: 32 }"),
             ("embedding", "{ size: 32 }"),
             ("transformer", "{ heads: 4, feed_forward: 64 }"),
             ("gru", "{ hidden: 32 }"),
+            ("lstm", "{ hidden: 32 }"),
+            ("batch_norm", "{ epsilon: 1e-5 }"),
             ("dropout", "0.5"),
             ("custom", "{ path: \"crate::layers::Gate\", output: [16, 14, 14] }"),
             ("repeat", "{ times: 6, layer: { transformer: { heads: 4, feed_forward: 64 } } }"),
@@ -112,9 +116,22 @@ pub(super) const EXAMPLES: &[(&str, Settings)] = &[
             ("activation", "relu"),
         ],
     ),
+    (
+        "Conv1d",
+        &[
+            ("channels", "32"),
+            ("kernel", "3"),
+            ("stride", "2"),
+            ("padding", "1"),
+            ("bias", "false"),
+            ("norm", "batch"),
+            ("activation", "relu"),
+        ],
+    ),
     ("Residual", &[("channels", "32"), ("blocks", "2"), ("stride", "2"), ("bottleneck", "8")]),
     ("Pool", &[("kernel", "2"), ("stride", "2"), ("padding", "1")]),
     ("Linear", &[("size", "32"), ("activation", "relu")]),
+    ("Maxout", &[("size", "32"), ("pieces", "2")]),
     ("Mlp", &[("hidden", "[64]"), ("size", "32"), ("activation", "relu"), ("dropout", "0.1")]),
     (
         "Embedding",
@@ -142,9 +159,10 @@ pub(super) const EXAMPLES: &[(&str, Settings)] = &[
         ],
     ),
     (
-        "Gru",
+        "Recurrent",
         &[("hidden", "32"), ("layers", "2"), ("bidirectional", "true"), ("dropout", "0.1"), ("output", "sequence")],
     ),
+    ("BatchNorm", &[("epsilon", "1e-5")]),
     (
         "Custom",
         &[

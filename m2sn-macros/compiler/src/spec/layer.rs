@@ -12,11 +12,13 @@ use super::unfolding::{Bert, Repeat, Resnet};
 pub(crate) enum Layer {
     /// A 2-D convolution, then normalisation and activation. Image to image.
     Conv(Conv),
+    /// A convolution over steps, then normalisation and activation. Sequence to sequence.
+    Conv1d(Conv1d),
     /// A stage of residual blocks, as in a ResNet. Image to image.
     Residual(Residual),
-    /// The largest value under the kernel. Image to image.
+    /// The largest value under the kernel. Image to image, or sequence to sequence.
     MaxPool(Pool),
-    /// The mean under the kernel, padding not counted. Image to image.
+    /// The mean under the kernel, padding not counted. Image to image, or sequence to sequence.
     AveragePool(Pool),
     /// The mean over all pixels of an image, or over the real steps of a sequence. Image or sequence to vector.
     GlobalAveragePool,
@@ -26,14 +28,21 @@ pub(crate) enum Layer {
     Flatten,
     /// A linear layer, for a sequence step by step. Vector to vector, sequence to sequence.
     Linear(Linear),
+    /// The largest of some linear maps (Goodfellow et al., 2013), for a sequence step by step. Vector to vector, sequence
+    /// to sequence.
+    Maxout(Maxout),
     /// Hidden layers, then one linear layer. Vector to vector.
     Mlp(Mlp),
     /// A learned vector for each token. Tokens to sequence.
     Embedding(Embedding),
     /// Transformer encoder layers. Sequence to the same sequence.
     Transformer(Transformer),
-    /// Gated recurrent units. Sequence to sequence or vector.
-    Gru(Gru),
+    /// Gated recurrent units (Cho et al., 2014). Sequence to sequence or vector.
+    Gru(Recurrent),
+    /// Long short-term memory (Hochreiter & Schmidhuber, 1997). Sequence to sequence or vector.
+    Lstm(Recurrent),
+    /// Batch normalisation of each feature, for an image of each channel. Keeps the shape.
+    BatchNorm(BatchNorm),
     /// Sets features to zero at random in training, with this probability. Keeps the shape.
     Dropout(f64),
     /// A layer of your own, written in Rust.
@@ -69,6 +78,35 @@ pub(crate) struct Conv {
     pub(crate) activation: Activation,
 }
 
+/// A convolution over the steps of a sequence.
+///
+/// Of a padded sample as many steps stay real as it would have by itself: those whose windows hold real steps alone, but for
+/// as many at either end as `padding`. A sample too short for a window keeps those whose windows hold a real step.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Conv1d {
+    /// The features of the output.
+    pub(crate) channels: u64,
+    /// The steps under the kernel.
+    pub(crate) kernel: u64,
+    /// The step of the kernel; 1 where left out.
+    #[serde(default = "one")]
+    pub(crate) stride: u64,
+    /// The zeros at both ends, at most half the kernel; 0 where left out.
+    #[serde(default)]
+    pub(crate) padding: u64,
+    /// Whether the convolution has a bias; where left out, it has one unless it is normalised.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) bias: Option<bool>,
+    /// What normalises the output, over the real steps alone; `none` where left out.
+    #[serde(default, deserialize_with = "super::or_default")]
+    pub(crate) norm: Norm,
+    /// What follows; `none` where left out.
+    #[serde(default)]
+    pub(crate) activation: Activation,
+}
+
 /// A stage of residual blocks: two 3x3 convolutions each, with batch normalisation, added to the block's input.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -88,12 +126,13 @@ pub(crate) struct Residual {
     pub(crate) bottleneck: Option<u64>,
 }
 
-/// A pooling over a window.
+/// A pooling over a window. Over a sequence the window is some steps long, and the same steps stay real as after a
+/// `conv1d`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(from = "WrittenPool", deny_unknown_fields)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Pool {
-    /// The side of the window, or `[height, width]`.
+    /// The side of the window, or `[height, width]` over an image.
     pub(crate) kernel: Extent,
     /// The step of the window; the kernel where left out.
     pub(crate) stride: Extent,
@@ -101,12 +140,13 @@ pub(crate) struct Pool {
     pub(crate) padding: Extent,
 }
 
-/// A pooling over a window.
+/// A pooling over a window. Over a sequence the window is some steps long, and the same steps stay real as after a
+/// `conv1d`.
 #[derive(Deserialize)]
 #[serde(rename = "Pool", deny_unknown_fields)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 struct WrittenPool {
-    /// The side of the window, or `[height, width]`.
+    /// The side of the window, or `[height, width]` over an image.
     kernel: Extent,
     /// The step of the window; the kernel where left out.
     stride: Option<Extent>,
@@ -125,6 +165,18 @@ pub(crate) struct Linear {
     /// What follows; `none` where left out.
     #[serde(default)]
     pub(crate) activation: Activation,
+}
+
+/// The largest of some linear maps, for each feature of the output.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Maxout {
+    /// The features of the output.
+    pub(crate) size: u64,
+    /// The number of linear maps, 2 or more; 2 where left out.
+    #[serde(default = "Maxout::pieces")]
+    pub(crate) pieces: u64,
 }
 
 /// A multilayer perceptron.
@@ -203,11 +255,11 @@ pub(crate) struct Transformer {
     pub(crate) activation: Activation,
 }
 
-/// Gated recurrent units (Cho et al., 2014).
+/// Layers that go through a sequence step by step and keep a state. Padding steps are passed over.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub(crate) struct Gru {
+pub(crate) struct Recurrent {
     /// The features of a direction's state.
     pub(crate) hidden: u64,
     /// The number of layers; 1 where left out.
@@ -221,7 +273,17 @@ pub(crate) struct Gru {
     pub(crate) dropout: f64,
     /// What leaves the layer; `last` where left out.
     #[serde(default)]
-    pub(crate) output: GruOutput,
+    pub(crate) output: RecurrentOutput,
+}
+
+/// Batch normalisation. Padding steps do not count.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct BatchNorm {
+    /// What is added to the variance, above 0; 1e-5 where left out.
+    #[serde(default = "BatchNorm::epsilon")]
+    pub(crate) epsilon: f64,
 }
 
 /// A layer of your own: a Rust type that implements `m2sn::nn::Custom` for the shapes on its two sides.
@@ -305,7 +367,7 @@ pub(crate) enum Order {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub(crate) enum GruOutput {
+pub(crate) enum RecurrentOutput {
     /// The state after the last real step, a vector.
     #[default]
     Last,
@@ -321,6 +383,7 @@ impl Layer {
     /// The keys that layers are written with.
     pub(crate) const KINDS: &[&str] = &[
         "conv",
+        "conv1d",
         "residual",
         "max_pool",
         "average_pool",
@@ -328,10 +391,13 @@ impl Layer {
         "first_step",
         "flatten",
         "linear",
+        "maxout",
         "mlp",
         "embedding",
         "transformer",
         "gru",
+        "lstm",
+        "batch_norm",
         "dropout",
         "custom",
         "repeat",
@@ -343,6 +409,7 @@ impl Layer {
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Conv(_) => "conv",
+            Self::Conv1d(_) => "conv1d",
             Self::Residual(_) => "residual",
             Self::MaxPool(_) => "max_pool",
             Self::AveragePool(_) => "average_pool",
@@ -350,10 +417,13 @@ impl Layer {
             Self::FirstStep => "first_step",
             Self::Flatten => "flatten",
             Self::Linear(_) => "linear",
+            Self::Maxout(_) => "maxout",
             Self::Mlp(_) => "mlp",
             Self::Embedding(_) => "embedding",
             Self::Transformer(_) => "transformer",
             Self::Gru(_) => "gru",
+            Self::Lstm(_) => "lstm",
+            Self::BatchNorm(_) => "batch_norm",
             Self::Dropout(_) => "dropout",
             Self::Custom(_) => "custom",
             Self::Repeat(_) => "repeat",
@@ -385,8 +455,20 @@ impl Transformer {
     }
 }
 
-/// What a layer normalisation adds to the variance where nothing is said, as in PyTorch.
+/// What a normalisation adds to the variance where nothing is said, as in PyTorch.
 pub(crate) const EPSILON: f64 = 1e-5;
+
+impl Maxout {
+    fn pieces() -> u64 {
+        2
+    }
+}
+
+impl BatchNorm {
+    fn epsilon() -> f64 {
+        EPSILON
+    }
+}
 
 impl Activation {
     pub(crate) fn relu() -> Self {

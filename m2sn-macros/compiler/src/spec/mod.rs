@@ -21,8 +21,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 pub(crate) use example::{example, retired};
 pub(crate) use fusion::{AttentionFusion, FilmFusion, Fusion, GatedFusion, LowRankTensorFusion};
 pub(crate) use layer::{
-    Activation, Conv, Custom, EPSILON, Embedding, Extent, Gru, GruOutput, Layer, Linear, Mlp, Norm, Order, Pool,
-    Positions, Residual, Transformer,
+    Activation, BatchNorm, Conv, Conv1d, Custom, EPSILON, Embedding, Extent, Layer, Linear, Maxout, Mlp, Norm, Order,
+    Pool, Positions, Recurrent, RecurrentOutput, Residual, Transformer,
 };
 pub(crate) use modality::{Input, Modality, Named, Point};
 pub(crate) use navigator::{Anneal, Latency, Navigator, Policy, Reads, Temperature};

@@ -17,6 +17,8 @@ use crate::predictor;
 use crate::shape::{Image, Sequence, Tokens, Vector};
 use crate::shortcut::{Alignment, Shortcut};
 
+mod multibench;
+
 type Map = Image<3, 7, 6>;
 
 #[test]

@@ -18,12 +18,13 @@ pub(in crate::predictor) struct Shared<T: Tensors = Tensor>(T);
 #[expect(unsafe_code, reason = "`tch` declares no tensor `Sync`, since methods can change them through `&self`")]
 pub(in crate::predictor) unsafe trait Tensors: Send {}
 
-// SAFETY: a tensor is one, and the other two hold tensors and plain numbers.
+// SAFETY: a tensor is one, and the others hold tensors and plain numbers.
 #[expect(unsafe_code, reason = "as above")]
 mod tensors {
     unsafe impl super::Tensors for tch::Tensor {}
+    unsafe impl super::Tensors for crate::nn::conv1d::Kernel {}
     unsafe impl super::Tensors for crate::nn::embedding::Lookup {}
-    unsafe impl super::Tensors for crate::nn::gru::Cells {}
+    unsafe impl super::Tensors for crate::nn::recurrent::Cells {}
 }
 
 // SAFETY: nothing changes the tensors any more: they are lent as `&T`, and neither a layer here nor the model that they
