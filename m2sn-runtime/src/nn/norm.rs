@@ -169,4 +169,19 @@ mod tests {
         assert_eq!(store.variables()["running_mean"], Tensor::from_slice(&[0f32, 0.0]));
         assert_eq!(store.variables()["running_var"], Tensor::from_slice(&[1f32, 1.0]));
     }
+
+    #[test]
+    fn samples_of_nothing_but_padding_teach_nothing() {
+        for norm in [Norm::Batch, Norm::Group { groups: 1 }] {
+            let store = VarStore::new(Device::Cpu);
+            let norm = Normalization::new(&store.root(), 2, norm);
+            let steps = Tensor::from_slice(&[f32::NAN; 12]).view([2, 3, 2]);
+            let nothing = Tensor::zeros([2, 3], (tch::Kind::Bool, Device::Cpu));
+            let output = norm.forward_steps(&steps, Some(&nothing), true);
+            assert_eq!(output, Tensor::zeros([2, 3, 2], tch::kind::FLOAT_CPU));
+            let averages = ["running_mean", "running_var"].map(|name| store.variables().remove(name));
+            let expected = [[0f32, 0.0], [1.0, 1.0]].map(|values| Tensor::from_slice(&values));
+            assert!(averages.iter().flatten().zip(&expected).all(|(found, expected)| found == expected));
+        }
+    }
 }

@@ -82,8 +82,11 @@ pub enum Operation {
     AdaptiveAveragePool([i64; 2]),
     /// The mean over the places of an image, or over the real steps of a sequence.
     Mean,
-    /// The first real step of a sequence.
-    FirstStep,
+    /// The first or the last real step of a sequence.
+    Step {
+        /// Whether it is the last.
+        last: bool,
+    },
     /// The places of an image one after the other, `[C, H, W]` → `[H · W, C]`.
     Rows,
     /// All values side by side, zeros where steps are padding.

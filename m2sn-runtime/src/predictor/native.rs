@@ -165,7 +165,7 @@ fn translate(step: &Step) -> Option<kernels::Operation> {
         Operation::WeightedSum(weights) => kernels::Operation::WeightedSum { input, weights: weights.clone() },
         Operation::Softmax => kernels::Operation::Softmax { input },
         Operation::Outer { widths } => kernels::Operation::Outer { input, widths: sizes(widths) },
-        Operation::FirstStep
+        Operation::Step { .. }
         | Operation::Conv1d(_)
         | Operation::Scale { .. }
         | Operation::Maxout { .. }

@@ -8,8 +8,8 @@ use crate::batch::Feature;
 use crate::fusion::outer;
 use crate::nn::program::{Operation, Program, Step};
 use crate::nn::{
-    Activation, EPSILON, Window, attention_bias, average_over_steps, blank, conv1d, embedding, first_step,
-    largest_pieces, max_over_steps, mean_over_steps, recurrent,
+    Activation, EPSILON, Window, attention_bias, average_over_steps, blank, conv1d, embedding, largest_pieces,
+    max_over_steps, mean_over_steps, one_step, recurrent,
 };
 
 /// A program whose weights are packed, if it has any.
@@ -41,7 +41,7 @@ enum Operator {
     AveragePool(Window),
     AdaptiveAveragePool([i64; 2]),
     Mean,
-    FirstStep,
+    Step { last: bool },
     Rows,
     Flatten,
     GroupNorm { groups: i64, weight: Shared, bias: Shared },
@@ -130,7 +130,7 @@ impl Operator {
             Operation::AveragePool(window) => Self::AveragePool(window),
             Operation::AdaptiveAveragePool(grid) => Self::AdaptiveAveragePool(grid),
             Operation::Mean => Self::Mean,
-            Operation::FirstStep => Self::FirstStep,
+            Operation::Step { last } => Self::Step { last },
             Operation::Rows => Self::Rows,
             Operation::Flatten => Self::Flatten,
             Operation::GroupNorm { groups, weight, bias } => {
@@ -178,7 +178,7 @@ impl Operator {
             Self::AdaptiveAveragePool(grid) => tensor.adaptive_avg_pool2d(grid),
             Self::Mean if tensor.dim() == 4 => tensor.mean_dim([2, 3].as_slice(), false, None),
             Self::Mean => return mean_over_steps(tensor, mask).into(),
-            Self::FirstStep => return first_step(tensor, mask).into(),
+            Self::Step { last } => return one_step(tensor, mask, *last).into(),
             Self::Rows => tensor.flatten(2, -1).transpose(1, 2).contiguous(),
             Self::Flatten if mask.is_some() => return blank(tensor, mask).flatten(1, -1).into(),
             Self::Flatten => return tensor.flatten(1, -1).into(),

@@ -29,6 +29,7 @@ const NAMES: [(&str, &[&str]); 9] = [
             "Flatten",
             "GlobalAveragePool",
             "Gru",
+            "LastStep",
             "Layer",
             "Linear",
             "Lstm",

@@ -189,6 +189,7 @@ fn have_variables(layers: &[Layer]) -> bool {
         | Operation::AveragePool(_)
         | Operation::GlobalAveragePool
         | Operation::FirstStep
+        | Operation::LastStep
         | Operation::Flatten
         | Operation::Dropout(_) => false,
         Operation::Conv(_)

@@ -44,6 +44,7 @@ pub(crate) enum Operation {
     AveragePool(pool::Settings),
     GlobalAveragePool,
     FirstStep,
+    LastStep,
     Flatten,
     Linear(linear::Settings),
     Maxout(maxout::Settings),
@@ -73,7 +74,8 @@ pub(crate) fn infer(layer: &spec::Layer, site: &mut Site<'_>) -> Option<Inferred
         spec::Layer::MaxPool(settings) => pool::infer(settings, Operation::MaxPool, site),
         spec::Layer::AveragePool(settings) => pool::infer(settings, Operation::AveragePool, site),
         spec::Layer::GlobalAveragePool => pool::infer_global(site),
-        spec::Layer::FirstStep => pool::infer_first_step(site),
+        spec::Layer::FirstStep => pool::infer_step(Operation::FirstStep, site),
+        spec::Layer::LastStep => pool::infer_step(Operation::LastStep, site),
         spec::Layer::Flatten => pool::infer_flatten(site),
         spec::Layer::Linear(settings) => linear::infer(settings, site),
         spec::Layer::Maxout(settings) => maxout::infer(settings, site),
@@ -104,6 +106,7 @@ impl Operation {
             Self::AveragePool(_) => quote!(AveragePool),
             Self::GlobalAveragePool => quote!(GlobalAveragePool),
             Self::FirstStep => quote!(FirstStep),
+            Self::LastStep => quote!(LastStep),
             Self::Flatten => quote!(Flatten),
             Self::Linear(_) => quote!(Linear),
             Self::Maxout(_) => quote!(Maxout),
@@ -143,6 +146,7 @@ impl Operation {
             }
             Self::GlobalAveragePool => quote!(GlobalAveragePool::new()),
             Self::FirstStep => quote!(FirstStep::new()),
+            Self::LastStep => quote!(LastStep::new()),
             Self::Flatten => quote!(Flatten::new()),
             Self::Linear(settings) => {
                 let activation = optional(settings.activation);
@@ -195,6 +199,7 @@ impl fmt::Display for Operation {
             Self::AveragePool(settings) => write!(f, "average_pool {settings}"),
             Self::GlobalAveragePool => f.write_str("global_average_pool"),
             Self::FirstStep => f.write_str("first_step"),
+            Self::LastStep => f.write_str("last_step"),
             Self::Flatten => f.write_str("flatten"),
             Self::Linear(settings) => write!(f, "linear{settings}"),
             Self::Maxout(settings) => write!(f, "maxout {settings}"),

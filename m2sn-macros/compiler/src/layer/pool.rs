@@ -49,10 +49,9 @@ pub(super) fn infer_global(site: &mut Site<'_>) -> Option<Inferred> {
     Some(Inferred { operation: Operation::GlobalAveragePool, output, cost: Cost::default() })
 }
 
-pub(super) fn infer_first_step(site: &mut Site<'_>) -> Option<Inferred> {
-    let [_, size] = site.sequence("first_step")?;
-    let output = Shape::Vector { size };
-    Some(Inferred { operation: Operation::FirstStep, output, cost: Cost::default() })
+pub(super) fn infer_step(step: Operation, site: &mut Site<'_>) -> Option<Inferred> {
+    let [_, size] = site.sequence(&step.to_string())?;
+    Some(Inferred { operation: step, output: Shape::Vector { size }, cost: Cost::default() })
 }
 
 pub(super) fn infer_flatten(site: &mut Site<'_>) -> Option<Inferred> {

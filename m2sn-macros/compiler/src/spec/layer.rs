@@ -24,6 +24,8 @@ pub(crate) enum Layer {
     GlobalAveragePool,
     /// The first real step, where BERT puts `[CLS]`. Sequence to vector.
     FirstStep,
+    /// The last real step. Sequence to vector.
+    LastStep,
     /// All features in a row. Image or sequence to vector.
     Flatten,
     /// A linear layer, for a sequence step by step. Vector to vector, sequence to sequence.
@@ -389,6 +391,7 @@ impl Layer {
         "average_pool",
         "global_average_pool",
         "first_step",
+        "last_step",
         "flatten",
         "linear",
         "maxout",
@@ -415,6 +418,7 @@ impl Layer {
             Self::AveragePool(_) => "average_pool",
             Self::GlobalAveragePool => "global_average_pool",
             Self::FirstStep => "first_step",
+            Self::LastStep => "last_step",
             Self::Flatten => "flatten",
             Self::Linear(_) => "linear",
             Self::Maxout(_) => "maxout",

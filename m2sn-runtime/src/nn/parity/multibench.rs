@@ -100,3 +100,52 @@ fn maxout_mlp() {
         hid2val: Linear::new(&path / "hid2val", None),
     });
 }
+
+#[test]
+fn steps() {
+    for padded in ["", "_padded"] {
+        check(&format!("first_step{padded}"), |_| FirstStep::<Sequence<5, 3>, Vector<3>>::new());
+        check(&format!("last_step{padded}"), |_| LastStep::<Sequence<5, 3>, Vector<3>>::new());
+    }
+}
+
+/// MultiBench's `Transformer`, smaller and without dropout.
+#[derive(Debug)]
+struct Encoder {
+    conv: Conv1d<Sequence<5, 3>, Sequence<5, 10>>,
+    transformer: Transformer<Sequence<5, 10>, Sequence<5, 10>>,
+    last: LastStep<Sequence<5, 10>, Vector<10>>,
+}
+
+impl Layer<Sequence<5, 3>, Vector<10>> for Encoder {
+    fn forward(&self, input: &Batch<Sequence<5, 3>>, train: bool) -> Batch<Vector<10>> {
+        let steps = self.conv.forward(input, train);
+        self.last.forward(&self.transformer.forward(&steps, train), train)
+    }
+
+    fn lower(&self, program: &mut Program, input: program::Value) -> program::Value {
+        let value = self.conv.lower(program, input);
+        let value = self.transformer.lower(program, value);
+        self.last.lower(program, value)
+    }
+}
+
+#[test]
+fn transformer_encoder() {
+    let point = conv1d::Settings { kernel: 1, stride: 1, padding: 0, bias: false, norm: None, activation: None };
+    let settings = transformer::Settings {
+        layers: 2,
+        heads: 5,
+        feed_forward: 12,
+        activation_dropout: 0.0,
+        dropout: 0.0,
+        order: Order::PostNorm,
+        activation: Activation::Relu,
+        epsilon: 1e-5,
+    };
+    check("transformer_encoder", |path| Encoder {
+        conv: Conv1d::new(&path / "conv", point),
+        transformer: Transformer::new(&path / "transformer", settings),
+        last: LastStep::new(),
+    });
+}
