@@ -2,6 +2,7 @@
 
 mod fusions;
 mod layers;
+mod multibench;
 mod networks;
 mod policies;
 mod predictors;

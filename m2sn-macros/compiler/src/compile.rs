@@ -146,8 +146,9 @@ mod tests {
     fn source_of_every_spec() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         insta::with_settings!({ omit_expression => true, prepend_module_to_snapshot => false }, {
-            insta::glob!("../../../specs", "*.yaml", |file| {
-                let path = format!("specs/{}", file.file_name().unwrap_or_default().display());
+            insta::glob!("../../../specs", "**/*.yaml", |file| {
+                let below = file.strip_prefix(root.join("specs").canonicalize().expect("a folder"));
+                let path = format!("specs/{}", below.expect("a file below").display());
                 let args = Args::of(&path);
                 let source = Source::read(&path, &root, None).expect("the spec is there");
                 insta::assert_snapshot!("source", text(&args, &source).unwrap_or_else(|faults| super::errors(&faults).collect()));

@@ -63,7 +63,7 @@ fn dropout_that_does_nothing_is_warned_of() {
 /// What the compiler makes of each spec of the repository: costs, exits, and every default.
 #[test]
 fn sound_specs() {
-    glob!("../../../../specs", "*.yaml", |path| {
+    glob!("../../../../specs", "**/*.yaml", |path| {
         let text = std::fs::read_to_string(path).expect("a spec");
         let name = path.file_name().expect("a file").to_string_lossy();
         let checked = check(&text, &format!("specs/{name}"), None).expect("a sound spec");
@@ -75,7 +75,7 @@ fn sound_specs() {
 
 #[test]
 fn the_resolved_spec_says_the_same() {
-    glob!("../../../../specs", "*.yaml", |path| {
+    glob!("../../../../specs", "**/*.yaml", |path| {
         let text = std::fs::read_to_string(path).expect("a spec");
         let model = check(&text, "a.yaml", None).expect("a sound spec").model;
         let again = check(&model.resolved, "b.yaml", None).expect("the resolved spec is sound").model;
