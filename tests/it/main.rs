@@ -7,4 +7,5 @@ mod networks;
 mod policies;
 mod predictors;
 mod snapshots;
+mod steps;
 mod ui;
