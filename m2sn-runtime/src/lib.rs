@@ -33,6 +33,7 @@ pub mod policy;
 pub mod training;
 
 pub mod checkpoint;
+pub mod weights;
 
 pub mod predictor;
 pub mod routing;

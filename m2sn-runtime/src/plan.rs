@@ -1,4 +1,7 @@
-//! How a model is trained: the `training` section of a spec as generated code writes it.
+//! How a model is trained: the `training` section of a spec, and the `weights` of its modalities, as generated code
+//! writes them.
+
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +12,9 @@ use crate::{Error, Result};
 pub struct Plan {
     /// Decides every random choice of the training: drawn parameters, order of samples, dropout, routes, Gumbel noise.
     pub seed: u64,
+    /// The parameters that encoders begin with, where they are not drawn.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub weights: Vec<Weights>,
     /// Late fusion and the uni-modal heads.
     pub pretrain: Stage,
     /// The shortcuts (Section IV-A).
@@ -17,6 +23,44 @@ pub struct Plan {
     pub fusion: Stage,
     /// The navigator (Section IV-B).
     pub navigator: Navigator,
+}
+
+/// Parameters that another program has trained, for one encoder to begin with.
+///
+/// What is meant of the encoder is named by its layers, `resnet.layer1`, or by what is inside them, `resnet.layer1.0`: a
+/// name stands for all variables `encoders.<modality>.<name>` and `encoders.<modality>.<name>.…`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Weights {
+    /// The modality whose encoder it is.
+    pub modality: String,
+    /// The safetensors file.
+    pub file: PathBuf,
+    /// How the file names the parameters.
+    pub names: Names,
+    /// What of the file is not loaded: names in it, or what they begin with up to a dot.
+    pub ignore: Vec<String>,
+    /// What of the encoder is not in the file and keeps its drawn parameters.
+    pub fresh: Vec<String>,
+    /// What of the encoder no stage trains. Batch normalisations in it keep their running averages, by which they
+    /// normalise in training as well; dropout in it goes on. A layer of the user's own tells by its parameters, which
+    /// require no gradients meanwhile.
+    pub freeze: Vec<String>,
+    /// The learning rate of what is loaded, as a factor of the stage's.
+    pub learning_rate: f64,
+}
+
+/// How a file names the parameters of an encoder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Names {
+    /// As torchvision names those of a ResNet.
+    Torchvision {
+        /// The ResNet's name: its stem is the layer `<network>.stem`.
+        network: String,
+    },
+    /// From what names in the file begin with, up to a dot, to what they begin with in the encoder. The longest beginning
+    /// counts; an empty one stands for all names.
+    Map(Vec<(String, String)>),
 }
 
 /// What every stage has.
@@ -190,6 +234,9 @@ impl Plan {
     /// # Errors
     /// [`Error::Invalid`] names the first value that cannot be used, as the spec does.
     pub fn check(&self) -> Result<()> {
+        for Weights { modality, learning_rate, .. } in &self.weights {
+            above_zero(&format!("modalities.{modality}.weights.learning_rate"), *learning_rate)?;
+        }
         if self.shortcuts.method != Method::Joint {
             let expected = "at least 1 where the shortcuts' method is not `joint`";
             require(self.pretrain.epochs >= 1, "training.pretrain.epochs", expected, self.pretrain.epochs)?;

@@ -141,6 +141,7 @@ impl<const LACKING: bool, const READING: bool, const LABELLING: bool> Network fo
             Stage { epochs: 4, batch: 32, optimizer, schedule: Schedule::Cosine { warmup: 0.1 }, patience: None };
         Plan {
             seed: 7,
+            weights: Vec::new(),
             pretrain: stage.clone(),
             shortcuts: Shortcuts { method: Method::Integral, stage: stage.clone() },
             fusion: stage.clone(),

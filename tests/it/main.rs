@@ -9,3 +9,4 @@ mod predictors;
 mod snapshots;
 mod steps;
 mod ui;
+mod weights;

@@ -12,7 +12,8 @@ pub enum Norm {
     /// Each channel by its mean and variance: of the batch in training, else of the running averages.
     ///
     /// As `torch.nn.BatchNorm2d` with momentum 0.1. In training, one value a channel tells no variance
-    /// (PyTorch refuses it), so the running averages are used there too, and stay as they are.
+    /// (PyTorch refuses it), so the running averages are used there too, and stay as they are. So they do where the
+    /// normalisation is frozen, which is where its `weight` requires no gradient.
     Batch,
     /// Each sample by the mean and variance of each group of channels, as `torch.nn.GroupNorm`.
     Group {
@@ -70,7 +71,7 @@ impl Normalization {
         match &self.kind {
             Kind::Batch { running_mean, running_var, epsilon } => {
                 let (mean, variance) = (Some(running_mean), Some(running_var));
-                let train = train && values_a_channel(input) > 1;
+                let train = train && self.weight.requires_grad() && values_a_channel(input) > 1;
                 input.batch_norm(weight, bias, mean, variance, train, MOMENTUM, *epsilon, true)
             }
             Kind::Group { groups } => input.group_norm(*groups, weight, bias, EPSILON, true),

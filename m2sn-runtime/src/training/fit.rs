@@ -72,7 +72,8 @@ pub(super) fn fit<N: Network>(
         return Ok(());
     }
     let parameters: Vec<&Tensor> = variables.parameters.iter().map(|(_, tensor)| tensor).collect();
-    let mut optimizer = Optimizer::new(optimizer, &variables.parameters);
+    let rates = |name: &str| run.weights.iter().map(|weights| weights.rate(name)).product();
+    let mut optimizer = Optimizer::new(optimizer, &variables.parameters, rates);
     let mut best = BTreeMap::new();
     if let Some(moment) = run.resume(&phase.name) {
         optimizer.restore(moment.steps, &moment.optimizer)?;

@@ -40,14 +40,13 @@ pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>) -> 
 /// The blocks that learn together.
 ///
 /// A block without parameters, such as a pooling after the last shortcut, cannot learn by itself:
-/// the block before it answers for its exit as well.
+/// the block before it answers for its exit as well. Where that is frozen too, each shortcut learns by itself.
 fn groups<N: Network>(context: &Context<'_, N>, modality: usize) -> Vec<Range<usize>> {
+    let learns = |block: usize| has_parameters(context.network, &[Part::Block { modality, block }]);
     let mut groups: Vec<Range<usize>> = Vec::new();
     for block in 0..context.exits(modality) {
         match groups.last_mut() {
-            Some(group) if !has_parameters(context.network, &[Part::Block { modality, block }]) => {
-                group.end = block + 1
-            }
+            Some(group) if !learns(block) && learns(group.start) => group.end = block + 1,
             _ => groups.push(block..block + 1),
         }
     }

@@ -14,6 +14,7 @@ mod cache;
 mod context;
 mod fit;
 mod folder;
+mod frozen;
 mod fusion;
 mod gumbel;
 mod integral;
@@ -39,17 +40,19 @@ use std::path::PathBuf;
 
 use context::Context;
 use folder::{Folder, STAGES};
+use frozen::Frozen;
 use run::{Begin, Run};
 
 pub use progress::{Observer, Progress};
 pub use report::{Epoch, PhaseReport, Report, StageReport};
 
+use crate::checkpoint::weights_sha256;
 use crate::data::Splits;
 use crate::latency::{self, Table};
 use crate::network::{Input, Network, check_present};
 use crate::plan::{Plan, Policy};
 use crate::policy::Costs;
-use crate::{Error, Result};
+use crate::{Error, Result, weights};
 
 /// The bytes of cached features that are held in memory where nothing else is said.
 const MEMORY: u64 = 4 << 30;
@@ -57,6 +60,10 @@ const MEMORY: u64 = 4 << 30;
 /// Trains a model by a plan.
 ///
 /// The stages can be run at once by [`Trainer::train`], or one by one where a study looks at the model in between.
+///
+/// The encoders that the plan has [weights](Plan::weights) for begin with those, whatever the network holds: they are read
+/// when the first stage begins, unless the network comes from the run folder. Who goes on from a checkpoint without one,
+/// takes them out of the plan.
 ///
 /// A training is reproducible as long as nothing else draws random numbers from LibTorch while it runs: the library
 /// has one generator a process, so another thread that draws from it changes what this one gets.
@@ -123,7 +130,7 @@ impl Trainer {
         Ok(report)
     }
 
-    /// Runs the first stage: late fusion and the uni-modal networks. Where it has no epochs it leaves the network as it is,
+    /// Runs the first stage: late fusion and the uni-modal networks, from the [weights](Plan::weights) of the plan on. Where it has no epochs it leaves the network as it is,
     /// and in the run folder says with which parameters the others began.
     ///
     /// # Errors
@@ -193,6 +200,7 @@ impl Trainer {
     /// Checks what can be checked before anything is trained, and opens the run folder.
     fn open<N: Network>(&self, network: &N, splits: &Splits<N::Input>) -> Result<Option<Folder>> {
         self.plan.check()?;
+        weights::frozen(network, &self.plan.weights)?;
         if let Some(table) = &self.latency {
             table.check_here(network)?;
         }
@@ -232,8 +240,12 @@ impl Trainer {
         progress: &mut Progress,
         mut folder: Option<&mut Folder>,
     ) -> Result<StageReport> {
+        if stage == STAGES[0] {
+            self.load_weights(network, folder.as_deref())?;
+        }
+        let _frozen = Frozen::of(network, &self.plan)?;
         let mut table = None;
-        let report = match Run::begin(stage, network, self.plan.seed, folder.as_deref_mut(), progress)? {
+        let report = match Run::begin(stage, network, &self.plan, folder.as_deref_mut(), progress)? {
             Begin::Run(run) => self.run(stage, network, splits, run, &mut table)?,
             Begin::Done(report) => report,
         };
@@ -245,6 +257,19 @@ impl Trainer {
             table.iter().try_for_each(|table| network.policies_mut().decide_by::<N>(table))?;
         }
         Ok(report)
+    }
+
+    /// Reads the parameters that the plan names, unless the network comes from this run and has left them behind.
+    fn load_weights<N: Network>(&self, network: &mut N, folder: Option<&Folder>) -> Result<()> {
+        if self.plan.weights.is_empty() {
+            return Ok(());
+        }
+        if let Some(folder) = folder
+            && folder.has_had(&weights_sha256(network)?)
+        {
+            return Ok(());
+        }
+        weights::load(network, &self.plan.weights)
     }
 
     fn run<N: Network>(

@@ -26,12 +26,15 @@ pub(super) struct Optimizer {
 struct Slot {
     name: String,
     parameter: Tensor,
+    /// Its learning rate, as a factor of that of the others.
+    rate: f64,
     /// The moments of AdamW, or the momentum of SGD.
     state: Vec<(&'static str, Tensor)>,
 }
 
 impl Optimizer {
-    pub(super) fn new(rule: plan::Optimizer, parameters: &[(String, Tensor)]) -> Self {
+    /// `rate` says of each parameter how its learning rate compares with that of the rule.
+    pub(super) fn new(rule: plan::Optimizer, parameters: &[(String, Tensor)], rate: impl Fn(&str) -> f64) -> Self {
         let names: &[&str] = match rule {
             plan::Optimizer::AdamW { .. } => &["mean", "square"],
             plan::Optimizer::Sgd { .. } => &["momentum"],
@@ -41,6 +44,7 @@ impl Optimizer {
             .map(|(name, parameter)| Slot {
                 name: name.clone(),
                 parameter: parameter.shallow_clone(),
+                rate: rate(name),
                 state: names.iter().map(|name| (*name, parameter.detach().zeros_like())).collect(),
             })
             .collect();
@@ -62,6 +66,7 @@ impl Optimizer {
         let (rule, steps) = (self.rule, self.steps);
         tch::no_grad(|| {
             for (slot, gradient) in self.slots.iter_mut().zip(gradients).filter(|(_, gradient)| gradient.defined()) {
+                let factor = factor * slot.rate;
                 match rule {
                     plan::Optimizer::AdamW { lr, weight_decay } => {
                         slot.adam_w(gradient, steps, lr * factor, weight_decay);
@@ -161,7 +166,7 @@ mod tests {
     fn assert_equals_pytorch(rule: plan::Optimizer, name: &str) {
         let fixture = fixture();
         let parameters = begin(&fixture);
-        let mut optimizer = Optimizer::new(rule, &parameters);
+        let mut optimizer = Optimizer::new(rule, &parameters, |_| 1.0);
         for index in 0..6 {
             step(&mut optimizer, &fixture, index);
             for (key, parameter) in &parameters {
@@ -191,7 +196,7 @@ mod tests {
         ] {
             let fixture = fixture();
             let through = begin(&fixture);
-            let mut optimizer = Optimizer::new(rule, &through);
+            let mut optimizer = Optimizer::new(rule, &through, |_| 1.0);
             (0..3).for_each(|index| step(&mut optimizer, &fixture, index));
             let stopped: Vec<_> = through
                 .iter()
@@ -201,7 +206,7 @@ mod tests {
             let steps = optimizer.steps();
             (3..6).for_each(|index| step(&mut optimizer, &fixture, index));
 
-            let mut resumed = Optimizer::new(rule, &stopped);
+            let mut resumed = Optimizer::new(rule, &stopped, |_| 1.0);
             resumed.restore(steps, &state).unwrap();
             (3..6).for_each(|index| step(&mut resumed, &fixture, index));
             assert_eq!(through, stopped);
@@ -214,7 +219,8 @@ mod tests {
     fn leaves_alone_what_has_no_gradient() {
         let fixture = fixture();
         let parameters = begin(&fixture);
-        let mut optimizer = Optimizer::new(plan::Optimizer::AdamW { lr: 0.05, weight_decay: 0.1 }, &parameters);
+        let mut optimizer =
+            Optimizer::new(plan::Optimizer::AdamW { lr: 0.05, weight_decay: 0.1 }, &parameters, |_| 1.0);
         optimizer.step(&[Tensor::new(), fixture["gradient.0.bias"].shallow_clone()], 1.0);
         assert_eq!(parameters[0].1, fixture["start.weight"]);
         assert_ne!(parameters[1].1, fixture["start.bias"]);

@@ -13,6 +13,7 @@ use super::tensorboard;
 use crate::checkpoint::{assign, weights_sha256};
 use crate::latency::Table;
 use crate::network::Network;
+use crate::plan::{Plan, Weights};
 use crate::{Error, Result};
 
 /// A stage in the making.
@@ -20,6 +21,8 @@ use crate::{Error, Result};
 pub(super) struct Run<'a> {
     /// The plan's seed.
     pub(super) seed: u64,
+    /// The plan's pre-trained parameters, some of which learn at rates of their own.
+    pub(super) weights: &'a [Weights],
     pub(super) progress: &'a mut Progress,
     report: StageReport,
     /// The SHA-256 of the variables that the stage began with; empty where there is no folder to keep it.
@@ -60,12 +63,13 @@ impl<'a> Run<'a> {
     pub(super) fn begin<N: Network>(
         stage: &str,
         network: &N,
-        seed: u64,
+        plan: &'a Plan,
         folder: Option<&'a mut Folder>,
         progress: &'a mut Progress,
     ) -> Result<Begin<'a>> {
         let mut run = Self {
-            seed,
+            seed: plan.seed,
+            weights: &plan.weights,
             progress,
             report: StageReport { stage: stage.into(), ..StageReport::default() },
             made_from: String::new(),

@@ -27,6 +27,8 @@ use crate::policy::{Budget, Policies, Sequential, Value};
 use crate::tiny::{Reading, Tiny, TinyInput, TinyRoute, samples};
 use crate::{Device, Error};
 
+mod weights;
+
 type Values = BTreeMap<String, Tensor>;
 
 /// The network of a seed: the same each time, whatever other tests draw meanwhile.

@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use super::{Context, heads, names, total, width};
+use super::{Context, heads, names, total, weights, width};
 use crate::cost::{Cost, grouped};
 use crate::layer::{MAX_SIZE, Site, align, size};
 use crate::model::{Exit, Layer, Modality, Name};
@@ -26,6 +26,7 @@ pub(super) fn modality(
     }
     let parts = parts(&spec.encoder, &encoder, context, errors)?;
     let points = points(&parts, spec, place, errors);
+    let weights = weights::check(spec, &parts, place, errors);
     let layers = layers(&parts, tokens(spec.input), input?, context, errors)?;
 
     let (last, part) = (layers.last()?, parts.last()?);
@@ -39,7 +40,7 @@ pub(super) fn modality(
     let exits = exits(&layers, &points?, feature, place, context, errors)?;
     let task_head = heads::task_head(feature, place, context, errors)?;
     let missing = spec.missing;
-    Some(Modality { name: name?, input: input?, vocabulary, missing, layers, exits, feature, task_head })
+    Some(Modality { name: name?, input: input?, vocabulary, missing, layers, exits, feature, task_head, weights })
 }
 
 /// Checks whether a modality may be missing; `alone` where the network has no other.

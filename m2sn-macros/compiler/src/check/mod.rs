@@ -13,6 +13,7 @@ mod tests;
 mod training;
 #[cfg(test)]
 mod unfolding;
+mod weights;
 
 use crate::cost::Cost;
 use crate::document::Document;

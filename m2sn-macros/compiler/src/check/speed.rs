@@ -88,6 +88,16 @@ fn no_text_takes_long() {
                 text + &format!("      - a{number}: {{ repeat: {{ times: 4096, layer: {{ repeat: {{ times: 4096, layer: {{ dropout: 0.1 }} }} }} }} }}\n")
             }),
         ),
+        (
+            "names of weights",
+            repeated("{ linear: { size: 4 } }", 4000)
+                + &format!("    weights: {{ file: a, names: torchvision, freeze: [{}] }}\n", "a.b, ".repeat(30_000)),
+        ),
+        (
+            "a name of weights",
+            repeated("{ linear: { size: 4 } }", 1)
+                + &format!("    weights: {{ file: a, names: torchvision, freeze: [{}] }}\n", "b.".repeat(400_000)),
+        ),
         ("control characters", format!("a: {}", "\u{1}".repeat(500_000))),
     ];
     for (name, text) in texts {

@@ -3,8 +3,8 @@
 use proc_macro2::{Literal, TokenStream};
 use quote::quote;
 
-use super::Context;
-use crate::model::Model;
+use super::{Context, list};
+use crate::model::{Model, Names, Weights};
 use crate::spec::{Anneal, Latency, Method, Optimizer, Policy, Reads, Schedule, Stage};
 
 pub(super) fn expand(model: &Model, _: &Context) -> TokenStream {
@@ -44,10 +44,15 @@ pub(super) fn expand(model: &Model, _: &Context) -> TokenStream {
         Reads::Inputs => quote!(Inputs),
         Reads::Posterior => quote!(Posterior),
     };
+    let weights =
+        model.modalities.iter().filter_map(|modality| Some((&modality.name.text, modality.weights.as_ref()?)));
+    let weights: Vec<_> = weights.map(|(modality, weights)| self::weights(modality, weights)).collect();
+    let weights = list(weights.into_iter());
     quote! {
         pub(super) fn plan() -> plan::Plan {
             plan::Plan {
                 seed: #seed,
+                weights: #weights,
                 pretrain: #pretrain,
                 shortcuts: plan::Shortcuts { method: plan::Method::#method, stage: #shortcuts },
                 fusion: #fusion,
@@ -61,6 +66,31 @@ pub(super) fn expand(model: &Model, _: &Context) -> TokenStream {
                     soften: #soften,
                 },
             }
+        }
+    }
+}
+
+fn weights(modality: &str, weights: &Weights) -> TokenStream {
+    let Weights { file, names, ignore, fresh, freeze, learning_rate } = weights;
+    let texts = |texts: &[String]| list(texts.iter().map(|text| quote!(#text.into())));
+    let names = match names {
+        Names::Torchvision { network } => quote!(plan::Names::Torchvision { network: #network.into() }),
+        Names::Map(map) => {
+            let map = list(map.iter().map(|(theirs, ours)| quote!((#theirs.into(), #ours.into()))));
+            quote!(plan::Names::Map(#map))
+        }
+    };
+    let (ignore, fresh, freeze) = (texts(ignore), texts(fresh), texts(freeze));
+    let learning_rate = Literal::f64_unsuffixed(*learning_rate);
+    quote! {
+        plan::Weights {
+            modality: #modality.into(),
+            file: #file.into(),
+            names: #names,
+            ignore: #ignore,
+            fresh: #fresh,
+            freeze: #freeze,
+            learning_rate: #learning_rate,
         }
     }
 }

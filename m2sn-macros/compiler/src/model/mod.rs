@@ -61,6 +61,28 @@ pub(crate) struct Modality {
     pub(crate) feature: u64,
     /// Predicts the task from this modality alone.
     pub(crate) task_head: Layer,
+    /// What the encoder's parameters are before any training, where the spec says it.
+    pub(crate) weights: Option<Weights>,
+}
+
+/// Parameters that another program has trained; all names are those of layers, or of what is inside them.
+#[derive(Debug)]
+pub(crate) struct Weights {
+    pub(crate) file: String,
+    pub(crate) names: Names,
+    pub(crate) ignore: Vec<String>,
+    pub(crate) fresh: Vec<String>,
+    pub(crate) freeze: Vec<String>,
+    pub(crate) learning_rate: f64,
+}
+
+/// How a file names parameters.
+#[derive(Debug)]
+pub(crate) enum Names {
+    /// As torchvision names those of the ResNet of this name.
+    Torchvision { network: String },
+    /// From what names in the file begin with to what they begin with here.
+    Map(Vec<(String, String)>),
 }
 
 /// One exit of an encoder.

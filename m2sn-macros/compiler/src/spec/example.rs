@@ -65,6 +65,7 @@ pub(super) const EXAMPLES: &[(&str, Settings)] = &[
             ("missing", "0.25"),
             ("encoder", "[{ stem: { conv: { channels: 16, kernel: 3 } } }, { feature: global_average_pool }]"),
             ("shortcuts", "[stem]"),
+            ("weights", "{ file: weights/resnet18.safetensors, names: torchvision, ignore: [fc] }"),
         ],
     ),
     (
@@ -172,6 +173,18 @@ pub(super) const EXAMPLES: &[(&str, Settings)] = &[
             ("multiply_adds", "50176"),
         ],
     ),
+    (
+        "Weights",
+        &[
+            ("file", "weights/resnet18.safetensors"),
+            ("names", "torchvision"),
+            ("ignore", "[fc]"),
+            ("fresh", "[feature]"),
+            ("freeze", "[resnet.stem, resnet.layer1]"),
+            ("learning_rate", "0.1"),
+        ],
+    ),
+    ("Names", &[("map", "{ conv1: stem }")]),
     ("Repeat", &[("times", "6"), ("layer", "{ transformer: { heads: 4, feed_forward: 64 } }")]),
     ("Resnet", &[("depth", "18")]),
     (

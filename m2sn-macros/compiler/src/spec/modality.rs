@@ -6,6 +6,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::choice::NotedLayer;
 use super::layer::Layer;
+use super::weights::Weights;
 
 /// One modality.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -25,6 +26,9 @@ pub(crate) struct Modality {
     /// The deepest feature itself is always an exit too, named `full`.
     #[serde(default)]
     pub(crate) shortcuts: Vec<Point>,
+    /// Parameters that another program has trained, for the encoder to begin with; all are drawn where left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) weights: Option<Weights>,
 }
 
 /// What one sample of a modality is.

@@ -91,6 +91,11 @@ impl Folder {
         &self.path
     }
 
+    /// Whether this run has had a network with variables of this SHA-256: as it began, or as one of its stages left it.
+    pub(super) fn has_had(&self, here: &str) -> bool {
+        self.history.leads_on(here).is_ok()
+    }
+
     /// Gives the network the result of a stage, where it is done, and returns its report.
     ///
     /// `here` is the SHA-256 of the network's variables.
