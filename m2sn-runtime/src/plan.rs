@@ -58,6 +58,21 @@ pub enum Names {
         /// The ResNet's name: its stem is the layer `<network>.stem`.
         network: String,
     },
+    /// As Hugging Face's `transformers` names those of a BERT, by itself or inside a model with heads.
+    Huggingface {
+        /// The BERT's name: its embeddings are the layer `<network>.embeddings`.
+        network: String,
+        /// The number of its layers.
+        layers: usize,
+    },
+    /// The file is no safetensors file but a text of word vectors, as GloVe has them; see [`crate::data::text::Vectors`].
+    /// It says only what the table of one embedding is, and all else begins with drawn parameters.
+    Glove {
+        /// The embedding.
+        layer: String,
+        /// The file of the vocabulary, whose words are the rows of the table; see [`crate::data::text::Vocabulary`].
+        vocabulary: PathBuf,
+    },
     /// From what names in the file begin with, up to a dot, to what they begin with in the encoder. The longest beginning
     /// counts; an empty one stands for all names.
     Map(Vec<(String, String)>),

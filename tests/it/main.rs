@@ -8,5 +8,6 @@ mod policies;
 mod predictors;
 mod snapshots;
 mod steps;
+mod text;
 mod ui;
 mod weights;

@@ -7,6 +7,8 @@ use m2sn::prelude::*;
 use m2sn::routing;
 use m2sn::tch::{Kind, Tensor};
 
+use crate::text::{Glove, SmallBert};
+
 /// Reads digits.
 #[m2sn_model("specs/avdigits.yaml")]
 pub struct AvDigits;
@@ -45,7 +47,9 @@ fn parts_fit_and_cost_what_the_compiler_says() -> m2sn::Result<()> {
     fits::<Gated>()?;
     fits::<Quickstart>()?;
     fits::<Sentiment>()?;
-    fits::<Unfolded>()
+    fits::<Unfolded>()?;
+    fits::<SmallBert>()?;
+    fits::<Glove>()
 }
 
 /// Runs every part on random inputs, and compares its output and its variables with the description.
@@ -97,9 +101,9 @@ pub(super) fn random_of<N: Network>(samples: i64) -> m2sn::Result<N::Input> {
     let features = N::description().modalities.iter().map(|modality| {
         let size = [&[samples], modality.dims].concat();
         let options = |kind| (kind, m2sn::tch::Device::Cpu);
-        Feature::from(match modality.input.starts_with("Tokens") {
-            true => Tensor::randint_low(1, 50, size, options(Kind::Int64)),
-            false => Tensor::randn(size, options(Kind::Float)),
+        Feature::from(match modality.vocabulary {
+            Some(vocabulary) => Tensor::randint_low(1, vocabulary, size, options(Kind::Int64)),
+            None => Tensor::randn(size, options(Kind::Float)),
         })
     });
     N::Input::from_features(features.collect())

@@ -11,9 +11,10 @@
 //! ```
 //!
 //! How a file names what is here, one file a scheme says. A new scheme is a variant of [`Names`], and a file that turns it
-//! into [`Renaming`] pairs.
+//! into [`Renaming`] pairs. Word vectors have a format of their own, a text, which [`crate::data::text`] reads.
 
 mod certificate;
+mod huggingface;
 mod mismatch;
 mod renaming;
 mod torchvision;
@@ -30,6 +31,7 @@ use renaming::{Renaming, is_below};
 
 use crate::checkpoint::assign;
 use crate::checkpoint::tensors::Tensors;
+use crate::data::text::{Vectors, Vocabulary};
 use crate::network::Network;
 use crate::plan::{Names, Weights};
 use crate::{Error, Result};
@@ -39,7 +41,8 @@ const COUNTER: &str = "num_batches_tracked";
 
 /// Reads the parameters of encoders from their files, as [`crate::training::Trainer`] does before the first stage.
 ///
-/// Half precision becomes `f32`. `num_batches_tracked` of PyTorch's batch normalisations, which only counts, is passed over.
+/// Half precision becomes `f32`. `num_batches_tracked` of PyTorch's batch normalisations, which only counts, is passed over,
+/// and so is `position_ids` of BERTs, which only counts, too.
 ///
 /// # Errors
 /// [`Error::Io`] or [`Error::File`] where a file cannot be read; [`Error::File`] with everything that does not fit: what is
@@ -78,6 +81,9 @@ pub fn save<N: Network>(network: &N, weights: &Weights, path: impl AsRef<Path>) 
             nameless.join(", ")
         )));
     }
+    if let Names::Huggingface { .. } = weights.names {
+        tensors = huggingface::parted(tensors)?;
+    }
     Tensors { tensors, metadata: [("format".to_owned(), "pt".to_owned())].into() }.write(path.as_ref())
 }
 
@@ -85,10 +91,17 @@ pub fn save<N: Network>(network: &N, weights: &Weights, path: impl AsRef<Path>) 
 fn read<N: Network>(network: &N, weights: &Weights) -> Result<BTreeMap<String, Tensor>> {
     let mut variables = encoder(network, weights)?;
     variables.retain(|name, _| !weights.is_fresh(name));
+    if let Names::Glove { layer, vocabulary } = &weights.names {
+        return vectors(weights, layer, vocabulary, &variables);
+    }
     let renaming = renaming_of(&weights.names);
     let mut found = BTreeMap::new();
     let mut mismatches = Mismatches::default();
-    for (theirs, tensor) in Tensors::read(&weights.file)?.tensors {
+    let mut tensors = Tensors::read(&weights.file)?.tensors;
+    if let Names::Huggingface { .. } = weights.names {
+        tensors = huggingface::joined(tensors)?;
+    }
+    for (theirs, tensor) in tensors {
         if weights.ignore.iter().any(|prefix| is_below(&theirs, prefix)) || is_below_last(&theirs, COUNTER) {
             continue;
         }
@@ -135,8 +148,37 @@ fn encoder<N: Network>(network: &N, weights: &Weights) -> Result<BTreeMap<String
 fn renaming_of(names: &Names) -> Renaming {
     match names {
         Names::Torchvision { network } => torchvision::names(network),
+        Names::Huggingface { network, layers } => huggingface::names(network, *layers),
+        // Its file names words.
+        Names::Glove { .. } => Renaming::new(Vec::new()),
         Names::Map(pairs) => Renaming::new(pairs.clone()),
     }
+}
+
+/// What a file of word vectors says of an encoder: the table of an embedding, with the words of a vocabulary as its rows.
+fn vectors(
+    weights: &Weights,
+    layer: &str,
+    vocabulary: &Path,
+    variables: &BTreeMap<String, Tensor>,
+) -> Result<BTreeMap<String, Tensor>> {
+    let name = table_of(layer);
+    let Some(drawn) = variables.get(&name) else {
+        return Err(Error::invalid(format!("weights of `{}`: there is no embedding `{layer}`", weights.modality)));
+    };
+    let vocabulary = Vocabulary::load(vocabulary)?;
+    let size = drawn.size().last().map_or(0, |size| *size as usize);
+    let vectors = Vectors::read(&weights.file, &vocabulary, size)?;
+    let (found, words) = vectors.coverage();
+    tracing::info!("{}: vectors of {found} of {words} words; the others are drawn", weights.file.display());
+    let table = drawn.detach().copy();
+    vectors.assign(&table)?;
+    Ok([(weights.variable(&name), table)].into())
+}
+
+/// The variable of an embedding that holds a row for each token.
+fn table_of(layer: &str) -> String {
+    format!("{layer}.weight")
 }
 
 /// Whether the last part of a name is this.
@@ -152,7 +194,8 @@ impl Weights {
 
     /// Whether a variable of the encoder keeps what was drawn.
     fn is_fresh(&self, name: &str) -> bool {
-        self.fresh.iter().any(|part| is_below(name, part))
+        let elsewhere = matches!(&self.names, Names::Glove { layer, .. } if name != table_of(layer));
+        elsewhere || self.fresh.iter().any(|part| is_below(name, part))
     }
 
     /// The learning rate of one of the network's variables, as a factor of the stage's.

@@ -154,6 +154,58 @@ fn the_names_of_torchvision() {
 }
 
 #[test]
+fn the_names_of_huggingface() {
+    let names = renaming_of(&Names::Huggingface { network: "bert".into(), layers: 2 });
+    for (theirs, ours) in [
+        ("embeddings.word_embeddings.weight", "bert.embeddings.weight"),
+        ("embeddings.LayerNorm.bias", "bert.embeddings.norm.bias"),
+        ("encoder.layer.1.attention.self.in_proj_bias", "bert.layer2.layers.0.self_attn.in_proj_bias"),
+        ("encoder.layer.0.output.LayerNorm.weight", "bert.layer1.layers.0.norm2.weight"),
+        ("pooler.dense.weight", "bert.pooler.weight"),
+    ] {
+        for model in ["", "bert."] {
+            assert_eq!(names.ours(&format!("{model}{theirs}")).as_deref(), Some(ours));
+        }
+        assert_eq!(names.theirs(ours).as_deref(), Some(theirs));
+    }
+    assert_eq!(
+        (names.ours("encoder.layer.2.output.dense.bias"), names.ours("cls.seq_relationship.bias")),
+        (None, None)
+    );
+}
+
+#[test]
+fn queries_keys_and_values_are_one_parameter() {
+    let attention = "bert.encoder.layer.0.attention.self";
+    let tensors = || -> Values {
+        let part = |part: &str, value: f64, size: &[i64]| {
+            (format!("{attention}.{part}"), Tensor::full(size, value, (Kind::Float, tch::Device::Cpu)))
+        };
+        [
+            part("query.weight", 1.0, &[2, 2]),
+            part("key.weight", 2.0, &[2, 2]),
+            part("value.weight", 3.0, &[2, 2]),
+            part("query.bias", 1.0, &[2]),
+            part("value.bias", 3.0, &[2]),
+            ("bert.embeddings.position_ids".into(), Tensor::from_slice(&[0i64, 1])),
+            ("embeddings.LayerNorm.gamma".into(), Tensor::from_slice(&[1f32, 2.0])),
+        ]
+        .into()
+    };
+    let joined = huggingface::joined(tensors()).unwrap();
+    let weight = Tensor::from_slice(&[1f32, 1., 1., 1., 2., 2., 2., 2., 3., 3., 3., 3.]).view([6, 2]);
+    assert_eq!(joined[&format!("{attention}.in_proj_weight")], weight);
+    // Without keys there is nothing to join.
+    let names: Vec<_> = joined.keys().map(|name| name.rsplit("self.").next().unwrap()).collect();
+    assert_eq!(names, ["in_proj_weight", "query.bias", "value.bias", "embeddings.LayerNorm.weight"]);
+    let parted = huggingface::parted(joined).unwrap();
+    for name in ["query.weight", "key.weight", "value.weight", "query.bias"] {
+        let name = format!("{attention}.{name}");
+        assert_eq!(parted[&name], tensors()[&name], "{name}");
+    }
+}
+
+#[test]
 fn a_certificate_shows_the_largest_difference_of_each_layer() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("reference.safetensors");

@@ -22,6 +22,18 @@ pub(super) fn check(spec: &spec::Modality, parts: &[Part<'_>], place: &Place, er
             layers.check(name, &place.key(key).entry(index), errors);
         }
     }
+    if matches!(names, spec::Names::Glove(_)) {
+        for (key, names) in [("ignore", ignore), ("fresh", fresh)] {
+            if !names.is_empty() {
+                errors
+                    .error(
+                        &place.key(key).on_key(),
+                        format!("word vectors are one table, and have nothing for `{key}`"),
+                    )
+                    .help("leave it out: all but the embedding begins with drawn parameters");
+            }
+        }
+    }
     if !(*learning_rate > 0.0 && *learning_rate <= MAX_FACTOR) {
         let message = format!("a learning rate of {learning_rate} times that of the others is out of range");
         errors.error(&place.key("learning_rate"), message).help(format!(
@@ -52,11 +64,35 @@ fn names(
         spec::Names::Torchvision => {
             let network = encoder.iter().find(|named| matches!(named.layer, Layer::Resnet(_)));
             if network.is_none() {
-                errors
-                    .error(place, "`torchvision` names the parameters of a `resnet`, and this encoder has none")
-                    .help("say what is what by `names: { map: { their_name: layer } }`");
+                nothing_of("torchvision", "resnet", place, errors);
             }
             Some(Names::Torchvision { network: network?.name.clone() })
+        }
+        spec::Names::Huggingface => {
+            let bert = |named: &Named| match &named.layer {
+                Layer::Bert(bert) => Some((named.name.clone(), bert.layers)),
+                _ => None,
+            };
+            let found = encoder.iter().find_map(bert);
+            if found.is_none() {
+                nothing_of("huggingface", "bert", place, errors);
+            }
+            let (network, layers) = found?;
+            Some(Names::Huggingface { network, layers })
+        }
+        spec::Names::Glove(spec::Glove { vocabulary }) => {
+            if vocabulary.trim().is_empty() {
+                errors
+                    .error(&place.key("glove").key("vocabulary"), "the file has no name")
+                    .help("write its path, such as `weights/vocabulary.txt`");
+            }
+            let embedding = encoder.iter().find(|named| matches!(named.layer, Layer::Embedding(_)));
+            if embedding.is_none() {
+                errors
+                    .error(place, "word vectors are for an `embedding`, and this encoder has none")
+                    .help("begin it with `- words: { embedding: { size: 300 } }`, of the size of the vectors");
+            }
+            Some(Names::Glove { layer: embedding?.name.clone(), vocabulary: vocabulary.clone() })
         }
         spec::Names::Map(map) => {
             let place = place.key("map");
@@ -71,6 +107,13 @@ fn names(
             Some(Names::Map(map.0.clone()))
         }
     }
+}
+
+/// Reports that an encoder has no layer of the kind whose parameters a scheme names.
+fn nothing_of(scheme: &str, kind: &str, place: &Place, errors: &mut Errors) {
+    errors
+        .error(place, format!("`{scheme}` names the parameters of a `{kind}`, and this encoder has none"))
+        .help("say what is what by `names: { map: { their_name: layer } }`");
 }
 
 /// The names of an encoder's layers, to find others among them.

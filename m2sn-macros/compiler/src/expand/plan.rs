@@ -75,6 +75,13 @@ fn weights(modality: &str, weights: &Weights) -> TokenStream {
     let texts = |texts: &[String]| list(texts.iter().map(|text| quote!(#text.into())));
     let names = match names {
         Names::Torchvision { network } => quote!(plan::Names::Torchvision { network: #network.into() }),
+        Names::Huggingface { network, layers } => {
+            let layers = Literal::u64_unsuffixed(*layers);
+            quote!(plan::Names::Huggingface { network: #network.into(), layers: #layers })
+        }
+        Names::Glove { layer, vocabulary } => {
+            quote!(plan::Names::Glove { layer: #layer.into(), vocabulary: #vocabulary.into() })
+        }
         Names::Map(map) => {
             let map = list(map.iter().map(|(theirs, ours)| quote!((#theirs.into(), #ours.into()))));
             quote!(plan::Names::Map(#map))

@@ -81,6 +81,10 @@ pub(crate) struct Weights {
 pub(crate) enum Names {
     /// As torchvision names those of the ResNet of this name.
     Torchvision { network: String },
+    /// As `transformers` names those of the BERT of this name and so many layers.
+    Huggingface { network: String, layers: u64 },
+    /// Not at all: it holds the vectors of words, of this vocabulary, for this embedding.
+    Glove { layer: String, vocabulary: String },
     /// From what names in the file begin with to what they begin with here.
     Map(Vec<(String, String)>),
 }

@@ -184,7 +184,8 @@ pub(super) const EXAMPLES: &[(&str, Settings)] = &[
             ("learning_rate", "0.1"),
         ],
     ),
-    ("Names", &[("map", "{ conv1: stem }")]),
+    ("Names", &[("map", "{ conv1: stem }"), ("glove", "{ vocabulary: weights/vocabulary.txt }")]),
+    ("Glove", &[("vocabulary", "weights/vocabulary.txt")]),
     ("Repeat", &[("times", "6"), ("layer", "{ transformer: { heads: 4, feed_forward: 64 } }")]),
     ("Resnet", &[("depth", "18")]),
     (

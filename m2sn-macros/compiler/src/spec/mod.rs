@@ -30,7 +30,7 @@ pub(crate) use navigator::{Anneal, Latency, Navigator, Policy, Reads, Temperatur
 pub(crate) use ordered::Ordered;
 pub(crate) use training::{Method, Optimizer, Schedule, Stage, Training};
 pub(crate) use unfolding::{Bert, BertPool, Repeat, Resnet};
-pub(crate) use weights::{Names, Weights};
+pub(crate) use weights::{Glove, Names, Weights};
 
 /// A late-fusion multimodal network with shortcuts and a navigator.
 ///

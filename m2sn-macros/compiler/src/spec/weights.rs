@@ -38,9 +38,24 @@ pub(crate) struct Weights {
 pub(crate) enum Names {
     /// As torchvision names those of the `resnet` of this encoder.
     Torchvision,
+    /// As Hugging Face's `transformers` names those of the `bert` of this encoder, by itself or inside a model with heads.
+    Huggingface,
+    /// The file is a text of word vectors, a word a line and its values, as GloVe has them: the table of the encoder's
+    /// `embedding`. All else begins with drawn parameters.
+    Glove(Glove),
     /// By their names in the file, or what these begin with, the layers or parts of layers that they are for. The longest
     /// beginning counts; an empty one stands for all names.
     Map(Ordered<String>),
+}
+
+/// Which vector is for which token.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Glove {
+    /// The file of the vocabulary, from the folder that the program runs in: one word a line, the word of id 0 first, which
+    /// is `<pad>`, and then `<unk>`. Words without a vector begin with drawn ones of the same mean and deviation.
+    pub(crate) vocabulary: String,
 }
 
 fn one() -> f64 {
