@@ -83,11 +83,11 @@ fn trains<N: Network>(mut model: N) -> m2sn::Result<()> {
     }
     let moment =
         latency::Settings { batch: 1, warm_up: 0, least_rounds: 2, most_rounds: 2, limit: Duration::from_millis(1) };
-    let table = latency::measure(&model, &data.train.input().features(), &moment)?;
+    let table = latency::measure(&model, &data.train.input()?.features(), &moment)?;
     let trained = Trainer::new(plan).latency(table).train(&mut model, &data, &mut Progress::silent())?;
     let stages: Vec<_> = trained.stages.iter().map(|stage| stage.stage.to_string()).collect();
     assert_eq!(stages, ["pretrain", "shortcuts", "fusion", "navigator"]);
-    let answer = routing::predict_with(&model, data.valid.input(), &Paper::of(&model)?)?;
+    let answer = routing::predict_with(&model, &data.valid.input()?, &Paper::of(&model)?)?;
     assert_eq!(answer.routes.len(), 4);
     Ok(())
 }
