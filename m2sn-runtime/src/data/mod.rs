@@ -327,8 +327,8 @@ impl<I: Input> Iterator for Batches<'_, I> {
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        let left = (self.data.len() - self.start + self.size - 1) / self.size;
-        (0, Some(left as usize))
+        let left = (self.data.len() - self.start).unsigned_abs();
+        (0, usize::try_from(left.div_ceil(self.size.unsigned_abs())).ok())
     }
 }
 

@@ -110,7 +110,8 @@ impl Trainer {
 
     /// Runs all stages.
     ///
-    /// Samples may lie on another device than the model: each mini-batch is moved there.
+    /// Samples may lie on another device than the model: each mini-batch is moved there. Those that are streamed are read
+    /// ahead of the steps that need them; what cannot be read or used ends the training, which can go on once it is repaired.
     ///
     /// # Errors
     /// [`crate::Error::Invalid`] where the plan or the latencies cannot be used, or where a loss is no longer finite,

@@ -158,3 +158,70 @@ impl<'a> Reading<'a> {
         self.reads.iter().map(&mut read).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Batch;
+    use crate::data::{Dataset, Held, Source};
+    use crate::network::{Input, Network};
+    use crate::shape::Tokens;
+    use crate::task::Task;
+    use crate::tiny::Tiny;
+
+    /// Inputs of a single modality of tokens.
+    #[derive(Debug, Clone)]
+    struct Words {
+        words: Batch<Tokens<2>>,
+    }
+
+    impl Input for Words {
+        const MODALITIES: &'static [&'static str] = &["words"];
+
+        fn features(&self) -> Vec<Feature> {
+            vec![self.words.feature()]
+        }
+
+        fn from_features(mut features: Vec<Feature>) -> Result<Self> {
+            Ok(Self { words: Batch::try_from_feature(features.remove(0))? })
+        }
+    }
+
+    static WORDS: std::sync::LazyLock<Modality> = std::sync::LazyLock::new(|| Modality {
+        name: "words",
+        vocabulary: Some(19),
+        ..Tiny::description().modalities[0]
+    });
+
+    #[test]
+    fn a_token_that_the_network_does_not_know_is_named_by_its_row_in_the_source() {
+        // Row 9 is [18, 19].
+        let tokens = Tensor::arange(20, (tch::Kind::Int64, Device::Cpu)).view([10, 2]);
+        let source: Box<dyn Source> = Box::new(Held::new(tokens.shallow_clone().into()));
+        let target = Tensor::zeros([10], (tch::Kind::Int64, Device::Cpu));
+        let data = Dataset::<Words>::streamed(vec![("words", source)], target, Task::Classification { classes: 2 });
+        let data = data.unwrap().select(&[3, 9, 4, 0]).unwrap();
+        let inputs = Inputs::Streamed(Streamed {
+            stream: data.stream().unwrap().clone(),
+            modality: 0,
+            described: &WORDS,
+            device: Device::Cpu,
+        });
+        let batches = || vec![Rows::At(Tensor::from_slice(&[3i64, 2])), Rows::Range(0..2)];
+        let mut reading = Reading::new(vec![inputs.read()], batches()).unwrap();
+        let first = reading.next().unwrap().remove(0).tensor;
+        assert_eq!(first, tokens.index_select(0, &Tensor::from_slice(&[0i64, 4])));
+        let message = reading.next().unwrap_err().to_string();
+        let expected = "modality `words`: row 9 holds the token id 19, expected 0 to 18, the vocabulary of its spec";
+        assert_eq!(message, expected);
+
+        // The same from memory, where data are checked as a whole before they are read.
+        let held =
+            Inputs::Held(Features::borrowed(tokens.into(), Device::Cpu)).only(&Tensor::from_slice(&[3i64, 9, 4, 0]));
+        let held = held.unwrap();
+        let mut reading = Reading::new(vec![held.read()], batches()).unwrap();
+        assert_eq!(reading.next().unwrap().remove(0).tensor, first);
+        assert_eq!(reading.next().unwrap().remove(0).tensor.int64_value(&[1, 1]), 19);
+        assert!(reading.next().is_err());
+    }
+}

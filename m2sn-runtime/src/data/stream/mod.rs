@@ -106,7 +106,7 @@ impl Stream {
         let largest = batches.iter().map(Vec::len).max().unwrap_or(0).max(1);
         let Streaming { workers, .. } = self.settings;
         // Twice as many as there are threads, so that none waits as long as one batch takes much longer than the others.
-        let limit = (self.most(modalities) as usize / largest).min(2 * workers.max(1));
+        let limit = (self.most(modalities) as usize / largest).min(workers.max(1).saturating_mul(2));
         let (stream, modalities) = (self.clone(), modalities.to_vec());
         Ahead::new(batches, workers, limit, move |batch| {
             let rows = stream.at(batch);
@@ -181,6 +181,9 @@ impl Column {
             Some(present) => samples.without(&present.logical_not()),
             None => samples,
         };
+        if is_finite(&samples.tensor) {
+            return Ok(samples);
+        }
         match not_finite(&samples)[..] {
             [] => Ok(samples),
             [first, ..] => Err(Error::invalid(format!(
@@ -260,6 +263,15 @@ impl Column {
     fn wrong<T>(&self, rows: &[i64], expected: String, found: String) -> Result<T> {
         Err(Error::Shape { what: self.place(rows), expected, found })
     }
+}
+
+/// Whether the sums of all pieces of a tensor are finite, and so its values.
+///
+/// LibTorch sums larger pieces by threads of its own, as many for each thread that asks as the machine has.
+fn is_finite(tensor: &Tensor) -> bool {
+    const PIECE: i64 = 1 << 14;
+    let sum = |piece: &Tensor| piece.sum(piece.kind()).double_value(&[]);
+    !tensor.is_floating_point() || tensor.flatten(0, -1).split(PIECE, 0).iter().all(|piece| sum(piece).is_finite())
 }
 
 impl fmt::Debug for Column {

@@ -93,6 +93,10 @@ fn parts_and_batches_are_those_of_the_same_samples_in_memory() {
     let in_memory: Vec<_> = held.batches(30).unwrap().map(|batch| batch.unwrap().len()).collect();
     assert_eq!(in_memory, [30, 30, 30, 10]);
     assert!(held.batches(0).is_err() && streamed.batches(-1).is_err());
+    let all = Streaming { memory: u64::MAX, workers: usize::MAX };
+    for data in [held, streamed.streaming(all)] {
+        assert_eq!(data.batches(i64::MAX).unwrap().map(|batch| batch.unwrap().len()).collect::<Vec<_>>(), [100]);
+    }
 }
 
 #[test]
