@@ -46,10 +46,15 @@ impl<R: Item> Files<R> {
     /// These files, such as those of [`super::table::Table::files`]; `None` for a sample that lacks the modality.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where there are none, or with the rows of those that do not exist.
+    /// [`Error::Invalid`] where there are none, with the rows of those that do not exist, or where samples would be of no
+    /// size.
     pub fn new(paths: Vec<Option<R::Of>>, item: R) -> Result<Self> {
         if paths.is_empty() {
             return Err(Error::invalid("files: there are no samples"));
+        }
+        let (dims, _) = item.shape();
+        if dims.iter().any(|dim| *dim < 1) {
+            return Err(Error::invalid(format!("files: expected dimensions from 1 on, found {dims:?} by {item:?}")));
         }
         let mut faults = Faults::default();
         for (row, path) in paths.iter().enumerate() {
@@ -231,6 +236,24 @@ mod tests {
         let missing = vec![paths[0].clone(), Some("no/such.png".into())];
         assert_eq!(Files::new(missing, Length).unwrap_err().to_string(), "row 1: there is no file no/such.png");
         assert!(Files::new(Vec::new(), Length).is_err());
+
+        /// Less than nothing.
+        #[derive(Debug)]
+        struct Negative;
+
+        impl Item for Negative {
+            type Of = PathBuf;
+
+            fn read(&self, path: &PathBuf) -> Result<Tensor> {
+                Length.read(path)
+            }
+
+            fn shape(&self) -> (Vec<i64>, Kind) {
+                (vec![2, -1], Kind::Float)
+            }
+        }
+        let text = Files::new(vec![None], Negative).unwrap_err().to_string();
+        assert_eq!(text, "files: expected dimensions from 1 on, found [2, -1] by Negative");
     }
 
     #[test]

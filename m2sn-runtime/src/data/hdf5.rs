@@ -1,6 +1,7 @@
 //! HDF5 files, chunked and compressed or not, by a reader in Rust alone. Needs the feature `hdf5`.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use hdf5_pure::{DType, Dataset as Array, File};
 use sha2::{Digest, Sha256};
@@ -46,10 +47,21 @@ pub fn texts(path: impl AsRef<Path>, name: &str) -> Result<Vec<String>> {
 }
 
 /// The rows of an array, read when they are needed: the file may be larger than memory. For [`super::Dataset::streamed`].
+///
+/// ```no_run
+/// use m2sn_runtime::data::{Source, hdf5::Rows, mmimdb};
+/// use m2sn_runtime::tch::Kind;
+///
+/// let posters = Rows::open("multimodal_imdb.hdf5", "vgg_features", Kind::Float, &[-1, 4096])?;
+/// let [train, valid, test] = mmimdb::parts(posters.samples());
+/// let learned_from = posters.narrow(train.start, train.end - train.start)?;
+/// # Ok::<(), m2sn_runtime::Error>(())
+/// ```
+#[derive(Clone)]
 pub struct Rows {
     path: PathBuf,
     name: String,
-    array: Array,
+    array: Arc<Array>,
     stored: Stored,
     kind: Kind,
     dims: Vec<i64>,
@@ -97,6 +109,7 @@ impl Rows {
             )));
         }
         let part = [0, found[0]];
+        let array = Arc::new(array);
         Ok(Self { path: path.into(), name: name.into(), array, stored, kind, dims: found[1..].to_vec(), part })
     }
 
@@ -104,7 +117,7 @@ impl Rows {
     ///
     /// # Errors
     /// [`Error::Invalid`] where they are not all there.
-    pub fn narrow(self, start: i64, length: i64) -> Result<Self> {
+    pub fn narrow(&self, start: i64, length: i64) -> Result<Self> {
         let [first, there] = self.part;
         if start < 0 || length < 1 || start.checked_add(length).is_none_or(|end| end > there) {
             return Err(Error::invalid(format!(
@@ -113,7 +126,7 @@ impl Rows {
                 self.name,
             )));
         }
-        Ok(Self { part: [first + start, length], ..self })
+        Ok(Self { part: [first + start, length], ..self.clone() })
     }
 
     /// Reads rows that follow each other, `[rows, …]`.

@@ -1,4 +1,17 @@
 //! Data sets, in memory or read as they are needed, and readers of common file formats.
+//!
+//! | what there is | what reads it | feature |
+//! |---|---|---|
+//! | arrays: `.npy`, `.npz`, idx, safetensors | [`npy`], [`npz`], [`idx`], [`safetensors`] | |
+//! | arrays: HDF5, whole or by rows | `hdf5` | `hdf5` |
+//! | pickles of Python, as far as they are data | [`pickle`] | |
+//! | tables: JSON lines, CSV, Parquet | [`table`] | none, `csv`, `parquet` |
+//! | a file a sample: JPEG and PNG, WAV, or your own | [`files`] with `image`, `audio`, or an [`files::Item`] | `image`, `audio` |
+//! | texts | [`text`] | `tokenizers` for pre-trained ones |
+//! | MultiBench's affect data, MUStARD, MM-IMDb, extracted videos | [`affect`], [`mustard`], [`mmimdb`], [`kinetics`] | |
+//! | nothing yet | [`generate`] writes small data in the form of each | |
+//!
+//! `audio`, `csv`, `hdf5` and `image` are on by default.
 
 pub mod affect;
 mod ahead;
