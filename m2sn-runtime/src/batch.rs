@@ -187,12 +187,7 @@ impl<S: Padded> Batch<S> {
     fn padded(batch: Self, mask: Tensor) -> Self {
         let Feature { tensor, present, .. } = batch.feature;
         let mask = mask.to_device(tensor.device());
-        let blank = match tensor.is_floating_point() {
-            true => tensor.masked_fill(&mask.logical_not().unsqueeze(-1), 0.0),
-            // Token ids stay: a look-up of padding is as good as any other.
-            false => tensor,
-        };
-        Self::trusted(Feature { tensor: blank, mask: Some(mask), present })
+        Self::trusted(Feature { tensor: blank_input(tensor, &mask), mask: Some(mask), present })
     }
 }
 
@@ -317,6 +312,27 @@ impl Feature {
             present: self.present.as_ref().map(&apply),
         }
     }
+}
+
+/// Inputs with zeros at their padding; token ids stay, since a look-up of padding is as good as any other.
+pub(crate) fn blank_input(tensor: Tensor, mask: &Tensor) -> Tensor {
+    match tensor.kind() {
+        Kind::Int64 => tensor,
+        _ => blank(&tensor, mask),
+    }
+}
+
+/// The same tensor, `[batch, T, …]`, with zeros at the steps where `mask`, `[batch, T]`, is false.
+///
+/// Filled, not multiplied: whatever stands at a padding step, infinities included, must not count.
+pub(crate) fn blank(tensor: &Tensor, mask: &Tensor) -> Tensor {
+    tensor.masked_fill(&over_steps(mask, tensor).logical_not(), 0.0)
+}
+
+/// What is said of each step, `[batch, T]`, of all that a tensor `[batch, T, …]` holds there.
+pub(crate) fn over_steps(mask: &Tensor, tensor: &Tensor) -> Tensor {
+    let size = [mask.size(), vec![1; tensor.dim().saturating_sub(2)]].concat();
+    mask.view(&size[..])
 }
 
 /// What a tensor is, whatever it is.

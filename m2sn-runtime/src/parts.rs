@@ -217,10 +217,23 @@ pub(crate) fn stem_width(modality: &Modality) -> i64 {
 /// A block's output in a few numbers a channel, `[batch, …]` of `f32`.
 ///
 /// An image `[C, H, W]` gives the mean and the maximum of each channel, `2 C`; a sequence `[T, F]` those of each feature
-/// over its real steps, `2 F`; a vector is taken as it is.
+/// over its real steps, `2 F`; a video `[T, C, H, W]` those of each channel over its real frames, `2 C`; a vector is taken as it is.
 fn pool(output: &Feature) -> Tensor {
     let tensor = output.tensor.to_kind(Kind::Float);
     let (mean, maximum) = match (tensor.dim(), &output.mask) {
+        // Frame by frame, which are the steps of a sequence then.
+        (5, mask) => {
+            let flat = tensor.flatten(3, -1);
+            let steps = |tensor: Tensor| Feature { mask: mask.as_ref().map(Tensor::shallow_clone), ..tensor.into() };
+            let halves = |tensor| {
+                let pooled = pool(&steps(tensor));
+                let channels = pooled.size()[1] / 2;
+                [pooled.narrow(1, 0, channels), pooled.narrow(1, channels, channels)]
+            };
+            let [mean, _] = halves(flat.mean_dim(-1, false, Kind::Float));
+            let [_, maximum] = halves(flat.amax(-1, false));
+            (mean, maximum)
+        }
         (4.., _) => {
             let flat = tensor.flatten(2, -1);
             (flat.mean_dim(-1, false, Kind::Float), flat.amax(-1, false))
@@ -241,7 +254,7 @@ fn pool(output: &Feature) -> Tensor {
 fn pooled_width(dims: &[i64]) -> i64 {
     match dims {
         [features] => *features,
-        [_, features] => 2 * features,
+        [_, features] | [_, features, _, _] => 2 * features,
         [channels, ..] => 2 * channels,
         [] => 0,
     }
@@ -266,11 +279,14 @@ mod tests {
         assert_eq!(values(&pool(&Feature { mask: Some(mask), ..steps.shallow_clone().into() })), [2.0, 6.0, 3.0, 7.0]);
         assert_eq!(values(&pool(&steps.narrow(1, 0, 2).into())), [2.0, 6.0, 3.0, 7.0]);
         assert_eq!(values(&pool(&Tensor::from_slice(&[1f32, 2.0]).view([1, 2]).into())), [1.0, 2.0]);
+        let video = Tensor::from_slice(&[1f32, 3.0, 7.0, 5.0, 90.0, 90.0]).view([1, 3, 1, 1, 2]);
+        let mask = Tensor::from_slice(&[true, true, false]).view([1, 3]);
+        assert_eq!(values(&pool(&Feature { mask: Some(mask), ..video.into() })), [4.0, 7.0]);
     }
 
     #[test]
     fn the_width_is_known_beforehand() {
-        for dims in [&[7][..], &[3, 5], &[2, 4, 6]] {
+        for dims in [&[7][..], &[3, 5], &[2, 4, 6], &[2, 3, 4, 5]] {
             let output = Tensor::zeros([&[1], dims].concat(), FLOAT_CPU);
             assert_eq!(pool(&output.into()).size(), [1, pooled_width(dims)]);
         }

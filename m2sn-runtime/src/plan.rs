@@ -3,6 +3,8 @@
 
 use std::path::PathBuf;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result};
@@ -23,6 +25,31 @@ pub struct Plan {
     pub fusion: Stage,
     /// The navigator (Section IV-B).
     pub navigator: Navigator,
+    /// How training samples are changed at random where encoders learn from them, by modality.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub augment: BTreeMap<String, Augment>,
+}
+
+/// How samples of a modality are changed at random, anew in every mini-batch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Augment {
+    /// Whether half of the images are flipped, left and right; of a video all frames or none.
+    pub flip: bool,
+    /// By how many pixels images are moved at most each way, with zeros behind them; all frames of a video alike.
+    pub crop: Option<i64>,
+    /// The masks over steps and features of a sequence, or over columns and rows of an image that is a spectrogram.
+    pub spec_augment: Option<SpecAugment>,
+}
+
+/// Masks of a random width at a random place, which hold the mean of the sample (Park et al., 2019).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SpecAugment {
+    /// The widest mask over steps.
+    pub time: i64,
+    /// The widest mask over features.
+    pub frequency: i64,
+    /// How many there are of each.
+    pub masks: i64,
 }
 
 /// Parameters that another program has trained, for one encoder to begin with.

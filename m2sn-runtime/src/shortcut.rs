@@ -42,6 +42,13 @@ pub enum Alignment {
         /// The widths of the convolutions.
         widths: [i64; 3],
     },
+    /// The mean over the real frames of a video, then as for an image.
+    Video {
+        /// The rows and columns of the grid.
+        grid: [i64; 2],
+        /// The widths of the convolutions.
+        widths: [i64; 3],
+    },
     /// The mean over the real steps of a sequence, and three 1x1 convolutions.
     Sequence {
         /// The widths of the convolutions.
@@ -62,7 +69,10 @@ impl<I: Shape, const D: i64> Shortcut<I, Vector<D>> {
         let pooling = Pooling::of(alignment, I::DIMS);
         let [channels, places] = pooling.output(I::DIMS);
         let widths = match &alignment {
-            Alignment::Image { widths, .. } | Alignment::Sequence { widths } | Alignment::Vector { widths } => widths,
+            Alignment::Image { widths, .. }
+            | Alignment::Video { widths, .. }
+            | Alignment::Sequence { widths }
+            | Alignment::Vector { widths } => widths,
             Alignment::None => [].as_slice(),
         };
         let mut width = channels;
@@ -111,6 +121,7 @@ impl<I, O> Shortcut<I, O> {
 #[derive(Debug)]
 enum Pooling {
     Grid([i64; 2]),
+    Frames([i64; 2]),
     Steps,
     Nothing,
 }
@@ -119,6 +130,7 @@ impl Pooling {
     fn of(alignment: Alignment, dims: &[i64]) -> Self {
         let pooling = match alignment {
             Alignment::Image { grid, .. } => Self::Grid(grid),
+            Alignment::Video { grid, .. } => Self::Frames(grid),
             Alignment::Sequence { .. } => Self::Steps,
             Alignment::Vector { .. } => Self::Nothing,
             Alignment::None if dims.len() == 2 => Self::Steps,
@@ -126,6 +138,7 @@ impl Pooling {
         };
         let fits = match pooling {
             Self::Grid(_) => dims.len() == 3,
+            Self::Frames(_) => dims.len() == 4,
             Self::Steps => dims.len() == 2,
             Self::Nothing => dims.len() == 1,
         };
@@ -137,6 +150,7 @@ impl Pooling {
     fn output(&self, dims: &[i64]) -> [i64; 2] {
         match self {
             Self::Grid([rows, columns]) => [dims[0], rows * columns],
+            Self::Frames([rows, columns]) => [dims[1], rows * columns],
             Self::Steps => [dims[1], 1],
             Self::Nothing => [dims[0], 1],
         }
@@ -149,6 +163,7 @@ impl Pooling {
                 let grid = input.adaptive_avg_pool2d(*grid);
                 grid.permute([0, 2, 3, 1]).reshape([-1, grid.size()[1]])
             }
+            Self::Frames(grid) => Self::Grid(*grid).rows(&mean_over_steps(input, mask), None),
             Self::Steps => mean_over_steps(input, mask),
             Self::Nothing => input.shallow_clone(),
         }
@@ -162,6 +177,11 @@ impl Pooling {
                 let grid = Operation::AdaptiveAveragePool([*rows, *columns]);
                 let pooled = program.push(grid, input, &[channels, *rows, *columns]);
                 program.push(Operation::Rows, pooled, &[rows * columns, channels])
+            }
+            Self::Frames(grid) => {
+                let image = program.dims(input)[1..].to_vec();
+                let mean = program.push(Operation::Mean, input, &image);
+                Self::Grid(*grid).lower(program, mean)
             }
             Self::Steps => {
                 let width = program.dims(input)[1];

@@ -104,13 +104,13 @@ impl<const LACKING: bool, const READING: bool, const LABELLING: bool> Network fo
         static RIGHT: [Exit; 3] = exits([&[9], &[10], &[8]]);
         const fn modalities(missing: Option<f64>) -> [Modality; 2] {
             const TASK_HEAD: Cost = Cost { parameters: 27, multiply_adds: 24 };
-            let vocabulary = None;
+            let (kind, vocabulary) = (tch::Kind::Float, None);
             let [left, right] = [("left", "Vector<6>", &[6]), ("right", "Vector<5>", &[5])];
             let (name, input, dims) = left;
-            let left =
-                Modality { name, input, dims, vocabulary, missing, feature: 8, exits: &LEFT, task_head: TASK_HEAD };
+            let (feature, task_head) = (8, TASK_HEAD);
+            let left = Modality { name, input, dims, kind, vocabulary, missing, feature, exits: &LEFT, task_head };
             let (name, input, dims) = right;
-            [left, Modality { name, input, dims, vocabulary, missing, feature: 8, exits: &RIGHT, task_head: TASK_HEAD }]
+            [left, Modality { name, input, dims, kind, vocabulary, missing, feature, exits: &RIGHT, task_head }]
         }
         static ALL: [Modality; 2] = modalities(None);
         static ANY: [Modality; 2] = modalities(Some(0.25));
@@ -154,6 +154,7 @@ impl<const LACKING: bool, const READING: bool, const LABELLING: bool> Network fo
                 temperature: Temperature { from: 5.0, to: 0.2, anneal: Anneal::Exponential },
                 soften: false,
             },
+            augment: std::collections::BTreeMap::new(),
         }
     }
 

@@ -6,6 +6,7 @@ mod multibench;
 mod networks;
 mod policies;
 mod predictors;
+mod signals;
 mod snapshots;
 mod steps;
 mod text;

@@ -29,6 +29,9 @@ pub(crate) struct Quickstart;
 #[m2sn_model("../../specs/sentiment.yaml")]
 pub(super) struct Sentiment;
 
+#[m2sn_model("specs/signals.yaml")]
+pub(super) struct Signals;
+
 #[m2sn_model("./unfolded.yaml")]
 pub(super) struct Unfolded;
 
@@ -47,6 +50,7 @@ fn parts_fit_and_cost_what_the_compiler_says() -> m2sn::Result<()> {
     fits::<Gated>()?;
     fits::<Quickstart>()?;
     fits::<Sentiment>()?;
+    fits::<Signals>()?;
     fits::<Unfolded>()?;
     fits::<SmallBert>()?;
     fits::<Glove>()
@@ -101,9 +105,13 @@ pub(super) fn random_of<N: Network>(samples: i64) -> m2sn::Result<N::Input> {
     let features = N::description().modalities.iter().map(|modality| {
         let size = [&[samples], modality.dims].concat();
         let options = |kind| (kind, m2sn::tch::Device::Cpu);
-        Feature::from(match modality.vocabulary {
-            Some(vocabulary) => Tensor::randint_low(1, vocabulary, size, options(Kind::Int64)),
-            None => Tensor::randn(size, options(Kind::Float)),
+        Feature::from(match modality.kind {
+            Kind::Int64 => {
+                let vocabulary = modality.vocabulary.unwrap_or(2);
+                Tensor::randint_low(1, vocabulary, size, options(Kind::Int64))
+            }
+            Kind::Uint8 => Tensor::randint(256, size, options(Kind::Uint8)),
+            kind => Tensor::randn(size, options(kind)),
         })
     });
     N::Input::from_features(features.collect())

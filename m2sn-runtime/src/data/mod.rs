@@ -44,7 +44,7 @@ mod mutations;
 
 use tch::{Device, Kind, Tensor};
 
-use crate::batch::Feature;
+use crate::batch::{Feature, over_steps};
 use crate::network::Input;
 use crate::task::Task;
 use crate::{Error, Result};
@@ -397,7 +397,7 @@ fn not_finite(feature: &Feature) -> Vec<i64> {
     }
     let mut wrong = tensor.isfinite().logical_not();
     if let Some(mask) = mask {
-        wrong = wrong.logical_and(&mask.unsqueeze(-1));
+        wrong = wrong.logical_and(&over_steps(mask, tensor));
     }
     let rows =
         wrong.flatten(1.min(wrong.dim() as i64 - 1), -1).view([tensor.size()[0], -1]).any_dim(1, false).nonzero();

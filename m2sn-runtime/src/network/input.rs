@@ -103,7 +103,7 @@ pub(crate) fn check_inputs(description: &Description, device: tch::Device, input
         let wrong =
             |expected, found| Err(Error::Shape { what: format!("modality `{}`", modality.name), expected, found });
         let dims: String = modality.dims.iter().map(|dim| format!(", {dim}")).collect();
-        let kind = if modality.vocabulary.is_some() { Kind::Int64 } else { Kind::Float };
+        let kind = modality.kind;
         let expected = format!("[batch{dims}] of {kind:?}");
         if !input.tensor.defined() {
             return wrong(expected, "an undefined tensor".into());

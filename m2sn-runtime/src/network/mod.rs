@@ -10,8 +10,8 @@ mod route;
 
 use std::fmt::Debug;
 
-use tch::Tensor;
 use tch::nn::VarStore;
+use tch::{Kind, Tensor};
 
 use crate::batch::Feature;
 use crate::nn::{self, AnyLayer};
@@ -132,6 +132,8 @@ pub struct Modality {
     pub input: &'static str,
     /// The dimensions of one input sample.
     pub dims: &'static [i64],
+    /// The element type of inputs.
+    pub kind: Kind,
     /// The number of token ids, from 0 on, where the input is of tokens.
     pub vocabulary: Option<i64>,
     /// Where inputs may lack it, and routes pass it by: the share of training samples from which it is dropped.

@@ -1,4 +1,4 @@
-//! The mean over all places of an image or all real steps of a sequence.
+//! The mean over all places of an image, all real steps of a sequence, or both of a video.
 
 use std::marker::PhantomData;
 
@@ -7,11 +7,12 @@ use tch::Tensor;
 use super::program::{Operation, Program, Value};
 use super::{Layer, blank};
 use crate::Batch;
-use crate::shape::{Image, Sequence, Shape, Vector};
+use crate::batch::{blank, over_steps};
+use crate::shape::{Image, Sequence, Shape, Vector, Video};
 
-/// The mean over height and width of an image, or over the real steps of a sequence.
+/// The mean over height and width of an image, over the real steps of a sequence, or over both for a video.
 ///
-/// `[batch, C, H, W]` → `[batch, C]`, or `[batch, T, F]` → `[batch, F]`.
+/// `[batch, C, H, W]` → `[batch, C]`, `[batch, T, F]` → `[batch, F]`, or `[batch, T, C, H, W]` → `[batch, C]`.
 /// Padding steps do not count; a sample of nothing but padding gives zeros.
 /// PyTorch's twin for images is `AdaptiveAvgPool2d(1)`, flattened. There are no variables.
 #[derive(Debug)]
@@ -49,15 +50,27 @@ impl<const T: i64, const F: i64> Layer<Sequence<T, F>, Vector<F>> for GlobalAver
     }
 }
 
-/// The mean of `[batch, T, F]` over the steps where `mask`, `[batch, T]`, is true: `[batch, F]`.
+impl<const T: i64, const C: i64, const H: i64, const W: i64> Layer<Video<T, C, H, W>, Vector<C>>
+    for GlobalAveragePool<Video<T, C, H, W>, Vector<C>>
+{
+    fn forward(&self, input: &Batch<Video<T, C, H, W>>, _train: bool) -> Batch<Vector<C>> {
+        let image = mean_over_steps(input.tensor(), input.mask());
+        Batch::trusted(image.mean_dim([2, 3].as_slice(), false, None).into())
+    }
+
+    fn lower(&self, program: &mut Program, input: Value) -> Value {
+        let image = program.push(Operation::Mean, input, &[C, H, W]);
+        program.push(Operation::Mean, image, &[C])
+    }
+}
+
+/// The mean of `[batch, T, …]` over the steps where `mask`, `[batch, T]`, is true: `[batch, …]`.
 pub(crate) fn mean_over_steps(tensor: &Tensor, mask: Option<&Tensor>) -> Tensor {
     let Some(mask) = mask else {
         return tensor.mean_dim([1].as_slice(), false, None);
     };
-    // Filled, not multiplied: whatever stands at a padding step, infinities included, must not count.
-    let real = blank(tensor, Some(mask));
-    let count = mask.sum_dim_intlist([1].as_slice(), true, tensor.kind()).clamp_min(1.0);
-    real.sum_dim_intlist([1].as_slice(), false, None) / count
+    let count = over_steps(mask, tensor).sum_dim_intlist([1].as_slice(), false, tensor.kind()).clamp_min(1.0);
+    blank(tensor, mask).sum_dim_intlist([1].as_slice(), false, None) / count
 }
 
 #[cfg(test)]

@@ -80,7 +80,8 @@ pub enum Operation {
     AveragePool(Window),
     /// The means of windows that part an image evenly into so many rows and columns.
     AdaptiveAveragePool([i64; 2]),
-    /// The mean over the places of an image, or over the real steps of a sequence.
+    /// The mean over the places of an image, over the real steps of a sequence, or over the real frames of a video, which
+    /// leaves an image.
     Mean,
     /// The first or the last real step of a sequence.
     Step {
@@ -91,6 +92,13 @@ pub enum Operation {
     Rows,
     /// All values side by side, zeros where steps are padding.
     Flatten,
+    /// Each channel times a scale and plus a shift, of floats or of bytes.
+    Scale {
+        /// `[C]`.
+        scale: Tensor,
+        /// `[C]`.
+        shift: Tensor,
+    },
     /// Normalisation of groups of an image's channels.
     GroupNorm {
         /// The number of groups.
@@ -138,6 +146,8 @@ pub enum Operation {
         /// The widths of the parts.
         widths: Vec<i64>,
     },
+    /// What is computed of every frame of a video by itself.
+    Frames(Box<Program>),
     /// A layer that is run as it is: the `layer`-th of those that the program was made of.
     Opaque {
         /// Counted from zero.

@@ -98,6 +98,10 @@ impl<N: Network> Frozen<N> {
                     let ids = Tensor::arange(size.iter().product::<i64>(), (Kind::Int64, self.device));
                     ids.remainder(vocabulary).view(&size[..]).into()
                 }
+                None if modality.kind == Kind::Uint8 => {
+                    let bytes = Tensor::arange(size.iter().product::<i64>(), (Kind::Int64, self.device));
+                    bytes.remainder(256).to_kind(Kind::Uint8).view(&size[..]).into()
+                }
                 None => numbers(&size, self.device).into(),
             }
         };

@@ -157,6 +157,14 @@ fn translate(step: &Step) -> Option<kernels::Operation> {
         Operation::Mean => kernels::Operation::Mean { input },
         Operation::Rows => kernels::Operation::Rows { input },
         Operation::Flatten => kernels::Operation::Flatten { input },
+        // Of an image; kernels know no other value with channels in front.
+        Operation::Scale { scale, shift } => {
+            let channels = scale.size()[0];
+            let weight = values(&scale.diag(0).view([channels, channels, 1, 1]))?;
+            let window = kernels::Window { kernel: [1, 1], stride: [1, 1], padding: [0, 0] };
+            let bias = values(shift)?;
+            kernels::Operation::Convolution { input, weight, bias, window, add: None, activation: None }
+        }
         Operation::Part { start, length } => {
             kernels::Operation::Part { input, start: *start as usize, length: *length as usize }
         }
@@ -174,6 +182,7 @@ fn translate(step: &Step) -> Option<kernels::Operation> {
         | Operation::Attend { .. }
         | Operation::Embed(_)
         | Operation::Recurrent(_)
+        | Operation::Frames(_)
         | Operation::Opaque { .. } => return None,
     })
 }

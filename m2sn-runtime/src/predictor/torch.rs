@@ -9,7 +9,7 @@ use crate::fusion::outer;
 use crate::nn::program::{Operation, Program, Step};
 use crate::nn::{
     Activation, EPSILON, Window, attention_bias, average_over_steps, blank, conv1d, embedding, largest_pieces,
-    max_over_steps, mean_over_steps, one_step, recurrent,
+    max_over_steps, mean_over_steps, one_step, over_frames, recurrent, scaled,
 };
 
 /// A program whose weights are packed, if it has any.
@@ -44,6 +44,7 @@ enum Operator {
     Step { last: bool },
     Rows,
     Flatten,
+    Scale { scale: Shared, shift: Shared },
     GroupNorm { groups: i64, weight: Shared, bias: Shared },
     LayerNorm { weight: Shared, bias: Shared, epsilon: f64 },
     Attend { heads: i64 },
@@ -55,6 +56,7 @@ enum Operator {
     WeightedSum(Shared),
     Softmax,
     Outer { widths: Vec<i64> },
+    Frames(Box<Torch>),
     Opaque { layer: usize },
 }
 
@@ -133,6 +135,7 @@ impl Operator {
             Operation::Step { last } => Self::Step { last },
             Operation::Rows => Self::Rows,
             Operation::Flatten => Self::Flatten,
+            Operation::Scale { scale, shift } => Self::Scale { scale: shared(&scale)?, shift: shared(&shift)? },
             Operation::GroupNorm { groups, weight, bias } => {
                 Self::GroupNorm { groups, weight: shared(&weight)?, bias: shared(&bias)? }
             }
@@ -150,6 +153,7 @@ impl Operator {
             }
             Operation::Softmax => Self::Softmax,
             Operation::Outer { widths } => Self::Outer { widths },
+            Operation::Frames(frame) => Self::Frames(Box::new(Torch::new(*frame, precision)?)),
             Operation::Opaque { layer } => Self::Opaque { layer },
         })
     }
@@ -182,6 +186,7 @@ impl Operator {
             Self::Rows => tensor.flatten(2, -1).transpose(1, 2).contiguous(),
             Self::Flatten if mask.is_some() => return blank(tensor, mask).flatten(1, -1).into(),
             Self::Flatten => return tensor.flatten(1, -1).into(),
+            Self::Scale { scale, shift } => scaled(tensor, scale, shift),
             Self::GroupNorm { groups, weight, bias } => in_float(tensor, |tensor| {
                 tensor.contiguous().group_norm(*groups, Some(&**weight), Some(&**bias), EPSILON, true)
             }),
@@ -206,6 +211,7 @@ impl Operator {
             }),
             Self::Softmax => in_float(tensor, |tensor| tensor.softmax(-1, None::<Kind>)),
             Self::Outer { widths } => outer(tensor, widths),
+            Self::Frames(frame) => return over_frames(input, |frames| frame.run(frames, opaque)),
             Self::Opaque { layer } => return opaque(*layer, &float(input)),
         };
         Feature { tensor: output, mask: mask.map(Tensor::shallow_clone), present: None }

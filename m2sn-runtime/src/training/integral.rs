@@ -86,7 +86,12 @@ fn group<N: Network>(
     };
     let step_loss = |step: &Step| {
         let target = samples[0].target(&step.rows);
-        let losses = logits(&step.inputs, true).into_iter().map(|logits| task.loss(&logits, &target));
+        let mut inputs = step.inputs.clone();
+        if blocks.start == 0 {
+            // What earlier blocks make of samples is kept, and not made anew.
+            inputs[0] = context.augmented(modality, &inputs[0]);
+        }
+        let losses = logits(&inputs, true).into_iter().map(|logits| task.loss(&logits, &target));
         Ok(losses.reduce(|sum, loss| sum + loss).expect("a group has a block") / blocks.len() as f64)
     };
     let validate = || {

@@ -47,7 +47,8 @@ pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>) -> 
     };
     let step_loss = |step: &Step| {
         let target = context.train.target(&step.rows);
-        let logits = Logits::of(context, &step.inputs, &context.random_routes(target.size()[0]), true);
+        let inputs = context.all_augmented(&step.inputs);
+        let logits = Logits::of(context, &inputs, &context.random_routes(target.size()[0]), true);
         let mut sum = task.loss(&logits.full, &target) + task.loss(&logits.random, &target) * RANDOM_WEIGHT;
         for (present, exits) in &logits.exits {
             let target = present.select(&target);

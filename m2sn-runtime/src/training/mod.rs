@@ -10,6 +10,7 @@
 //! exception: a run without a table of its own that is killed before it has noted the milliseconds of the navigator's
 //! stage measures them anew. A training that fails goes on likewise, also with the same model in the same process.
 
+mod augment;
 mod cache;
 mod context;
 mod fit;
@@ -201,6 +202,7 @@ impl Trainer {
     /// Checks what can be checked before anything is trained, and opens the run folder.
     fn open<N: Network>(&self, network: &N, splits: &Splits<N::Input>) -> Result<Option<Folder>> {
         self.plan.check()?;
+        augment::check(&self.plan, N::description())?;
         weights::frozen(network, &self.plan.weights)?;
         if let Some(table) = &self.latency {
             table.check_here(network)?;

@@ -57,8 +57,9 @@ pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>) -> 
     };
     let step_loss = |step: &super::fit::Step| {
         let target = context.train.target(&step.rows);
+        let inputs = context.all_augmented(&step.inputs);
         let features: Vec<_> =
-            step.inputs.iter().enumerate().map(|(modality, input)| deepest(modality, input, true)).collect();
+            inputs.iter().enumerate().map(|(modality, input)| deepest(modality, input, true)).collect();
         let all = whole(&features);
         let mut sum = task.loss(&network.fuse(&all, true), &target);
         if context.may_lack() {

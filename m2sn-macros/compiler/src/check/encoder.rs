@@ -63,10 +63,27 @@ pub(super) fn missing(share: Option<f64>, alone: bool, place: &Place, errors: &m
 pub(super) fn input(input: spec::Input, place: &Place, errors: &mut Errors) -> Option<Shape> {
     let mut sized = |kind: &str, setting: &str, value| size(value, setting, &place.key(kind).key(setting), errors);
     match input {
-        spec::Input::Image { channels, height, width } => {
+        spec::Input::Image { channels, height, width, bytes } => {
             let channels = sized("image", "channels", channels);
             let (height, width) = (sized("image", "height", height), sized("image", "width", width));
-            Some(Shape::Image { channels: channels?, height: height?, width: width? })
+            let (channels, height, width) = (channels?, height?, width?);
+            Some(match bytes {
+                false => Shape::Image { channels, height, width },
+                true => Shape::ByteImage { channels, height, width },
+            })
+        }
+        spec::Input::Video { frames, channels, height, width, bytes } => {
+            let (frames, channels) = (sized("video", "frames", frames), sized("video", "channels", channels));
+            let (height, width) = (sized("video", "height", height), sized("video", "width", width));
+            let (frames, channels, height, width) = (frames?, channels?, height?, width?);
+            Some(match bytes {
+                false => Shape::Video { frames, channels, height, width },
+                true => Shape::ByteVideo { frames, channels, height, width },
+            })
+        }
+        spec::Input::Waveform { samples, rate } => {
+            let (samples, rate) = (sized("waveform", "samples", samples), sized("waveform", "rate", rate));
+            Some(Shape::Waveform { samples: samples?, rate: rate? })
         }
         spec::Input::Tokens { length, vocabulary, padding } => {
             let (length, vocabulary) = (sized("tokens", "length", length), sized("tokens", "vocabulary", vocabulary));

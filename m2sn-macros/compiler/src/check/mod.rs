@@ -108,6 +108,7 @@ fn model(spec: &Spec, document: &Document<'_>, strukt: Option<&str>, errors: &mu
         .iter()
         .map(|(name, modality)| encoder::input(modality.input, &place.key(name).key("input"), errors))
         .collect();
+    training::augment(spec, &inputs, &root.key("training").key("augment"), errors);
     let modalities: Vec<_> = spec
         .modalities
         .0

@@ -63,7 +63,7 @@ fn embedding(
     let mut layers = encoder::layers(&parts, tokens, input, context, errors)?;
     let mut shape = layers.last().map_or(input, |layer| layer.output);
     // The last layer may leave the average over pixels or steps to the compiler.
-    if matches!(shape, Shape::Image { .. } | Shape::Sequence { .. }) {
+    if matches!(shape, Shape::Image { .. } | Shape::Video { .. } | Shape::Sequence { .. }) {
         let average = Spec::GlobalAveragePool;
         let place = place.entry(specs.len());
         let name = Name::new(&named(&average), context.line(&place));
@@ -76,7 +76,11 @@ fn embedding(
     if width(shape).is_none() {
         errors
             .error(place, format!("the embedding of `{name}` ends in `{shape}`, but the navigator needs a vector"))
-            .help("add an `embedding`");
+            .help(match shape {
+                Shape::Waveform { .. } => "begin it with a layer that makes features of sound, such as `mel`",
+                bytes if bytes.is_bytes() => "begin it with a `normalize`",
+                _ => "add an `embedding`",
+            });
         return None;
     }
     Some((specs, layers))
@@ -103,6 +107,15 @@ fn default(input: Shape) -> Vec<Spec> {
                 Spec::Residual(spec::Residual { channels: 8, blocks: 1, stride: 1, bottleneck: None }),
             ]
         }
+        Shape::Video { channels, height, width, .. } => {
+            let frame = default(Shape::Image { channels, height, width });
+            vec![Spec::Frames(spec::Frames { layers: [frame, vec![Spec::GlobalAveragePool]].concat() })]
+        }
+        Shape::ByteImage { .. } | Shape::ByteVideo { .. } => {
+            let normalize = Spec::Normalize(spec::Normalize { mean: vec![0.5], deviation: vec![0.5] });
+            [vec![normalize], default(input.in_floats())].concat()
+        }
+        Shape::Waveform { .. } => vec![Spec::Mel(spec::Mel { mels: WIDTH, ..spec::Mel::default() }), linear()],
         Shape::Tokens { .. } => {
             vec![Spec::Embedding(spec::Embedding {
                 size: WIDTH,

@@ -1,10 +1,11 @@
 use crate::layer::size;
 use crate::place::Place;
-use crate::report::Errors;
-use crate::spec::{Method, Optimizer, Schedule, Stage, Training};
+use crate::report::{Errors, suggest};
+use crate::shape::Shape;
+use crate::spec::{Augment, Method, Optimizer, Schedule, Spec, Stage, Training};
 
 pub(super) fn check(training: &Training, place: &Place, errors: &mut Errors) {
-    let Training { seed, pretrain, shortcuts, fusion, navigator } = training;
+    let Training { seed, pretrain, shortcuts, fusion, navigator, augment: _ } = training;
     if i64::try_from(*seed).is_err() {
         errors.error(&place.key("seed"), format!("the seed {seed} is out of range")).help("write at most 2^63 - 1");
     }
@@ -15,6 +16,81 @@ pub(super) fn check(training: &Training, place: &Place, errors: &mut Errors) {
         size(later.epochs, "epochs", &place.key(name).key("epochs"), errors);
         stage(later, Some(pretrain), &place.key(name), errors);
     }
+}
+
+/// Checks that samples are changed in ways that they have.
+pub(super) fn augment(spec: &Spec, inputs: &[Option<Shape>], place: &Place, errors: &mut Errors) {
+    let names: Vec<_> = spec.modalities.0.iter().map(|(name, _)| name.as_str()).collect();
+    for (name, augment) in &spec.training.augment.0 {
+        let place = place.key(name);
+        match names.iter().position(|known| known == name) {
+            None => {
+                errors
+                    .error(&place.on_key(), format!("`{name}`, whose samples are to be changed, is no modality"))
+                    .help(suggest(name, &names, "the modalities are"));
+            }
+            // What is wrong with an input is reported already.
+            Some(index) => {
+                if let Some(input) = inputs[index] {
+                    augment_of(augment, input, &place, errors);
+                }
+            }
+        }
+    }
+}
+
+fn augment_of(augment: &Augment, input: Shape, place: &Place, errors: &mut Errors) {
+    let Augment { flip, crop, spec_augment } = augment;
+    let is_image = matches!(input.in_floats(), Shape::Image { .. } | Shape::Video { .. });
+    for (key, is_there) in [("flip", flip.is_some()), ("crop", crop.is_some())] {
+        if is_there && !is_image {
+            errors
+                .error(
+                    &place.key(key).on_key(),
+                    format!("`{key}` is for images and videos, and the input is `{input}`"),
+                )
+                .help("leave it out");
+        }
+    }
+    if let (Some(_), Shape::Video { channels: 2, .. }) = (flip, input.in_floats()) {
+        errors
+            .error(
+                &place.key("flip").on_key(),
+                "a video of two channels is optical flow, which a flip would turn around",
+            )
+            .help("leave it out");
+    }
+    if let Some(crop) = crop {
+        let place = place.key("crop").key("padding");
+        let side = match input.in_floats() {
+            Shape::Image { height, width, .. } | Shape::Video { height, width, .. } => height.min(width),
+            _ => u64::MAX,
+        };
+        if size(crop.padding, "padding", &place, errors).is_some_and(|padding| padding > side) {
+            errors
+                .error(&place, format!("a border of {} pixels around a side of {side}", crop.padding))
+                .help("write a fraction of that, such as an eighth");
+        }
+    }
+    let Some(masks) = spec_augment else { return };
+    let place = place.key("spec_augment");
+    let [steps, features] = match input.in_floats() {
+        Shape::Sequence { length, features } => [length, features],
+        Shape::Image { height, width, .. } => [width, height],
+        _ => {
+            let message = format!("`spec_augment` is for sequences and images, and the input is `{input}`");
+            errors.error(&place.on_key(), message).help("leave it out");
+            return;
+        }
+    };
+    for (key, widest, most) in [("time", masks.time, steps), ("frequency", masks.frequency, features)] {
+        if widest > most {
+            errors
+                .error(&place.key(key), format!("a mask of up to {widest} on samples of {most}"))
+                .help("write a fraction of that, such as a tenth");
+        }
+    }
+    size(masks.masks, "masks", &place.key("masks"), errors);
 }
 
 /// Pre-training can be left out where everything learns together later on.

@@ -52,6 +52,69 @@ fn resnets_cost_what_those_of_torchvision_do() {
     }
 }
 
+/// The numbers are torchvision's; see `tests/fixtures/signals.py`.
+#[test]
+fn networks_of_videos_cost_what_those_of_torchvision_do() {
+    let expected: serde_json::Value =
+        serde_json::from_str(include_str!("../../tests/fixtures/signals.json")).expect("JSON");
+    for kind in ["r3d", "r2plus1d"] {
+        let modality = sound(&of_video(&format!("      - video: {{ {kind}: {{ depth: 18 }} }}\n")));
+        let cost: Cost = modality.layers.iter().map(|layer| layer.cost).sum();
+        let count = |what: &str| expected[format!("{kind} 18")][what].as_u64().expect("a count");
+        let torchvision = Cost { parameters: count("parameters"), multiply_adds: count("multiply_adds") };
+        assert_eq!(cost, torchvision, "{kind}");
+        assert_eq!(modality.feature, 512, "{kind}");
+    }
+}
+
+/// The same of a video.
+fn of_video(encoder: &str) -> String {
+    let video = "video: { frames: 8, channels: 3, height: 40, width: 48 }";
+    spec(encoder).replace("image: { channels: 3, height: 64, width: 48 }", video)
+}
+
+#[test]
+fn a_network_of_images_unfolds_over_frames() {
+    let text = of_video(
+        "      - video: { frames: { layers: [{ resnet: { depth: 18 } }, { dropout: 0.1 }] } }\n      - feature: attention_pool\n",
+    );
+    let modality = sound(&(text + "    shortcuts: [video.resnet.pool, video.resnet.layer2, video.dropout]\n"));
+    let layers = architecture(&modality);
+    assert_eq!(
+        [&*layers[0], &layers[6], &layers[7]],
+        [
+            "video.resnet.stem: Video<8, 3, 40, 48> -> Video<8, 64, 20, 24>, frames of conv kernel [7, 7] stride [2, 2] \
+             padding [3, 3] batch norm relu",
+            "video.resnet.feature: Video<8, 512, 2, 2> -> Sequence<8, 512>, frames of global_average_pool",
+            "video.dropout: Sequence<8, 512> -> Sequence<8, 512>, frames of dropout",
+        ]
+    );
+    let exits: Vec<_> = modality.exits.iter().map(|exit| (&*exit.name.pascal, exit.layers.clone())).collect();
+    assert_eq!(exits, [("VideoResnetPool", 0..2), ("VideoResnetLayer2", 2..4), ("VideoDropout", 4..8), ("Full", 8..9)]);
+}
+
+#[test]
+fn faults_of_layers_over_frames_are_shown_where_they_are() {
+    let of = |layers: &str| {
+        faults(&of_video(&format!(
+            "      - video: {{ frames: {{ layers: {layers} }} }}\n      - feature: attention_pool\n"
+        )))
+    };
+    insta::assert_debug_snapshot!([
+        of("[]"),
+        of("[{ conv: { channels: 0, kernel: 3 } }, global_average_pool]"),
+        of("[{ conv: { channels: 4, kernel: 3 } }, { gru: { hidden: 3 } }]"),
+        of("[{ frames: { layers: [flatten] } }]"),
+        of("[{ custom: { path: crate::A, output: [2, 3] } }]"),
+        of("[{ residual3d: { channels: 4 } }]"),
+        faults(&of_video("      - a: { r3d: { depth: 50 } }\n")),
+        faults(&of_video("      - a: { branches: [[global_average_pool], [{ r3d: { depth: 18 } }]] }\n")),
+        faults(&of_video("      - a: { conv: { channels: 4, kernel: 3 } }\n")),
+        faults(&of_video("      - a: { linear: { size: 4 } }\n")),
+        faults(&spec("      - a: { r3d: { depth: 18 } }\n")),
+    ]);
+}
+
 #[test]
 fn a_resnet_unfolds_into_its_stages() {
     let text = spec("      - resnet: { resnet: { depth: 50 } }\n      - last: { linear: { size: 8 } }\n");
@@ -219,7 +282,7 @@ fn faults_are_shown_where_the_layer_is_written() {
         ),
         (
             "- a: { repeat: { times: 2, layer: global_average_pool } }",
-            "7:41: `global_average_pool` takes an image or a sequence, but its input is `Vector<3>`; put it before the layer that yields the vector",
+            "7:41: `global_average_pool` takes an image, a video or a sequence, but its input is `Vector<3>`; put it before the layer that yields the vector",
         ),
         (
             "- a: { repeat: { times: 2, layer: { resnet: { depth: 18 } } } }",

@@ -72,6 +72,13 @@ impl Node {
         }
     }
 
+    pub(crate) fn as_flag(&self) -> Option<bool> {
+        match self.value {
+            Value::Scalar(Scalar::Bool(flag), _) => Some(flag),
+            _ => None,
+        }
+    }
+
     pub(crate) fn as_count(&self) -> Option<u64> {
         match self.value {
             Value::Scalar(Scalar::Unsigned(count), _) => Some(count),

@@ -72,6 +72,7 @@ fn without_name(layer: &Layer) -> String {
 fn modality(modality: &Modality) -> TokenStream {
     let (name, input) = (&modality.name.text, modality.input.to_string());
     let (dims, feature) = (dims(modality.input), Literal::u64_unsuffixed(modality.feature));
+    let kind = kind(modality.input);
     let vocabulary = optional(modality.vocabulary.map(Literal::u64_unsuffixed));
     let missing = optional(modality.missing.map(Literal::f64_unsuffixed));
     let exits = modality.exits.iter().map(|exit| self::exit(exit, modality));
@@ -81,12 +82,22 @@ fn modality(modality: &Modality) -> TokenStream {
             name: #name,
             input: #input,
             dims: #dims,
+            kind: #kind,
             vocabulary: #vocabulary,
             missing: #missing,
             feature: #feature,
             exits: &[#(#exits),*],
             task_head: #task_head,
         }
+    }
+}
+
+/// The element type of inputs.
+fn kind(input: Shape) -> TokenStream {
+    match input {
+        Shape::Tokens { .. } => quote!(Kind::Int64),
+        _ if input.is_bytes() => quote!(Kind::Uint8),
+        _ => quote!(Kind::Float),
     }
 }
 

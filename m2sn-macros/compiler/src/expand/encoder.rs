@@ -297,6 +297,10 @@ fn alignment(alignment: &Alignment) -> TokenStream {
             let (grid, widths) = (list(grid), list(widths));
             quote!(Alignment::Image { grid: #grid, widths: #widths })
         }
+        Alignment::Video { grid, widths } => {
+            let (grid, widths) = (list(grid), list(widths));
+            quote!(Alignment::Video { grid: #grid, widths: #widths })
+        }
         Alignment::Sequence { widths } => {
             let widths = list(widths);
             quote!(Alignment::Sequence { widths: #widths })

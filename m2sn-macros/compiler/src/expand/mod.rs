@@ -182,18 +182,34 @@ fn below(path: &TokenStream, name: &Name) -> TokenStream {
     quote!(#path #(/ #parts)*)
 }
 
-/// Whether any of the layers has variables.
+/// Whether any of the layers is built with the place of its variables.
 fn have_variables(layers: &[Layer]) -> bool {
-    layers.iter().any(|layer| match layer.operation {
+    layers.iter().any(|layer| has_variables(&layer.operation))
+}
+
+fn has_variables(operation: &Operation) -> bool {
+    match operation {
+        Operation::Frames(settings) => has_variables(settings.layer()),
+        Operation::Branches(settings) => settings.layers().any(has_variables),
         Operation::MaxPool(_)
         | Operation::AveragePool(_)
         | Operation::GlobalAveragePool
         | Operation::FirstStep
         | Operation::LastStep
         | Operation::Flatten
+        | Operation::Delta(_)
+        | Operation::ToImage
         | Operation::Dropout(_) => false,
         Operation::Conv(_)
         | Operation::Residual(_)
+        | Operation::Normalize(_)
+        | Operation::Conv3d(_)
+        | Operation::Residual3d(_)
+        // These have none, but are where the variables of others are.
+        | Operation::Mel(_)
+        | Operation::Mfcc(_)
+        | Operation::SpectralCentroid(_)
+        | Operation::AttentionPool
         | Operation::Linear(_)
         | Operation::Mlp(_)
         | Operation::Embedding(_)
@@ -203,7 +219,7 @@ fn have_variables(layers: &[Layer]) -> bool {
         | Operation::Recurrent(_)
         | Operation::BatchNorm(_)
         | Operation::Custom(_) => true,
-    })
+    }
 }
 
 /// A tuple, for the functions that put any number of batches side by side.

@@ -5,7 +5,7 @@ use quote::quote;
 
 use super::{Context, list};
 use crate::model::{Model, Names, Weights};
-use crate::spec::{Anneal, Latency, Method, Optimizer, Policy, Reads, Schedule, Stage};
+use crate::spec::{Anneal, Augment, Latency, Method, Optimizer, Policy, Reads, Schedule, Stage};
 
 pub(super) fn expand(model: &Model, _: &Context) -> TokenStream {
     let training = &model.training;
@@ -40,6 +40,7 @@ pub(super) fn expand(model: &Model, _: &Context) -> TokenStream {
         Policy::Value => quote!(Value),
         Policy::Sequential => quote!(Sequential),
     };
+    let augment = augment(&training.augment.0);
     let reads = match model.navigator.from {
         Reads::Inputs => quote!(Inputs),
         Reads::Posterior => quote!(Posterior),
@@ -65,6 +66,7 @@ pub(super) fn expand(model: &Model, _: &Context) -> TokenStream {
                     temperature: plan::Temperature { from: #from, to: #to, anneal: plan::Anneal::#anneal },
                     soften: #soften,
                 },
+                augment: #augment,
             }
         }
     }
@@ -100,6 +102,28 @@ fn weights(modality: &str, weights: &Weights) -> TokenStream {
             learning_rate: #learning_rate,
         }
     }
+}
+
+fn augment(modalities: &[(String, Augment)]) -> TokenStream {
+    if modalities.is_empty() {
+        return quote!(Default::default());
+    }
+    let each = modalities.iter().map(|(name, Augment { flip, crop, spec_augment })| {
+        let flip = flip.is_some();
+        let crop = match crop.as_ref().map(|crop| Literal::u64_unsuffixed(crop.padding)) {
+            None => quote!(None),
+            Some(padding) => quote!(Some(#padding)),
+        };
+        let spec_augment = match spec_augment {
+            None => quote!(None),
+            Some(masks) => {
+                let [time, frequency, masks] = [masks.time, masks.frequency, masks.masks].map(Literal::u64_unsuffixed);
+                quote!(Some(plan::SpecAugment { time: #time, frequency: #frequency, masks: #masks }))
+            }
+        };
+        quote!((#name.to_owned(), plan::Augment { flip: #flip, crop: #crop, spec_augment: #spec_augment }))
+    });
+    quote!([#(#each),*].into())
 }
 
 fn stage(stage: &Stage) -> TokenStream {

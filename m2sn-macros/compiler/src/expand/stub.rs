@@ -54,13 +54,29 @@ fn shape(input: &Node) -> Shape {
     let size = |kind: &str, setting: &str| input.get(kind)?.get(setting)?.as_count();
     let image = || {
         let side = |setting| size("image", setting);
-        Some(Shape::Image { channels: side("channels")?, height: side("height")?, width: side("width")? })
+        let (channels, height, width) = (side("channels")?, side("height")?, side("width")?);
+        let is_bytes = input.get("image")?.get("bytes").and_then(Node::as_flag) == Some(true);
+        Some(match is_bytes {
+            false => Shape::Image { channels, height, width },
+            true => Shape::ByteImage { channels, height, width },
+        })
     };
+    let video = || {
+        let side = |setting| size("video", setting);
+        let (frames, channels) = (side("frames")?, side("channels")?);
+        let (height, width) = (side("height")?, side("width")?);
+        let is_bytes = input.get("video")?.get("bytes").and_then(Node::as_flag) == Some(true);
+        Some(match is_bytes {
+            false => Shape::Video { frames, channels, height, width },
+            true => Shape::ByteVideo { frames, channels, height, width },
+        })
+    };
+    let waveform = || Some(Shape::Waveform { samples: size("waveform", "samples")?, rate: size("waveform", "rate")? });
     let tokens = || Some(Shape::Tokens { length: size("tokens", "length")? });
     let sequence =
         || Some(Shape::Sequence { length: size("sequence", "length")?, features: size("sequence", "features")? });
     let vector = || Some(Shape::Vector { size: size("vector", "size")? });
-    image().or_else(tokens).or_else(sequence).or_else(vector).unwrap_or(UNKNOWN)
+    image().or_else(video).or_else(waveform).or_else(tokens).or_else(sequence).or_else(vector).unwrap_or(UNKNOWN)
 }
 
 /// The name in Rust, where it can be one.

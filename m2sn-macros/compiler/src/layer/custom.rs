@@ -51,10 +51,11 @@ fn output(dims: &[u64], site: &mut Site<'_>) -> Option<Shape> {
         [size] => Shape::Vector { size },
         [length, features] => Shape::Sequence { length, features },
         [channels, height, width] => Shape::Image { channels, height, width },
+        [frames, channels, height, width] => Shape::Video { frames, channels, height, width },
         _ => {
-            site.errors
-                .error(&place, format!("an output of {} dimensions is no shape", dims.len()))
-                .help("write `[size]`, `[length, features]` or `[channels, height, width]`");
+            site.errors.error(&place, format!("an output of {} dimensions is no shape", dims.len())).help(
+                "write `[size]`, `[length, features]`, `[channels, height, width]`, or with the frames before them",
+            );
             return None;
         }
     };

@@ -3,20 +3,27 @@
 //! Costs count trained parameters, and the multiply-adds of one sample in convolutions, linear layers, recurrent
 //! layers and attention. Normalisation, activation, pooling, additions and look-ups count as nothing.
 
+mod attention_pool;
 mod batch_norm;
+mod branches;
 mod conv;
 mod conv1d;
+mod conv3d;
 mod custom;
 mod dropout;
 mod embedding;
+mod frames;
 mod linear;
 mod maxout;
 mod mlp;
+mod normalize;
 mod pool;
 mod recurrent;
 mod residual;
+mod residual3d;
 mod shortcut;
 mod site;
+mod sound;
 #[cfg(test)]
 mod tests;
 mod transformer;
@@ -40,6 +47,17 @@ pub(crate) enum Operation {
     Conv(conv::Settings),
     Conv1d(conv1d::Settings),
     Residual(residual::Settings),
+    Normalize(normalize::Settings),
+    Frames(frames::Settings),
+    Conv3d(conv3d::Settings),
+    Residual3d(residual3d::Settings),
+    Mel(sound::Mel),
+    Mfcc(sound::Mfcc),
+    SpectralCentroid(sound::SpectralCentroid),
+    Delta(sound::Delta),
+    ToImage,
+    Branches(branches::Settings),
+    AttentionPool,
     MaxPool(pool::Settings),
     AveragePool(pool::Settings),
     GlobalAveragePool,
@@ -71,6 +89,17 @@ pub(crate) fn infer(layer: &spec::Layer, site: &mut Site<'_>) -> Option<Inferred
         spec::Layer::Conv(settings) => conv::infer(settings, site),
         spec::Layer::Conv1d(settings) => conv1d::infer(settings, site),
         spec::Layer::Residual(settings) => residual::infer(settings, site),
+        spec::Layer::Normalize(settings) => normalize::infer(settings, site),
+        spec::Layer::Frames(settings) => frames::infer(settings, site),
+        spec::Layer::Conv3d(settings) => conv3d::infer(settings, site),
+        spec::Layer::Residual3d(settings) => residual3d::infer(settings, site),
+        spec::Layer::Mel(settings) => sound::infer_mel(settings, site),
+        spec::Layer::Mfcc(settings) => sound::infer_mfcc(settings, site),
+        spec::Layer::SpectralCentroid(settings) => sound::infer_spectral_centroid(settings, site),
+        spec::Layer::Delta(settings) => sound::infer_delta(settings, site),
+        spec::Layer::ToImage => sound::infer_to_image(site),
+        spec::Layer::Branches(branches) => branches::infer(branches, site),
+        spec::Layer::AttentionPool => attention_pool::infer(site),
         spec::Layer::MaxPool(settings) => pool::infer(settings, Operation::MaxPool, site),
         spec::Layer::AveragePool(settings) => pool::infer(settings, Operation::AveragePool, site),
         spec::Layer::GlobalAveragePool => pool::infer_global(site),
@@ -87,7 +116,11 @@ pub(crate) fn infer(layer: &spec::Layer, site: &mut Site<'_>) -> Option<Inferred
         spec::Layer::BatchNorm(settings) => batch_norm::infer(settings, site),
         spec::Layer::Dropout(probability) => dropout::infer(*probability, site),
         spec::Layer::Custom(settings) => custom::infer(settings, site),
-        spec::Layer::Repeat(_) | spec::Layer::Resnet(_) | spec::Layer::Bert(_) => {
+        spec::Layer::Repeat(_)
+        | spec::Layer::Resnet(_)
+        | spec::Layer::Bert(_)
+        | spec::Layer::R3d(_)
+        | spec::Layer::R2plus1d(_) => {
             unreachable!("`unfold` leaves no layer that stands for several")
         }
     }?;
@@ -97,11 +130,15 @@ pub(crate) fn infer(layer: &spec::Layer, site: &mut Site<'_>) -> Option<Inferred
 impl Operation {
     /// The type of the layer in Rust between its shapes, such as `Conv<Image<1, 28, 28>, Image<16, 28, 28>>`.
     pub(crate) fn ty(&self, input: Shape, output: Shape) -> TokenStream {
+        if let Self::Frames(settings) = self {
+            return settings.ty(input, output);
+        }
         let (input, output) = (input.ty(), output.ty());
         let family = match self {
             Self::Conv(_) => quote!(Conv),
             Self::Conv1d(_) => quote!(Conv1d),
             Self::Residual(_) => quote!(Residual),
+            Self::Normalize(_) => quote!(Normalize),
             Self::MaxPool(_) => quote!(MaxPool),
             Self::AveragePool(_) => quote!(AveragePool),
             Self::GlobalAveragePool => quote!(GlobalAveragePool),
@@ -116,6 +153,16 @@ impl Operation {
             Self::Recurrent(settings) => settings.cell.family(),
             Self::BatchNorm(_) => quote!(BatchNorm),
             Self::Dropout(_) => quote!(Dropout),
+            Self::Conv3d(_) => quote!(Conv3d),
+            Self::Residual3d(_) => quote!(Residual3d),
+            Self::Mel(_) => quote!(Mel),
+            Self::Mfcc(_) => quote!(Mfcc),
+            Self::SpectralCentroid(_) => quote!(SpectralCentroid),
+            Self::Delta(_) => quote!(Delta),
+            Self::ToImage => quote!(ToImage),
+            Self::Branches(_) => quote!(Branches),
+            Self::AttentionPool => quote!(AttentionPool),
+            Self::Frames(_) => unreachable!("its type is that of its layer, too"),
             Self::Custom(settings) => return settings.path.clone(),
         };
         quote!(#family<#input, #output>)
@@ -136,6 +183,10 @@ impl Operation {
                 let settings = settings.tokens();
                 quote!(Residual::new(#path, #settings))
             }
+            Self::Normalize(settings) => {
+                let settings = settings.tokens();
+                quote!(Normalize::new(#path, #settings))
+            }
             Self::MaxPool(settings) => {
                 let settings = settings.tokens();
                 quote!(MaxPool::new(#settings))
@@ -144,6 +195,34 @@ impl Operation {
                 let settings = settings.tokens();
                 quote!(AveragePool::new(#settings))
             }
+            Self::Frames(settings) => settings.construct(path, input, output),
+            Self::Conv3d(settings) => {
+                let settings = settings.tokens();
+                quote!(Conv3d::new(#path, #settings))
+            }
+            Self::Residual3d(settings) => {
+                let settings = settings.tokens();
+                quote!(Residual3d::new(#path, #settings))
+            }
+            Self::Mel(settings) => {
+                let settings = settings.tokens();
+                quote!(Mel::new(#path, #settings))
+            }
+            Self::Mfcc(settings) => {
+                let settings = settings.tokens();
+                quote!(Mfcc::new(#path, #settings))
+            }
+            Self::SpectralCentroid(settings) => {
+                let settings = settings.tokens();
+                quote!(SpectralCentroid::new(#path, #settings))
+            }
+            Self::Delta(settings) => {
+                let settings = settings.tokens();
+                quote!(Delta::new(#settings))
+            }
+            Self::ToImage => quote!(ToImage::new()),
+            Self::Branches(settings) => settings.construct(&path),
+            Self::AttentionPool => quote!(AttentionPool::new(#path)),
             Self::GlobalAveragePool => quote!(GlobalAveragePool::new()),
             Self::FirstStep => quote!(FirstStep::new()),
             Self::LastStep => quote!(LastStep::new()),
@@ -195,8 +274,19 @@ impl fmt::Display for Operation {
             Self::Conv(settings) => write!(f, "conv {settings}"),
             Self::Conv1d(settings) => write!(f, "conv1d {settings}"),
             Self::Residual(settings) => write!(f, "residual {settings}"),
+            Self::Normalize(settings) => write!(f, "normalize {settings}"),
             Self::MaxPool(settings) => write!(f, "max_pool {settings}"),
             Self::AveragePool(settings) => write!(f, "average_pool {settings}"),
+            Self::Frames(settings) => write!(f, "frames of {settings}"),
+            Self::Conv3d(settings) => write!(f, "conv3d {settings}"),
+            Self::Residual3d(settings) => write!(f, "residual3d {settings}"),
+            Self::Mel(settings) => write!(f, "mel {settings}"),
+            Self::Mfcc(settings) => write!(f, "mfcc {settings}"),
+            Self::SpectralCentroid(settings) => write!(f, "spectral_centroid {settings}"),
+            Self::Delta(settings) => write!(f, "delta {settings}"),
+            Self::ToImage => f.write_str("to_image"),
+            Self::Branches(settings) => write!(f, "branches {settings}"),
+            Self::AttentionPool => f.write_str("attention_pool"),
             Self::GlobalAveragePool => f.write_str("global_average_pool"),
             Self::FirstStep => f.write_str("first_step"),
             Self::LastStep => f.write_str("last_step"),
@@ -217,9 +307,15 @@ impl fmt::Display for Operation {
 impl Shape {
     /// The Rust type, such as `Image<16, 28, 28>`.
     pub(crate) fn ty(self) -> TokenStream {
-        let dims = self.dims().into_iter().map(integer);
+        let dims = self.arguments().into_iter().map(integer);
+        if self.is_bytes() {
+            let floats = self.in_floats().ty();
+            return quote!(Bytes<#floats>);
+        }
         match self {
-            Self::Image { .. } => quote!(Image<#(#dims),*>),
+            Self::Image { .. } | Self::ByteImage { .. } => quote!(Image<#(#dims),*>),
+            Self::Video { .. } | Self::ByteVideo { .. } => quote!(Video<#(#dims),*>),
+            Self::Waveform { .. } => quote!(Waveform<#(#dims),*>),
             Self::Vector { .. } => quote!(Vector<#(#dims),*>),
             Self::Tokens { .. } => quote!(Tokens<#(#dims),*>),
             Self::Sequence { .. } => quote!(Sequence<#(#dims),*>),

@@ -42,8 +42,9 @@ pub(super) fn infer(spec: &Pool, operation: fn(Settings) -> Operation, site: &mu
 pub(super) fn infer_global(site: &mut Site<'_>) -> Option<Inferred> {
     let size = match site.input {
         Shape::Image { channels, .. } => channels,
+        Shape::Video { channels, .. } => channels,
         Shape::Sequence { features, .. } => features,
-        _ => return site.misplaced("global_average_pool", "an image or a sequence"),
+        _ => return site.misplaced("global_average_pool", "an image, a video or a sequence"),
     };
     let output = Shape::Vector { size };
     Some(Inferred { operation: Operation::GlobalAveragePool, output, cost: Cost::default() })

@@ -17,6 +17,8 @@ pub(crate) struct Shortcut {
 pub(crate) enum Alignment {
     /// Average pooling to a grid and three 1x1 convolutions of these widths.
     Image { grid: [u64; 2], widths: [u64; 3] },
+    /// The mean over the real frames, then as for an image.
+    Video { grid: [u64; 2], widths: [u64; 3] },
     /// The mean over the real steps, and three 1x1 convolutions of these widths.
     Sequence { widths: [u64; 3] },
     /// Three 1x1 convolutions of these widths on a vector.
@@ -27,18 +29,24 @@ pub(crate) enum Alignment {
 
 /// The shortcut from a feature to the deepest one (Section III-B): alignment, then a linear generator.
 ///
-/// `None` for tokens, which have no features yet. `grid` is the side of the grid that an image is pooled to.
+/// `None` for tokens, bytes and sound, which have no features yet. `grid` is the side of the grid that an image is pooled to.
 pub(crate) fn align(input: Shape, feature: u64, grid: u64) -> Option<Shortcut> {
     // Bottlenecks of half the feature keep a shortcut cheap however wide the layer is that it leaves.
     let widths = |last: u64| [feature.div_ceil(2), feature.div_ceil(2), last];
     let (alignment, cost) = match input {
-        Shape::Tokens { .. } => return None,
-        Shape::Image { channels, height, width } => {
+        Shape::Tokens { .. } | Shape::ByteImage { .. } | Shape::ByteVideo { .. } | Shape::Waveform { .. } => {
+            return None;
+        }
+        Shape::Image { channels, height, width } | Shape::Video { channels, height, width, .. } => {
             let cells = [height, width].map(|side| grid.min(side));
             let area = product(&cells);
             let widths = widths(feature.div_ceil(4));
             let cost = convolutions(channels, widths, area) + linear_cost(product(&[widths[2], area]), feature, 1);
-            (Alignment::Image { grid: cells, widths }, cost)
+            let alignment = match input {
+                Shape::Video { .. } => Alignment::Video { grid: cells, widths },
+                _ => Alignment::Image { grid: cells, widths },
+            };
+            (alignment, cost)
         }
         Shape::Sequence { features: size, .. } | Shape::Vector { size } if size == feature => {
             (Alignment::None, linear_cost(feature, feature, 1))

@@ -45,21 +45,50 @@ impl Site<'_> {
         }
     }
 
+    /// The frames, channels, height and width of the video that comes in.
+    pub(crate) fn video(&mut self, kind: &str) -> Option<[u64; 4]> {
+        match self.input {
+            Shape::Video { frames, channels, height, width } => Some([frames, channels, height, width]),
+            _ => self.misplaced(kind, "a video"),
+        }
+    }
+
+    /// The samples of the sound that comes in, and how many of them are a second.
+    pub(crate) fn waveform(&mut self, kind: &str) -> Option<[u64; 2]> {
+        match self.input {
+            Shape::Waveform { samples, rate } => Some([samples, rate]),
+            _ => self.misplaced(kind, "a waveform"),
+        }
+    }
+
     /// Reports that the layer cannot take what comes in.
     pub(crate) fn misplaced<T>(&mut self, kind: &str, wanted: &str) -> Option<T> {
         let input = self.input;
         let place = self.place.key(kind);
         let error = self.errors.error(&place, format!("`{kind}` takes {wanted}, but its input is `{input}`"));
-        match (input, wanted) {
+        let help = match (input, wanted) {
+            (Shape::ByteImage { .. } | Shape::ByteVideo { .. }, _) => {
+                "put a `normalize` before it, which makes the bytes floats"
+            }
+            (Shape::Tokens { .. }, _) => "put an `embedding` before it",
+            (_, "a waveform") => "put it first, on an input of `waveform`",
+            (Shape::Waveform { .. }, _) => "put a layer before it that makes features of sound, such as `mel`",
+            (Shape::Video { .. }, "an image") => "put it into a `frames`, which runs it on every frame",
+            (Shape::Video { .. }, _) => "put `global_average_pool` before it, or a `frames` that ends in one",
+            (
+                Shape::Image { .. } | Shape::Vector { .. } | Shape::Sequence { .. },
+                "a video" | "a video or a sequence",
+            ) => "put it behind an input of `video`, or behind layers that yield one",
             (Shape::Image { .. } | Shape::Sequence { .. }, "a vector" | "a vector or a sequence") => {
-                error.help("put `global_average_pool` or `flatten` before it");
+                "put `global_average_pool` or `flatten` before it"
             }
-            (Shape::Tokens { .. }, _) => error.help("put an `embedding` before it"),
-            (Shape::Vector { .. }, "an image" | "a sequence" | "an image or a sequence") => {
-                error.help("put it before the layer that yields the vector");
+            (Shape::Sequence { .. }, "an image") => "put `to_image` before it",
+            (Shape::Vector { .. }, wanted) if wanted.contains("image") || wanted.contains("sequence") => {
+                "put it before the layer that yields the vector"
             }
-            _ => {}
-        }
+            _ => return None,
+        };
+        error.help(help);
         None
     }
 

@@ -23,6 +23,18 @@ fn image(channels: u64, height: u64, width: u64) -> Shape {
     Shape::Image { channels, height, width }
 }
 
+fn bytes(channels: u64, height: u64, width: u64) -> Shape {
+    Shape::ByteImage { channels, height, width }
+}
+
+fn video(frames: u64, channels: u64, height: u64, width: u64) -> Shape {
+    Shape::Video { frames, channels, height, width }
+}
+
+fn sound(samples: u64) -> Shape {
+    Shape::Waveform { samples, rate: 8000 }
+}
+
 fn vector(size: u64) -> Shape {
     Shape::Vector { size }
 }
@@ -75,6 +87,34 @@ fn costs_are_those_of_pytorch() {
     assert_eq!(shortcut.cost, pytorch(&expected["shortcut image"]));
 }
 
+/// Compares with what PyTorch and torchvision count; see `tests/fixtures/signals.py`.
+#[test]
+fn costs_of_videos_and_sound_are_those_of_pytorch() {
+    let expected: serde_json::Value =
+        serde_json::from_str(include_str!("../../tests/fixtures/signals.json")).expect("JSON");
+    let kernel = "kernel: [3, 5, 4], stride: [1, 2, 1], padding: [1, 2, 0]";
+    let cases = [
+        ("conv3d", video(6, 3, 9, 8), &*format!("conv3d: {{ channels: 8, {kernel}, norm: batch }}")),
+        ("residual3d", video(5, 3, 9, 8), "residual3d: { channels: 6, stride: 2, blocks: 3 }"),
+        ("residual3d factored", video(5, 6, 9, 8), "residual3d: { channels: 6, factored: true }"),
+        ("residual3d factored strided", video(5, 3, 9, 8), "residual3d: { channels: 6, stride: 2, factored: true }"),
+        ("attention_pool", sequence(20, 12), "attention_pool"),
+        ("mel", sound(8000), "mel: { window: 1024, hop: 256, mels: 64 }"),
+        ("mfcc", sound(8000), "mfcc: { coefficients: 13, mel: { window: 1024, hop: 256, mels: 64 } }"),
+    ];
+    for (name, input, yaml) in cases {
+        let Inferred { cost, .. } = rules(input, yaml).expect("a sound layer");
+        assert_eq!(cost, pytorch(&expected[name]), "{name}");
+    }
+    let frames = [
+        (video(7, 3, 9, 8), "frames: { layers: [{ conv: { channels: 8, kernel: 3, activation: relu } }] }"),
+        (video(7, 8, 7, 6), "frames: { layers: [global_average_pool] }"),
+        (sequence(7, 8), "linear: { size: 5 }"),
+    ];
+    let cost = frames.map(|(input, yaml)| rules(input, yaml).expect("a sound layer").cost).into_iter().sum::<Cost>();
+    assert_eq!(cost, pytorch(&expected["frames"]));
+}
+
 fn pytorch(cost: &serde_json::Value) -> Cost {
     let count = |what: &str| cost[what].as_u64().expect("a count");
     Cost { parameters: count("parameters"), multiply_adds: count("multiply_adds") }
@@ -87,6 +127,32 @@ fn output_shapes() {
         (image(3, 28, 28), "conv: { channels: 8, kernel: 28 }", image(8, 1, 1)),
         (image(16, 15, 9), "residual: { channels: 32, stride: 2 }", image(32, 8, 5)),
         (image(16, 3, 3), "residual: { channels: 32, stride: 9 }", image(32, 1, 1)),
+        (bytes(3, 5, 4), "normalize: { mean: [0.1, 0.2, 0.3], deviation: [1] }", image(3, 5, 4)),
+        (image(3, 5, 4), "normalize: { mean: [0], deviation: [1, 1, 2] }", image(3, 5, 4)),
+        (
+            Shape::ByteVideo { frames: 2, channels: 3, height: 5, width: 4 },
+            "normalize: { mean: [0], deviation: [1] }",
+            video(2, 3, 5, 4),
+        ),
+        (video(6, 3, 9, 8), "conv3d: { channels: 8, kernel: [3, 5, 4], stride: [1, 2, 1] }", video(4, 8, 3, 5)),
+        (video(5, 3, 9, 8), "residual3d: { channels: 6, stride: 2 }", video(3, 6, 5, 4)),
+        (video(5, 3, 9, 8), "frames: { layers: [{ conv: { channels: 6, kernel: 3 } }] }", video(5, 6, 7, 6)),
+        (video(5, 3, 9, 8), "frames: { layers: [flatten] }", sequence(5, 216)),
+        (video(5, 3, 9, 8), "global_average_pool", vector(3)),
+        (video(5, 3, 9, 8), "dropout: 0.5", video(5, 3, 9, 8)),
+        (video(5, 3, 9, 8), "custom: { path: crate::A, output: [1, 2, 3, 4] }", video(1, 2, 3, 4)),
+        (sound(8000), "mel: { hop: 100, mels: 40 }", sequence(81, 40)),
+        (sound(99), "mfcc: {}", sequence(1, 20)),
+        (sound(8000), "spectral_centroid: {}", sequence(16, 1)),
+        (sequence(9, 4), "delta: { order: 2 }", sequence(9, 4)),
+        (sequence(9, 4), "to_image", image(1, 4, 9)),
+        (sequence(9, 4), "attention_pool", vector(4)),
+        (
+            sound(8000),
+            "branches: [[{ mel: { mels: 40 } }, { delta: {} }], [{ spectral_centroid: {} }]]",
+            sequence(16, 41),
+        ),
+        (vector(8), "branches: [[{ linear: { size: 2 } }], [{ linear: { size: 3 } }]]", vector(5)),
         (image(16, 15, 9), "max_pool: { kernel: 2 }", image(16, 7, 4)),
         (image(16, 15, 9), "average_pool: { kernel: 3, stride: 2, padding: 1 }", image(16, 8, 5)),
         (image(16, 15, 9), "global_average_pool", vector(16)),
@@ -123,6 +189,34 @@ fn what_a_layer_cannot_take() {
         (vector(7), "residual: { channels: 8 }"),
         (image(1, 2, 2), "max_pool: { kernel: 3 }"),
         (Shape::Tokens { length: 3 }, "dropout: 0.5"),
+        (bytes(1, 2, 2), "dropout: 0.5"),
+        (bytes(1, 2, 2), "flatten"),
+        (sound(8), "flatten"),
+        (sound(8), "dropout: 0.5"),
+        (image(1, 2, 2), "frames: { layers: [flatten] }"),
+        (video(5, 3, 9, 8), "frames: { layers: [{ linear: { size: 3 } }] }"),
+        (video(5, 3, 9, 8), "frames: { layers: [{ custom: { path: crate::A, output: [2, 3] } }] }"),
+        (video(5, 3, 9, 8), "residual: { channels: 8 }"),
+        (image(5, 3, 9), "residual3d: { channels: 8 }"),
+        (video(1, 1, 1, 1), "conv3d: { channels: 1, kernel: 2 }"),
+        (video(1 << 30, 1 << 30, 1 << 30, 1 << 30), "residual3d: { channels: 2147483647, factored: true }"),
+        (video(1 << 30, 1 << 30, 1 << 30, 1 << 30), "conv3d: { channels: 2147483647, kernel: 1073741824 }"),
+        (vector(7), "mel: {}"),
+        (sound(8), "mel: { window: 3 }"),
+        (sound(8), "mel: { window: 8, mels: 6 }"),
+        (sound(8), "mel: { fmin: 5000 }"),
+        (sound(8), "mel: { fmax: 5000 }"),
+        (sound(8), "mel: { fmin: .nan }"),
+        (sound(8), "mfcc: { coefficients: 129 }"),
+        (sequence(8, 4), "delta: {}"),
+        (sequence(8, 4), "delta: { width: 4 }"),
+        (sequence(8, 4), "delta: { width: 3, order: 3 }"),
+        (sound(8000), "branches: []"),
+        (sound(8000), "branches: [[]]"),
+        (sound(8000), "branches: [[{ mel: {} }], [{ mel: { hop: 8 } }]]"),
+        (sound(8000), "branches: [[{ mel: {} }, to_image]]"),
+        (vector(2147483647), "branches: [[{ dropout: 0.1 }], [{ dropout: 0.1 }]]"),
+        (vector(7), "normalize: { mean: [0], deviation: [1] }"),
         (vector(7), "gru: { hidden: 8 }"),
         (vector(7), "first_step"),
         (image(1, 8, 8), "last_step"),
@@ -165,4 +259,8 @@ fn shortcuts_pool_images_to_a_grid_that_fits() {
     assert_eq!(alignment(vector(8), 8), Some(Alignment::None));
     assert_eq!(alignment(vector(8), 5), Some(Alignment::Vector { widths: [3, 3, 5] }));
     assert_eq!(alignment(Shape::Tokens { length: 3 }, 5), None);
+    assert_eq!(alignment(bytes(3, 8, 8), 5), None);
+    assert_eq!(alignment(sound(8000), 5), None);
+    let widths = [3, 3, 2];
+    assert_eq!(alignment(video(4, 3, 1, 9), 5), Some(Alignment::Video { grid: [1, 2], widths }));
 }

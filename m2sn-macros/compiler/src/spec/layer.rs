@@ -3,7 +3,7 @@ use std::fmt;
 use serde::de::{self, Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
-use super::unfolding::{Bert, Repeat, Resnet};
+use super::unfolding::{Bert, R2plus1d, R3d, Repeat, Resnet};
 
 /// A layer of an encoder or of the navigator's embedding.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -16,11 +16,35 @@ pub(crate) enum Layer {
     Conv1d(Conv1d),
     /// A stage of residual blocks, as in a ResNet. Image to image.
     Residual(Residual),
+    /// Each channel less its mean, over its deviation; bytes are divided by 255 first. Image to image, bytes to floats.
+    Normalize(Normalize),
+    /// Layers of images, applied to every frame of a video by itself. Video to video, or to sequence where they end in a
+    /// vector; layers of vectors, applied to every step. Sequence to sequence.
+    Frames(Frames),
+    /// A 3-D convolution over frames, rows and columns, then normalisation and activation. Video to video.
+    Conv3d(Conv3d),
+    /// A stage of residual blocks over time and space, as in R3D-18 and R(2+1)D-18. Video to video.
+    Residual3d(Residual3d),
+    /// The power of sound in bands of the mel scale, over time: a mel spectrogram. Waveform to sequence.
+    Mel(Mel),
+    /// Mel-frequency cepstral coefficients, over time. Waveform to sequence.
+    Mfcc(Mfcc),
+    /// The mean frequency of sound, in Hz, over time. Waveform to sequence.
+    SpectralCentroid(SpectralCentroid),
+    /// How features change over time. Keeps the shape of a sequence.
+    Delta(Delta),
+    /// A sequence as an image of one channel, a row for each feature and a column for each step. Sequence to image.
+    ToImage,
+    /// Lists of layers that all read the same; their outputs go side by side. To vector or sequence.
+    Branches(Vec<Vec<Layer>>),
+    /// The mean over the real steps of a sequence, weighed by a learned query. Sequence to vector.
+    AttentionPool,
     /// The largest value under the kernel. Image to image, or sequence to sequence.
     MaxPool(Pool),
     /// The mean under the kernel, padding not counted. Image to image, or sequence to sequence.
     AveragePool(Pool),
-    /// The mean over all pixels of an image, or over the real steps of a sequence. Image or sequence to vector.
+    /// The mean over all pixels of an image, over the real steps of a sequence, or over both for a video. Image, sequence or
+    /// video to vector.
     GlobalAveragePool,
     /// The first real step, where BERT puts `[CLS]`. Sequence to vector.
     FirstStep,
@@ -55,6 +79,10 @@ pub(crate) enum Layer {
     Resnet(Resnet),
     /// A whole BERT. Tokens to vector.
     Bert(Bert),
+    /// A whole R3D, up to its deepest feature. Video to vector.
+    R3d(R3d),
+    /// A whole R(2+1)D, up to its deepest feature. Video to vector.
+    R2plus1d(R2plus1d),
 }
 
 /// A 2-D convolution.
@@ -126,6 +154,147 @@ pub(crate) struct Residual {
     /// a 1x1 one to the channels of the output. In ResNet-50 and deeper it is a quarter of these.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) bottleneck: Option<u64>,
+}
+
+/// A normalisation of each channel by numbers that are known beforehand.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Normalize {
+    /// The mean of each channel, or one for all; of bytes, once they run from 0 to 1.
+    pub(crate) mean: Vec<f64>,
+    /// The deviation of each channel, or one for all, above 0.
+    pub(crate) deviation: Vec<f64>,
+}
+
+/// Layers of images, for every frame of a video.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Frames {
+    /// The layers in order, without names of their own: shortcuts can follow each as `name.kind`, such as `name.conv`, and
+    /// the second of a kind as `name.conv2`.
+    pub(crate) layers: Vec<Layer>,
+}
+
+/// A 3-D convolution.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Conv3d {
+    /// The channels of the output.
+    pub(crate) channels: u64,
+    /// The side of the kernel, or `[frames, height, width]`.
+    pub(crate) kernel: Extent3d,
+    /// The step of the kernel; 1 where left out.
+    #[serde(default = "Extent3d::one")]
+    pub(crate) stride: Extent3d,
+    /// The zeros around the video; 0 where left out.
+    #[serde(default = "Extent3d::zero")]
+    pub(crate) padding: Extent3d,
+    /// What normalises the output; `none` where left out, and then the convolution has a bias.
+    #[serde(default, deserialize_with = "super::or_default")]
+    pub(crate) norm: Norm,
+    /// What follows; `none` where left out.
+    #[serde(default)]
+    pub(crate) activation: Activation,
+}
+
+/// A stage of residual blocks over time and space: two 3x3x3 convolutions each, with batch normalisation, added to the
+/// block's input.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Residual3d {
+    /// The channels of the output.
+    pub(crate) channels: u64,
+    /// The number of blocks; 2 where left out.
+    #[serde(default = "Residual::blocks")]
+    pub(crate) blocks: u64,
+    /// The step of the first block in time and space; 1 where left out.
+    #[serde(default = "one")]
+    pub(crate) stride: u64,
+    /// Whether each convolution is one in space and one in time, as in R(2+1)D.
+    #[serde(default)]
+    pub(crate) factored: bool,
+}
+
+/// A mel spectrogram as librosa computes it: Hann windows, zeros beyond the ends, Slaney's bands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Mel {
+    /// The samples of a window, an even number; 2048 where left out.
+    #[serde(default = "Mel::window")]
+    pub(crate) window: u64,
+    /// The samples from one window to the next; 512 where left out.
+    #[serde(default = "Mel::hop")]
+    pub(crate) hop: u64,
+    /// The number of bands; 128 where left out.
+    #[serde(default = "Mel::mels")]
+    pub(crate) mels: u64,
+    /// The lowest frequency in Hz; 0 where left out.
+    #[serde(default)]
+    pub(crate) fmin: f64,
+    /// The highest frequency in Hz; half the rate where left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) fmax: Option<f64>,
+    /// What the power is told in; `decibels` where left out.
+    #[serde(default)]
+    pub(crate) scale: Scale,
+}
+
+/// What the power of a band is told in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) enum Scale {
+    /// Decibels of a power of 1, no less than 80 below the loudest: `power_to_db` of librosa.
+    #[default]
+    Decibels,
+    /// The natural logarithm of the power, at least 1e-10.
+    Natural,
+    /// The power itself.
+    Power,
+}
+
+/// Mel-frequency cepstral coefficients as librosa computes them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Mfcc {
+    /// How many of them, from the first on; 20 where left out.
+    #[serde(default = "Mfcc::coefficients")]
+    pub(crate) coefficients: u64,
+    /// The spectrogram whose bands they are of; librosa's where left out.
+    #[serde(default)]
+    pub(crate) mel: Mel,
+}
+
+/// The mean frequency of sound, weighed by magnitude, as librosa computes it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct SpectralCentroid {
+    /// The samples of a window, an even number; 2048 where left out.
+    #[serde(default = "Mel::window")]
+    pub(crate) window: u64,
+    /// The samples from one window to the next; 512 where left out.
+    #[serde(default = "Mel::hop")]
+    pub(crate) hop: u64,
+}
+
+/// A derivative over time, of the polynomial that fits a window best (Savitzky and Golay, 1964).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Delta {
+    /// The steps of the window, an odd number; 9 where left out.
+    #[serde(default = "Delta::width")]
+    pub(crate) width: u64,
+    /// Which derivative: 1, or 2; 1 where left out.
+    #[serde(default = "one")]
+    pub(crate) order: u64,
 }
 
 /// A pooling over a window. Over a sequence the window is some steps long, and the same steps stay real as after a
@@ -295,7 +464,8 @@ pub(crate) struct BatchNorm {
 pub(crate) struct Custom {
     /// The path of the type from the root of the crate, such as `crate::layers::Gate`.
     pub(crate) path: String,
-    /// The dimensions of the output: `[size]`, `[length, features]` or `[channels, height, width]`.
+    /// The dimensions of the output: `[size]`, `[length, features]`, `[channels, height, width]` or
+    /// `[frames, channels, height, width]`.
     pub(crate) output: Vec<u64>,
     /// The number of its parameters, for the documentation and the warnings; 0 where left out.
     #[serde(default)]
@@ -387,6 +557,17 @@ impl Layer {
         "conv",
         "conv1d",
         "residual",
+        "normalize",
+        "frames",
+        "conv3d",
+        "residual3d",
+        "mel",
+        "mfcc",
+        "spectral_centroid",
+        "delta",
+        "to_image",
+        "branches",
+        "attention_pool",
         "max_pool",
         "average_pool",
         "global_average_pool",
@@ -406,6 +587,8 @@ impl Layer {
         "repeat",
         "resnet",
         "bert",
+        "r3d",
+        "r2plus1d",
     ];
 
     /// The key that the layer is written with.
@@ -414,6 +597,17 @@ impl Layer {
             Self::Conv(_) => "conv",
             Self::Conv1d(_) => "conv1d",
             Self::Residual(_) => "residual",
+            Self::Normalize(_) => "normalize",
+            Self::Frames(_) => "frames",
+            Self::Conv3d(_) => "conv3d",
+            Self::Residual3d(_) => "residual3d",
+            Self::Mel(_) => "mel",
+            Self::Mfcc(_) => "mfcc",
+            Self::SpectralCentroid(_) => "spectral_centroid",
+            Self::Delta(_) => "delta",
+            Self::ToImage => "to_image",
+            Self::Branches(_) => "branches",
+            Self::AttentionPool => "attention_pool",
             Self::MaxPool(_) => "max_pool",
             Self::AveragePool(_) => "average_pool",
             Self::GlobalAveragePool => "global_average_pool",
@@ -433,7 +627,56 @@ impl Layer {
             Self::Repeat(_) => "repeat",
             Self::Resnet(_) => "resnet",
             Self::Bert(_) => "bert",
+            Self::R3d(_) => "r3d",
+            Self::R2plus1d(_) => "r2plus1d",
         }
+    }
+}
+
+/// Frames, height and width, written as one number where they are the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub(crate) struct Extent3d(pub(crate) [u64; 3]);
+
+impl Extent3d {
+    fn zero() -> Self {
+        Self([0; 3])
+    }
+
+    fn one() -> Self {
+        Self([1; 3])
+    }
+}
+
+impl Mel {
+    fn window() -> u64 {
+        2048
+    }
+
+    fn hop() -> u64 {
+        512
+    }
+
+    fn mels() -> u64 {
+        128
+    }
+}
+
+impl Default for Mel {
+    fn default() -> Self {
+        let (window, hop, mels) = (Self::window(), Self::hop(), Self::mels());
+        Self { window, hop, mels, fmin: 0.0, fmax: None, scale: Scale::default() }
+    }
+}
+
+impl Mfcc {
+    fn coefficients() -> u64 {
+        20
+    }
+}
+
+impl Delta {
+    fn width() -> u64 {
+        9
     }
 }
 
@@ -496,31 +739,39 @@ impl From<WrittenPool> for Pool {
 
 impl<'de> Deserialize<'de> for Extent {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct OneOrTwo;
+        deserializer.deserialize_any(Sides("a whole number, or `[height, width]`")).map(Self)
+    }
+}
 
-        impl<'de> Visitor<'de> for OneOrTwo {
-            type Value = Extent;
+impl<'de> Deserialize<'de> for Extent3d {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Sides("a whole number, or `[frames, height, width]`")).map(Self)
+    }
+}
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a whole number, or `[height, width]`")
-            }
+/// Reads one side for all, or each.
+struct Sides<const N: usize>(&'static str);
 
-            fn visit_u64<E: de::Error>(self, side: u64) -> Result<Self::Value, E> {
-                Ok(Extent([side, side]))
-            }
+impl<'de, const N: usize> Visitor<'de> for Sides<N> {
+    type Value = [u64; N];
 
-            fn visit_seq<A: SeqAccess<'de>>(self, mut sides: A) -> Result<Self::Value, A::Error> {
-                let mut next =
-                    |index| sides.next_element::<u64>()?.ok_or_else(|| de::Error::invalid_length(index, &self));
-                let extent = Extent([next(0)?, next(1)?]);
-                match sides.next_element::<de::IgnoredAny>()? {
-                    None => Ok(extent),
-                    Some(_) => Err(de::Error::invalid_length(3, &self)),
-                }
-            }
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+
+    fn visit_u64<E: de::Error>(self, side: u64) -> Result<Self::Value, E> {
+        Ok([side; N])
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut sides: A) -> Result<Self::Value, A::Error> {
+        let mut all = [0; N];
+        for (index, side) in all.iter_mut().enumerate() {
+            *side = sides.next_element::<u64>()?.ok_or_else(|| de::Error::invalid_length(index, &self))?;
         }
-
-        deserializer.deserialize_any(OneOrTwo)
+        match sides.next_element::<de::IgnoredAny>()? {
+            None => Ok(all),
+            Some(_) => Err(de::Error::invalid_length(N + 1, &self)),
+        }
     }
 }
 
@@ -535,11 +786,36 @@ impl schemars::JsonSchema for Extent {
     }
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({
-            "anyOf": [
-                { "type": "integer", "minimum": 0 },
-                { "type": "array", "items": { "type": "integer", "minimum": 0 }, "minItems": 2, "maxItems": 2 },
-            ],
-        })
+        sides(2)
     }
+}
+
+#[cfg(test)]
+impl schemars::JsonSchema for Extent3d {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Extent3d".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        sides(3)
+    }
+}
+
+#[cfg(test)]
+fn sides(count: u64) -> schemars::Schema {
+    schemars::json_schema!({
+        "anyOf": [
+            { "type": "integer", "minimum": 0 },
+            {
+                "type": "array",
+                "items": { "type": "integer", "minimum": 0 },
+                "minItems": count,
+                "maxItems": count,
+            },
+        ],
+    })
 }

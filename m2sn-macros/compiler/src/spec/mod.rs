@@ -22,14 +22,15 @@ use serde::{Deserialize, Deserializer, Serialize};
 pub(crate) use example::{example, retired};
 pub(crate) use fusion::{AttentionFusion, FilmFusion, Fusion, GatedFusion, LowRankTensorFusion};
 pub(crate) use layer::{
-    Activation, BatchNorm, Conv, Conv1d, Custom, EPSILON, Embedding, Extent, Layer, Linear, Maxout, Mlp, Norm, Order,
-    Pool, Positions, Recurrent, RecurrentOutput, Residual, Transformer,
+    Activation, BatchNorm, Conv, Conv1d, Conv3d, Custom, Delta, EPSILON, Embedding, Extent, Extent3d, Frames, Layer,
+    Linear, Maxout, Mel, Mfcc, Mlp, Norm, Normalize, Order, Pool, Positions, Recurrent, RecurrentOutput, Residual,
+    Residual3d, Scale, SpectralCentroid, Transformer,
 };
 pub(crate) use modality::{Input, Modality, Named, Point};
 pub(crate) use navigator::{Anneal, Latency, Navigator, Policy, Reads, Temperature};
 pub(crate) use ordered::Ordered;
-pub(crate) use training::{Method, Optimizer, Schedule, Stage, Training};
-pub(crate) use unfolding::{Bert, BertPool, Repeat, Resnet};
+pub(crate) use training::{Augment, Method, Optimizer, Schedule, Stage, Training};
+pub(crate) use unfolding::{Bert, BertPool, R2plus1d, R3d, Repeat, Resnet};
 pub(crate) use weights::{Glove, Names, Weights};
 
 /// A late-fusion multimodal network with shortcuts and a navigator.

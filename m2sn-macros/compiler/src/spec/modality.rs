@@ -37,6 +37,8 @@ pub(crate) struct Modality {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) enum Input {
     /// An image or a spectrogram, `[batch, channels, height, width]`.
+    ///
+    /// Bytes take a quarter of the memory of floats; the encoder begins with `normalize` then.
     Image {
         /// The channels: 1 for grey, 3 for colour.
         channels: u64,
@@ -44,6 +46,31 @@ pub(crate) enum Input {
         height: u64,
         /// The width in pixels.
         width: u64,
+        /// Whether pixels are bytes, from 0 to 255, and not floats.
+        #[serde(default, skip_serializing_if = "is_false")]
+        bytes: bool,
+    },
+    /// Frames over time, `[batch, frames, channels, height, width]`; a batch carries the samples' lengths where some have
+    /// fewer frames. Optical flow has two channels.
+    Video {
+        /// The longest sample, in frames.
+        frames: u64,
+        /// The channels: 1 for grey, 3 for colour, 2 for optical flow.
+        channels: u64,
+        /// The height in pixels.
+        height: u64,
+        /// The width in pixels.
+        width: u64,
+        /// Whether pixels are bytes, from 0 to 255, and not floats.
+        #[serde(default, skip_serializing_if = "is_false")]
+        bytes: bool,
+    },
+    /// Sound, `[batch, samples]`; a batch carries the samples' lengths where some are shorter.
+    Waveform {
+        /// The longest sound, in samples.
+        samples: u64,
+        /// The samples of a second.
+        rate: u64,
     },
     /// Token ids, `[batch, length]`, padded at the end.
     Tokens {
@@ -83,6 +110,12 @@ pub(crate) struct Point {
     pub(crate) at: String,
     /// The side of the grid that the pooling of an image's shortcut leads to.
     pub(crate) grid: u64,
+}
+
+/// What is not said need not be written out.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 impl Point {

@@ -15,6 +15,10 @@ impl<T> Default for Ordered<T> {
 }
 
 impl<T> Ordered<T> {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(crate) fn get(&self, name: &str) -> Option<&T> {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value)
     }

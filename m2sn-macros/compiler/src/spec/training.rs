@@ -1,5 +1,7 @@
 use serde::{Deserialize, Serialize};
 
+use super::Ordered;
+
 /// The stages of the training, with every default filled in.
 ///
 /// A stage that leaves `batch`, `optimizer` or `schedule` out takes those of `pretrain`.
@@ -16,6 +18,63 @@ pub(crate) struct Training {
     pub(crate) fusion: Stage,
     /// The navigator.
     pub(crate) navigator: Stage,
+    /// How training samples are changed at random, by modality.
+    #[serde(skip_serializing_if = "Ordered::is_empty")]
+    pub(crate) augment: Ordered<Augment>,
+}
+
+/// How training samples of a modality are changed at random, anew in every mini-batch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Augment {
+    /// Flips half of the images, of a video all frames or none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) flip: Option<Flip>,
+    /// Cuts images of the same size out of ones with a border; of a video the same of all frames.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) crop: Option<Crop>,
+    /// Masks steps and features of a sequence, or columns and rows of an image that is a spectrogram.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) spec_augment: Option<SpecAugment>,
+}
+
+/// How images are flipped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) enum Flip {
+    /// Left and right change places.
+    Horizontal,
+}
+
+/// A random cut out of an image with a border.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Crop {
+    /// The zeros around the image, in pixels.
+    pub(crate) padding: u64,
+}
+
+/// The masks of SpecAugment (Park et al., 2019), of a random width at a random place, which hold the sample's mean.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct SpecAugment {
+    /// The widest mask over steps; 0 for none.
+    pub(crate) time: u64,
+    /// The widest mask over features; 0 for none.
+    pub(crate) frequency: u64,
+    /// How many masks of each kind; 1 where left out.
+    #[serde(default = "SpecAugment::masks")]
+    pub(crate) masks: u64,
+}
+
+impl SpecAugment {
+    fn masks() -> u64 {
+        1
+    }
 }
 
 /// One stage of the training.
@@ -127,6 +186,10 @@ struct Written {
     fusion: WrittenStage,
     /// The navigator; 10 epochs where left out.
     navigator: WrittenStage,
+    /// How training samples are changed at random where encoders learn from them, by modality: in pre-training, and in the
+    /// shortcuts' stage with `joint`, or up to the first shortcut with `integral`. What learns from features of frozen parts
+    /// sees samples as they are.
+    augment: Ordered<Augment>,
 }
 
 /// One stage of the training.
@@ -172,7 +235,7 @@ impl Default for Training {
 }
 
 impl From<Written> for Training {
-    fn from(Written { seed, pretrain, shortcuts, fusion, navigator }: Written) -> Self {
+    fn from(Written { seed, pretrain, shortcuts, fusion, navigator, augment }: Written) -> Self {
         let defaults = Stage {
             epochs: 20,
             batch: 64,
@@ -190,6 +253,7 @@ impl From<Written> for Training {
             fusion: fusion.or(&defaults(5)),
             navigator: navigator.or(&defaults(10)),
             pretrain,
+            augment,
         }
     }
 }

@@ -111,3 +111,23 @@ impl Bert {
         1e-12
     }
 }
+
+/// An R3D without its classifier, as torchvision has it: `name.stem`, `name.layer1` to `name.layer4`, and `name.feature`, the
+/// average over all frames and pixels.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct R3d {
+    /// The number of layers that count: 18 or 34.
+    pub(crate) depth: u64,
+}
+
+/// An R(2+1)D without its classifier, as torchvision has it: `name.stem_space`, `name.stem_time`, `name.layer1` to
+/// `name.layer4`, and `name.feature`, the average over all frames and pixels.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct R2plus1d {
+    /// The number of layers that count: 18 or 34.
+    pub(crate) depth: u64,
+}

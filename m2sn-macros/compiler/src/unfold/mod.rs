@@ -4,8 +4,10 @@
 //! which shortcuts can follow each part, and the places, which are those of the layers as they were written.
 
 mod bert;
+mod frames;
 mod repeat;
 mod resnet;
+mod video;
 
 use std::borrow::Cow;
 
@@ -88,9 +90,55 @@ fn write_out<'a>(
                 part(format!("{name}.{layer}"), Cow::Owned(settings));
             }
         }
+        Layer::R3d(settings) => {
+            for (stage, layer) in video::r3d(settings, place, errors)? {
+                part(format!("{name}.{stage}"), Cow::Owned(layer));
+            }
+        }
+        Layer::R2plus1d(settings) => {
+            for (stage, layer) in video::r2plus1d(settings, place, errors)? {
+                part(format!("{name}.{stage}"), Cow::Owned(layer));
+            }
+        }
+        Layer::Frames(settings) => {
+            let mut inner = Vec::new();
+            for (kind, place, layer) in frames::layers(settings, place, errors)? {
+                write_out(&format!("{name}.{kind}"), named, layer, &place, &mut inner, errors)?;
+            }
+            parts.extend(inner.into_iter().map(frames::of_every_frame));
+        }
+        Layer::Branches(branches) => {
+            let place = place.key("branches");
+            for (index, layers) in branches.iter().enumerate() {
+                for (number, layer) in layers.iter().enumerate() {
+                    single(layer, &place.entry(index).entry(number), errors)?;
+                }
+            }
+            part(name.to_owned(), Cow::Borrowed(layer));
+        }
         layer => part(name.to_owned(), Cow::Borrowed(layer)),
     }
     Some(())
+}
+
+/// Refuses what stands for several layers, where there is no name for each of them.
+fn single(layer: &Layer, place: &Place, errors: &mut Errors) -> Option<()> {
+    let kind = layer.kind();
+    match layer {
+        Layer::Repeat(_)
+        | Layer::Resnet(_)
+        | Layer::Bert(_)
+        | Layer::R3d(_)
+        | Layer::R2plus1d(_)
+        | Layer::Frames(_)
+        | Layer::Branches(_) => {
+            errors
+                .error(&place.key(kind), format!("`{kind}` in a branch, which takes single layers"))
+                .help("put it before the `branches`");
+            None
+        }
+        _ => Some(()),
+    }
 }
 
 /// How many layers a layer stands for. Those inside an `mlp` count, too, since their number is anybody's.
@@ -99,6 +147,9 @@ fn count(layer: &Layer) -> u64 {
         Layer::Repeat(settings) => settings.times.saturating_mul(count(&settings.layer)),
         Layer::Resnet(_) => resnet::COUNT,
         Layer::Bert(settings) => settings.layers.saturating_add(bert::BESIDE),
+        Layer::R3d(_) | Layer::R2plus1d(_) => video::MOST,
+        Layer::Frames(settings) => settings.layers.iter().map(count).fold(0, u64::saturating_add),
+        Layer::Branches(branches) => branches.iter().flatten().map(count).fold(1, u64::saturating_add),
         Layer::Mlp(settings) => settings.hidden.len() as u64 + 1,
         _ => 1,
     }

@@ -7,7 +7,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::ahead::{Ahead, caught};
 use super::{Source, Streaming, not_finite};
-use crate::batch::{Feature, describe};
+use crate::batch::{Feature, blank_input, describe};
 use crate::{Error, Result};
 
 /// Some rows of some sources, one source a modality.
@@ -168,11 +168,11 @@ impl Column {
             );
         }
         let mask = self.checked_mask(rows, mask)?;
-        let blank = match &mask {
-            Some(mask) if tensor.is_floating_point() => tensor.masked_fill(&mask.logical_not().unsqueeze(-1), 0.0),
-            _ => tensor,
+        let tensor = match &mask {
+            Some(mask) => blank_input(tensor, mask),
+            None => tensor,
         };
-        let samples = Feature { tensor: blank, mask, present: None };
+        let samples = Feature { tensor, mask, present: None };
         let told = self.present(rows);
         if let Some(present) = present {
             self.check_present(rows, told.as_ref(), &present)?;

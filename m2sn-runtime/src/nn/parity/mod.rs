@@ -4,6 +4,7 @@
 
 mod fusion;
 mod resnet;
+mod signals;
 mod text;
 
 use std::collections::BTreeMap;
@@ -12,7 +13,7 @@ use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor};
 
 use super::*;
-use crate::batch::Feature;
+use crate::batch::{Feature, blank};
 use crate::predictor;
 use crate::shape::{Image, Sequence, Tokens, Vector};
 use crate::shortcut::{Alignment, Shortcut};
@@ -195,7 +196,7 @@ fn matches_in<I: Shape, O: Shape, L: Layer<I, O>>(file: &str, case: &str, build:
         let weights = fixture.get("weights");
         // What comes out at padding steps means nothing; the fixture holds zeros.
         let real = |tensor: &Tensor| match output.mask() {
-            Some(mask) => tensor.masked_fill(&mask.logical_not().unsqueeze(-1), 0.0),
+            Some(mask) => blank(tensor, mask),
             None => tensor.shallow_clone(),
         };
         let expected = fixture.get(&format!("{values}.output"));

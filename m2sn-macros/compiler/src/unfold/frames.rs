@@ -1,0 +1,36 @@
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use super::Part;
+use crate::place::Place;
+use crate::report::Errors;
+use crate::spec::{Frames, Layer};
+
+/// The layers with their places, each named by its kind, with a number where earlier ones are of the same kind.
+pub(super) fn layers<'a>(
+    spec: &'a Frames,
+    place: &Place,
+    errors: &mut Errors,
+) -> Option<Vec<(String, Place, &'a Layer)>> {
+    let place = place.key("frames").key("layers");
+    if spec.layers.is_empty() {
+        errors
+            .error(&place, "`frames` without a layer does nothing")
+            .help("add at least one, such as `global_average_pool`, or leave the `frames` out");
+        return None;
+    }
+    let mut counts = HashMap::new();
+    let named = |(index, layer): (usize, &'a Layer)| {
+        let count = counts.entry(layer.kind()).or_insert(0);
+        *count += 1;
+        let name = if *count == 1 { layer.kind().to_owned() } else { format!("{}{count}", layer.kind()) };
+        (name, place.entry(index), layer)
+    };
+    Some(spec.layers.iter().enumerate().map(named).collect())
+}
+
+/// The same, of every frame of a video.
+pub(super) fn of_every_frame(part: Part<'_>) -> Part<'_> {
+    let layer = Layer::Frames(Frames { layers: vec![part.layer.into_owned()] });
+    Part { layer: Cow::Owned(layer), ..part }
+}
