@@ -4,8 +4,8 @@ use std::marker::PhantomData;
 
 use tch::Tensor;
 
+use super::Layer;
 use super::program::{Operation, Program, Value};
-use super::{Layer, blank};
 use crate::Batch;
 use crate::batch::{blank, over_steps};
 use crate::shape::{Image, Sequence, Shape, Vector, Video};

@@ -75,7 +75,7 @@ impl<I: Shape, O: Shape> Normalize<I, O> {
 impl<I: Shape, O: Shape> Layer<I, O> for Normalize<I, O> {
     fn forward(&self, input: &Batch<I>, _train: bool) -> Batch<O> {
         let [scale, shift] = self.scale_and_shift();
-        input.map(scaled(input.tensor(), &scale, &shift))
+        input.map(scaled(input.tensor(), input.mask(), &scale, &shift))
     }
 
     fn lower(&self, program: &mut Program, input: Value) -> Value {
@@ -84,11 +84,23 @@ impl<I: Shape, O: Shape> Layer<I, O> for Normalize<I, O> {
     }
 }
 
-/// Each channel of `[batch, …]` times its scale and plus its shift, `[C]` each, as floats.
-pub(crate) fn scaled(tensor: &Tensor, scale: &Tensor, shift: &Tensor) -> Tensor {
+/// Each channel of `[batch, …]` times its scale and plus its shift, `[C]` each, as floats; zeros where steps are padding.
+pub(crate) fn scaled(tensor: &Tensor, mask: Option<&Tensor>, scale: &Tensor, shift: &Tensor) -> Tensor {
+    let places = places(&tensor.size()[1..]);
+    let scaled = tensor.to_kind(Kind::Float) * scale.view(places) + shift.view(places);
+    match mask {
+        Some(mask) => {
+            let rest = vec![1; tensor.dim() - 2];
+            scaled.masked_fill(&mask.logical_not().view(&[&mask.size()[..], &rest].concat()[..]), 0.0)
+        }
+        None => scaled,
+    }
+}
+
+/// The view of a number a channel that lies over samples of these dimensions.
+pub(crate) fn places(dims: &[i64]) -> &'static [i64] {
     // The channels of images and videos have rows and columns behind them.
-    let places: &[i64] = if tensor.dim() > 3 { &[-1, 1, 1] } else { &[-1] };
-    tensor.to_kind(Kind::Float) * scale.view(places) + shift.view(places)
+    if dims.len() > 2 { &[-1, 1, 1] } else { &[-1] }
 }
 
 /// The number of channels of samples of these dimensions.

@@ -60,11 +60,11 @@ pub enum Operation {
     },
     /// A convolution over the real steps of a sequence.
     Conv1d(conv1d::Kernel),
-    /// Each feature or channel multiplied by one number, and another added.
+    /// Each channel or feature, of floats or of bytes, times a scale and plus a shift.
     Scale {
-        /// `[F]`, or `[C]` for an image.
+        /// `[C]`.
         scale: Tensor,
-        /// The same.
+        /// `[C]`.
         shift: Tensor,
     },
     /// The largest of every so many features that lie side by side, `[…, M · pieces]` → `[…, M]`.
@@ -92,13 +92,6 @@ pub enum Operation {
     Rows,
     /// All values side by side, zeros where steps are padding.
     Flatten,
-    /// Each channel times a scale and plus a shift, of floats or of bytes.
-    Scale {
-        /// `[C]`.
-        scale: Tensor,
-        /// `[C]`.
-        shift: Tensor,
-    },
     /// Normalisation of groups of an image's channels.
     GroupNorm {
         /// The number of groups.

@@ -34,7 +34,8 @@ impl Native {
         if dims.len() == 2 || program.output().number() != program.steps().len() {
             return None;
         }
-        let operations = program.steps().iter().map(translate).collect::<Option<Vec<_>>>()?;
+        let operations =
+            program.steps().iter().map(|step| translate(program.dims(step.input), step)).collect::<Option<Vec<_>>>()?;
         let plan = Plan::new(&sizes(dims), operations, input, output)
             .inspect_err(|fault| tracing::debug!("no kernels: {fault}"))
             .ok()?;
@@ -135,7 +136,7 @@ fn work(program: &Program, step: &Step) -> i64 {
     }
 }
 
-fn translate(step: &Step) -> Option<kernels::Operation> {
+fn translate(dims: &[i64], step: &Step) -> Option<kernels::Operation> {
     let Step { operation, input, add } = step;
     let input = kernels::Value(input.number());
     let add = add.map(|add| kernels::Value(add.number()));
@@ -157,8 +158,8 @@ fn translate(step: &Step) -> Option<kernels::Operation> {
         Operation::Mean => kernels::Operation::Mean { input },
         Operation::Rows => kernels::Operation::Rows { input },
         Operation::Flatten => kernels::Operation::Flatten { input },
-        // Of an image; kernels know no other value with channels in front.
-        Operation::Scale { scale, shift } => {
+        // A 1x1 convolution of an image, of which each channel is read by one output alone.
+        Operation::Scale { scale, shift } if dims.len() == 3 => {
             let channels = scale.size()[0];
             let weight = values(&scale.diag(0).view([channels, channels, 1, 1]))?;
             let window = kernels::Window { kernel: [1, 1], stride: [1, 1], padding: [0, 0] };

@@ -44,7 +44,6 @@ enum Operator {
     Step { last: bool },
     Rows,
     Flatten,
-    Scale { scale: Shared, shift: Shared },
     GroupNorm { groups: i64, weight: Shared, bias: Shared },
     LayerNorm { weight: Shared, bias: Shared, epsilon: f64 },
     Attend { heads: i64 },
@@ -121,11 +120,6 @@ impl Operator {
                 Self::Linear(PackedLinear::new(&weight, &bias, activation, precision)?)
             }
             Operation::Conv1d(kernel) => Self::Conv1d(Shared::new(kernel)),
-            Operation::Scale { scale, shift } => {
-                // One number a channel lies across the places of an image.
-                let across = |tensor: Tensor| if input.len() == 3 { tensor.view([-1, 1, 1]) } else { tensor };
-                Self::Scale { scale: shared(&across(scale))?, shift: shared(&across(shift))? }
-            }
             Operation::Maxout { pieces } => Self::Maxout { pieces },
             Operation::Activate(activation) => Self::Activate(activation),
             Operation::MaxPool(window) => Self::MaxPool(window),
@@ -168,7 +162,6 @@ impl Operator {
                 let output = kernel.run(&float(input));
                 return Feature { tensor: output.tensor.to_kind(tensor.kind()), ..output };
             }
-            Self::Scale { scale, shift } => in_float(tensor, |tensor| tensor * &**scale + &**shift),
             Self::Maxout { pieces } => largest_pieces(tensor, *pieces),
             Self::Activate(activation) => activation.apply(tensor.copy()),
             Self::MaxPool(window) if tensor.dim() == 3 => return max_over_steps(window, input),
@@ -186,7 +179,7 @@ impl Operator {
             Self::Rows => tensor.flatten(2, -1).transpose(1, 2).contiguous(),
             Self::Flatten if mask.is_some() => return blank(tensor, mask).flatten(1, -1).into(),
             Self::Flatten => return tensor.flatten(1, -1).into(),
-            Self::Scale { scale, shift } => scaled(tensor, scale, shift),
+            Self::Scale { scale, shift } => scaled(tensor, mask, scale, shift),
             Self::GroupNorm { groups, weight, bias } => in_float(tensor, |tensor| {
                 tensor.contiguous().group_norm(*groups, Some(&**weight), Some(&**bias), EPSILON, true)
             }),

@@ -16,7 +16,7 @@ pub(super) fn infer(spec: &BatchNorm, site: &mut Site<'_>) -> Option<Inferred> {
         Shape::Image { channels, .. } => channels,
         Shape::Vector { size } => size,
         Shape::Sequence { features, .. } => features,
-        Shape::Tokens { .. } => return site.misplaced("batch_norm", "an image, a sequence or a vector"),
+        _ => return site.misplaced("batch_norm", "an image, a sequence or a vector"),
     };
     Some(Inferred {
         operation: Operation::BatchNorm(Settings { epsilon }),
