@@ -7,7 +7,11 @@
 //!
 //! Where it is known what the model's parts cost, the file `latency.json` says so.
 //!
-//! What is read is believed, or refused: the weights have the SHA-256 that the manifest names and are finite.
+//! What else a program needs to ask the model, such as a vocabulary, is attached: bytes by name, in the same file as the
+//! weights, so that neither comes without the other.
+//!
+//! What is read is believed, or refused: the weights and what is attached have the SHA-256 that the manifest names, and
+//! weights are finite.
 //! A checkpoint of a later release than this one is refused. One of an earlier release, or of a spec that differs in
 //! its training alone, is read with a warning: the layers decide whether it fits. One of before labels had thresholds is
 //! read as it was meant, with one half for each.
@@ -18,6 +22,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use tch::Tensor;
 use tch::nn::VarStore;
 
 use crate::file;
@@ -32,6 +37,8 @@ use tensors::{Tensors, digest};
 
 /// The file of the weights.
 pub(crate) const MODEL: &str = "model.safetensors";
+/// What the tensors are called that hold what is attached.
+const ATTACHED: &str = "attachments/";
 const MANIFEST: &str = "manifest.json";
 /// The file of what the parts of the model cost on the machine that wrote it.
 const LATENCY: &str = "latency.json";
@@ -51,6 +58,12 @@ pub struct Manifest {
     pub variables: BTreeMap<String, Vec<i64>>,
     /// The SHA-256 of the variables, with their names and shapes.
     pub weights_sha256: String,
+    /// What the classes, labels or targets are called, in the order of their numbers; empty where they have no names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outputs: Vec<String>,
+    /// The SHA-256 of what is attached, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub attachments: BTreeMap<String, String>,
     /// The training stage after which it was written, where it was one.
     pub stage: Option<String>,
     /// The SHA-256 of the variables that this stage began with.
@@ -85,9 +98,31 @@ impl Versions {
 /// [`Error::Io`] where the folder cannot be written; [`Error::Invalid`] where it has no name, or with the first variable
 /// that holds values that are not finite: no checkpoint that could not be read is written.
 pub fn save<N: Network>(network: &N, folder: impl AsRef<Path>) -> Result<()> {
+    save_with(network, folder, &Attachments::new())
+}
+
+/// What goes with a model, by name: bytes, such as those of a vocabulary's file.
+pub type Attachments = BTreeMap<String, Vec<u8>>;
+
+/// As [`save`], with what a program needs besides the model to ask it.
+///
+/// ```no_run
+/// # use m2sn_runtime::{Result, checkpoint::{self, Attachments}, network::Network};
+/// # fn example(model: &impl Network) -> Result<()> {
+/// let vocabulary = std::fs::read("vocab.txt").unwrap_or_default();
+/// checkpoint::save_with(model, "runs/first", &Attachments::from([("vocab.txt".into(), vocabulary)]))?;
+/// // In the program that only predicts:
+/// let vocabulary: Vec<u8> = checkpoint::attachment("runs/first", "vocab.txt")?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// As [`save`]; [`Error::Invalid`] where a name is empty or no plain text.
+pub fn save_with<N: Network>(network: &N, folder: impl AsRef<Path>, attachments: &Attachments) -> Result<()> {
     let folder = folder.as_ref();
     let latency = folder.join(LATENCY);
-    save_stage(network, folder, None, BTreeMap::new())?;
+    write(network, folder, None, BTreeMap::new(), attachments)?;
     match network.policies().costs() {
         Ok(costs) => costs.table().save(latency),
         // An earlier checkpoint's would be taken for this one's.
@@ -110,6 +145,19 @@ pub(crate) fn save_stage<N: Network>(
     origin: Option<Origin>,
     metrics: BTreeMap<String, f64>,
 ) -> Result<String> {
+    write(network, folder, origin, metrics, &Attachments::new())
+}
+
+fn write<N: Network>(
+    network: &N,
+    folder: &Path,
+    origin: Option<Origin>,
+    metrics: BTreeMap<String, f64>,
+    attachments: &Attachments,
+) -> Result<String> {
+    if let Some(name) = attachments.keys().find(|name| name.is_empty() || name.chars().any(char::is_control)) {
+        return Err(Error::invalid(format!("attachment {name:?}: expected a name of plain text, such as `vocab.txt`")));
+    }
     if folder.as_os_str().is_empty() {
         return Err(Error::invalid("the folder of the checkpoint has no name; write `.` to mean the working folder"));
     }
@@ -130,6 +178,8 @@ pub(crate) fn save_stage<N: Network>(
         architecture: description.architecture.iter().map(|line| (*line).to_owned()).collect(),
         variables: tensors.iter().map(|(name, tensor)| (name.clone(), tensor.size())).collect(),
         weights_sha256: digest(&tensors)?,
+        outputs: description.outputs.iter().map(|name| (*name).to_owned()).collect(),
+        attachments: attachments.iter().map(|(name, bytes)| (name.clone(), sha256(bytes))).collect(),
         stage,
         made_from,
         metrics,
@@ -138,6 +188,8 @@ pub(crate) fn save_stage<N: Network>(
     let text = manifest.text();
     std::fs::create_dir_all(folder).map_err(Error::io(folder))?;
     file::remove(&folder.join(MANIFEST))?;
+    let attached = attachments.iter().map(|(name, bytes)| (format!("{ATTACHED}{name}"), Tensor::from_slice(bytes)));
+    let tensors = tensors.into_iter().chain(attached).collect();
     Tensors { tensors, metadata: [("manifest".into(), text.clone())].into() }.write(&folder.join(MODEL))?;
     file::write(&folder.join(MANIFEST), &text)?;
     Ok(manifest.weights_sha256)
@@ -174,7 +226,7 @@ pub fn load<N: Network>(network: &mut N, folder: impl AsRef<Path>) -> Result<()>
 /// As [`load`]: variables can be written through a shared reference, as `tch` sees it.
 pub(crate) fn restore<N: Network>(network: &N, folder: &Path) -> Result<()> {
     let path = folder.join(MODEL);
-    let file = read(folder)?;
+    let (file, attached) = parted(read(folder)?)?;
     let manifest = parse(&path, &file)?;
     let differences = differences(&manifest, &file, N::description(), network.variables());
     if !differences.is_empty() {
@@ -189,6 +241,7 @@ pub(crate) fn restore<N: Network>(network: &N, folder: &Path) -> Result<()> {
         return Err(Error::file(path, message));
     }
     check_weights(&path, &manifest, &file)?;
+    check_attached(&path, &manifest, &attached)?;
     check_copy(folder, &manifest)?;
     if manifest.spec_sha256 != sha256(N::description().resolved_spec) {
         tracing::warn!("{}: made by a spec of the same layers with other settings", path.display());
@@ -200,6 +253,25 @@ pub(crate) fn restore<N: Network>(network: &N, folder: &Path) -> Result<()> {
         let _ = tch::no_grad(|| thresholds.f_zero_())?;
     }
     Ok(())
+}
+
+/// What is attached by this name to the checkpoint in `folder`.
+///
+/// # Errors
+/// [`Error::Io`] where there is no checkpoint, [`Error::File`] where it is damaged, or where nothing of this name is attached
+/// to it, with what is.
+pub fn attachment(folder: impl AsRef<Path>, name: &str) -> Result<Vec<u8>> {
+    let path = folder.as_ref().join(MODEL);
+    let (file, attached) = parted(read(folder.as_ref())?)?;
+    let manifest = parse(&path, &file)?;
+    check_attached(&path, &manifest, &attached)?;
+    let mut attached = attached;
+    attached.remove(name).ok_or_else(|| {
+        let names: Vec<_> = manifest.attachments.keys().map(|name| format!("`{name}`")).collect();
+        let there = if names.is_empty() { "nothing is".to_owned() } else { format!("{} are", names.join(", ")) };
+        let help = "write it there by `checkpoint::save_with`";
+        Error::file(path, format!("no `{name}` is attached to this checkpoint, but {there}\nhelp: {help}"))
+    })
 }
 
 /// What the checkpoint in `folder` says of itself.
@@ -316,6 +388,30 @@ fn check_weights(path: &Path, manifest: &Manifest, file: &Tensors) -> Result<()>
     Ok(())
 }
 
+/// Parts what is attached from the variables.
+fn parted(file: Tensors) -> Result<(Tensors, Attachments)> {
+    let Tensors { tensors, metadata } = file;
+    let (mut variables, mut attached) = (BTreeMap::new(), Attachments::new());
+    for (name, tensor) in tensors {
+        match name.strip_prefix(ATTACHED) {
+            Some(name) => drop(attached.insert(name.to_owned(), tensors::values(&tensor)?)),
+            None => drop(variables.insert(name, tensor)),
+        }
+    }
+    Ok((Tensors { tensors: variables, metadata }, attached))
+}
+
+/// Checks that what is attached is what was written.
+fn check_attached(path: &Path, manifest: &Manifest, attached: &Attachments) -> Result<()> {
+    let found: BTreeMap<_, _> = attached.iter().map(|(name, bytes)| (name.clone(), sha256(bytes))).collect();
+    if found == manifest.attachments {
+        return Ok(());
+    }
+    let message =
+        "what is attached is not what was written: the file is damaged; fetch it anew, or save the model anew";
+    Err(Error::file(path, message))
+}
+
 /// The first variable that holds values that are not finite.
 fn not_finite(tensors: &BTreeMap<String, tch::Tensor>) -> Result<Option<&String>> {
     for (name, tensor) in tensors.iter().filter(|(_, tensor)| tensor.is_floating_point()) {
@@ -347,6 +443,14 @@ fn differences(manifest: &Manifest, file: &Tensors, description: &Description, v
     let mut found = Vec::new();
     if manifest.model != description.name {
         found.push(format!("model: `{}` in the file, `{}` here", manifest.model, description.name));
+    }
+    let names = description.outputs;
+    // One without names may have been written before there were any, or be read by a spec that leaves them out.
+    if !manifest.outputs.is_empty() && !names.is_empty() && manifest.outputs != names {
+        let differs = |(there, here): &(&String, &&str)| there.as_str() != **here;
+        let place = manifest.outputs.iter().zip(names).position(|pair| differs(&pair)).unwrap_or(0);
+        let there = manifest.outputs.get(place).map_or("nothing", String::as_str);
+        found.push(format!("output {place}: `{there}` in the file, `{}` here", names.get(place).unwrap_or(&"nothing")));
     }
     let here = |line: &&String| !description.architecture.contains(&line.as_str());
     let there = |line: &&&str| !manifest.architecture.iter().any(|other| other == **line);
@@ -398,6 +502,59 @@ mod tests {
         assert_eq!(values(&saved), values(&loaded));
         let text = std::fs::read_to_string(folder.path().join(MANIFEST)).unwrap();
         assert_eq!(serde_json::from_str::<Manifest>(&text).unwrap(), manifest(folder.path()).unwrap());
+    }
+
+    #[test]
+    fn what_is_attached_comes_back_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut network = Tiny::new(Device::Cpu).unwrap();
+        let vocabulary: Vec<u8> = (0..=255).collect();
+        let attachments = [("vocab.txt".to_owned(), vocabulary.clone()), ("nothing".to_owned(), Vec::new())];
+        save_with(&network, folder.path(), &attachments.into()).unwrap();
+        assert_eq!(attachment(folder.path(), "vocab.txt").unwrap(), vocabulary);
+        assert!(attachment(folder.path(), "nothing").unwrap().is_empty());
+        load(&mut network, folder.path()).unwrap();
+        let plain = tempfile::tempdir().unwrap();
+        save(&network, plain.path()).unwrap();
+        let sha256 = |folder: &Path| manifest(folder).unwrap().weights_sha256;
+        assert_eq!(sha256(folder.path()), sha256(plain.path()), "weights are the same with attachments or without");
+
+        let message = attachment(folder.path(), "merges.txt").unwrap_err().to_string();
+        assert!(
+            message.contains("no `merges.txt` is attached to this checkpoint, but `nothing`, `vocab.txt` are"),
+            "{message}"
+        );
+        let message = attachment(plain.path(), "vocab.txt").unwrap_err().to_string();
+        assert!(message.contains("no `vocab.txt` is attached to this checkpoint, but nothing is"), "{message}");
+        let message = save_with(&network, plain.path(), &[(String::new(), Vec::new())].into()).unwrap_err().to_string();
+        assert!(message.starts_with("attachment \"\": expected a name"), "{message}");
+
+        let path = folder.path().join(MODEL);
+        let mut bytes = std::fs::read(&path).unwrap();
+        let place = bytes.windows(4).position(|window| window == [100, 101, 102, 103]).unwrap();
+        bytes[place] ^= 1;
+        std::fs::write(&path, bytes).unwrap();
+        let messages = [attachment(folder.path(), "vocab.txt").map(drop), load(&mut network, folder.path())];
+        for message in messages.map(|found| found.unwrap_err().to_string()) {
+            assert!(message.contains("what is attached is not what was written"), "{message}");
+        }
+    }
+
+    #[test]
+    fn outputs_of_other_names_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let network = Tiny::new(Device::Cpu).unwrap();
+        save(&network, folder.path()).unwrap();
+        let mut file = Tensors::read(&folder.path().join(MODEL)).unwrap();
+        let mut manifest = parse(&folder.path().join(MODEL), &file).unwrap();
+        let description = Description { outputs: &["joy", "anger", "calm"], ..*Tiny::description() };
+        let differences =
+            |manifest: &Manifest, file: &Tensors| super::differences(manifest, file, &description, network.variables());
+        assert_eq!(differences(&manifest, &file), [""; 0]);
+        manifest.outputs = ["joy", "calm", "anger"].map(String::from).into();
+        assert_eq!(differences(&manifest, &file), ["output 1: `calm` in the file, `anger` here"]);
+        file.tensors.clear();
+        assert!(differences(&manifest, &file).len() > 1);
     }
 
     #[test]

@@ -107,10 +107,12 @@ impl<const LACKING: bool, const READING: bool, const LABELLING: bool> Network fo
             let (kind, vocabulary) = (tch::Kind::Float, None);
             let [left, right] = [("left", "Vector<6>", &[6]), ("right", "Vector<5>", &[5])];
             let (name, input, dims) = left;
-            let (feature, task_head) = (8, TASK_HEAD);
-            let left = Modality { name, input, dims, kind, vocabulary, missing, feature, exits: &LEFT, task_head };
+            let (feature, task_head, normalize) = (8, TASK_HEAD, None);
+            let exits = &LEFT;
+            let left = Modality { name, input, dims, kind, vocabulary, missing, normalize, feature, exits, task_head };
             let (name, input, dims) = right;
-            [left, Modality { name, input, dims, kind, vocabulary, missing, feature, exits: &RIGHT, task_head }]
+            let exits = &RIGHT;
+            [left, Modality { name, input, dims, kind, vocabulary, missing, normalize, feature, exits, task_head }]
         }
         static ALL: [Modality; 2] = modalities(None);
         static ANY: [Modality; 2] = modalities(Some(0.25));
@@ -121,6 +123,7 @@ impl<const LACKING: bool, const READING: bool, const LABELLING: bool> Network fo
             resolved_spec: "model: Tiny\n",
             architecture: &["left: Vector<6> -> Vector<8>", "right: Vector<5> -> Vector<8>"],
             task: Task::Classification { classes: CLASSES },
+            outputs: &[],
             modalities: &ALL,
             head: Cost { parameters: 51, multiply_adds: 48 },
             navigator: Cost { parameters: 72, multiply_adds: 66 },

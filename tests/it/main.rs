@@ -1,5 +1,6 @@
 //! The one integration binary: what users of the package see.
 
+mod alone;
 mod fusions;
 mod layers;
 mod multibench;

@@ -7,6 +7,7 @@ use m2sn::prelude::*;
 use m2sn::routing;
 use m2sn::tch::{Kind, Tensor};
 
+use crate::alone::Moods;
 use crate::text::{Glove, SmallBert};
 
 /// Reads digits.
@@ -53,7 +54,8 @@ fn parts_fit_and_cost_what_the_compiler_says() -> m2sn::Result<()> {
     fits::<Signals>()?;
     fits::<Unfolded>()?;
     fits::<SmallBert>()?;
-    fits::<Glove>()
+    fits::<Glove>()?;
+    fits::<Moods>()
 }
 
 /// Runs every part on random inputs, and compares its output and its variables with the description.

@@ -6,6 +6,7 @@ use m2sn::prelude::*;
 use m2sn::routing;
 use m2sn::tch::no_grad;
 
+use crate::alone::Moods;
 use crate::networks::{AvDigits, AvDigitsMissing, Gated, Genres, Quickstart, Sentiment, Signals, random_of};
 
 #[test]
@@ -16,7 +17,8 @@ fn a_predictor_answers_as_its_model_by_every_route() -> m2sn::Result<()> {
     answers_alike::<Gated>()?;
     answers_alike::<Quickstart>()?;
     answers_alike::<Sentiment>()?;
-    answers_alike::<Signals>()
+    answers_alike::<Signals>()?;
+    answers_alike::<Moods>()
 }
 
 /// Compares the logits by every route for one sample and for seven.

@@ -115,6 +115,8 @@ pub struct Description {
     pub architecture: &'static [&'static str],
     /// What the model predicts.
     pub task: Task,
+    /// What the classes, labels or targets are called, in the order of their numbers; empty where they have no names.
+    pub outputs: &'static [&'static str],
     /// The modalities, in the order of the spec.
     pub modalities: &'static [Modality],
     /// Fusion and head.
@@ -138,12 +140,23 @@ pub struct Modality {
     pub vocabulary: Option<i64>,
     /// Where inputs may lack it, and routes pass it by: the share of training samples from which it is dropped.
     pub missing: Option<f64>,
+    /// By what its inputs are normalised, inside of the model; `None` where they are taken as they come.
+    pub normalize: Option<Normalization>,
     /// The width of the deepest feature, which every exit produces.
     pub feature: i64,
     /// The exits from the shallowest to `full`.
     pub exits: &'static [Exit],
     /// The head that predicts from this modality alone.
     pub task_head: Cost,
+}
+
+/// By what the inputs of a modality are normalised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Normalization {
+    /// By mean and deviation of the training samples.
+    Fitted,
+    /// By those that the spec declares.
+    Declared,
 }
 
 /// One exit of an encoder, and the block that leads to it from the exit before.
@@ -165,6 +178,12 @@ impl Modality {
     /// The fewest of its blocks that a route runs.
     pub(crate) fn least_blocks(&self) -> usize {
         usize::from(self.missing.is_none())
+    }
+
+    /// Where the layers have their variables that normalise its inputs, before the encoder and before what the navigator
+    /// reads, where there are such layers.
+    pub(crate) fn standardized(&self) -> [String; 2] {
+        ["encoders", "navigator.embed"].map(|place| format!("{place}.{}.standardize", self.name))
     }
 
     /// Checks that inputs of this modality hold no token id that its vocabulary lacks. `name` says of a row by which number

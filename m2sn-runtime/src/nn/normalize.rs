@@ -104,7 +104,7 @@ pub(crate) fn places(dims: &[i64]) -> &'static [i64] {
 }
 
 /// The number of channels of samples of these dimensions.
-fn channels(dims: &[i64]) -> i64 {
+pub(super) fn channels(dims: &[i64]) -> i64 {
     match dims {
         [.., channels, _, _] | [.., channels] => *channels,
         [] => 1,

@@ -4,7 +4,7 @@
 //! said in fewer operations is, so that a batch normalisation is a matter of its convolution's weights. Whoever runs a
 //! program knows the dimensions of every value beforehand.
 
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 use super::{Activation, Window, conv1d, embedding, recurrent};
 
@@ -60,7 +60,7 @@ pub enum Operation {
     },
     /// A convolution over the real steps of a sequence.
     Conv1d(conv1d::Kernel),
-    /// Each channel or feature, of floats or of bytes, times a scale and plus a shift.
+    /// Each channel or feature, of floats or of bytes, times a scale and plus a shift; padding stays zero.
     Scale {
         /// `[C]`.
         scale: Tensor,
@@ -210,6 +210,51 @@ impl Program {
 
     pub(super) fn end(&mut self, output: Value) {
         self.output = output;
+        self.fold_scale();
+    }
+
+    /// Makes a scale that comes first a matter of the weights that read it, where nothing else does.
+    fn fold_scale(&mut self) {
+        let scaled = Value(1);
+        let readers = self.steps.iter().flat_map(|step| [Some(step.input), step.add]).flatten();
+        if self.output == scaled || readers.filter(|read| *read == scaled).count() != 1 {
+            return;
+        }
+        let Some((Step { operation: Operation::Scale { scale, shift }, input: Value(0), .. }, rest)) =
+            self.steps.split_first_mut()
+        else {
+            return;
+        };
+        // In double precision, so that nothing is lost but by the last rounding.
+        let double = |tensor: &Tensor| tensor.to_kind(Kind::Double);
+        let folded = rest.iter_mut().find(|step| step.input == scaled).is_some_and(|step| match &mut step.operation {
+            Operation::Linear { weight, bias, .. } => {
+                let wide = double(weight);
+                *bias = (double(bias) + wide.mv(&double(shift))).to_kind(Kind::Float);
+                *weight = (wide * double(scale)).to_kind(Kind::Float);
+                true
+            }
+            // Around the image there are zeros, to which no shift is added.
+            Operation::Convolution { weight, bias, window, .. } if window.padding == [0, 0] => {
+                let wide = double(weight);
+                let shifted = &wide * double(shift).view([1, -1, 1, 1]);
+                *bias =
+                    (double(bias) + shifted.sum_dim_intlist([1, 2, 3].as_slice(), false, None)).to_kind(Kind::Float);
+                *weight = (wide * double(scale).view([1, -1, 1, 1])).to_kind(Kind::Float);
+                true
+            }
+            _ => false,
+        });
+        if folded {
+            self.steps.remove(0);
+            self.dims.remove(1);
+            let earlier = |value: &mut Value| value.0 = value.0.saturating_sub(1);
+            for step in &mut self.steps {
+                earlier(&mut step.input);
+                step.add.iter_mut().for_each(earlier);
+            }
+            earlier(&mut self.output);
+        }
     }
 }
 

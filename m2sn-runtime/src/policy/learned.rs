@@ -63,10 +63,7 @@ impl Policies {
     /// # Errors
     /// [`Error::Torch`] where the thresholds cannot be read.
     pub fn rule(&self) -> Result<Rule> {
-        match &self.thresholds {
-            Some(thresholds) => Rule::of_variable(self.description.task, thresholds),
-            None => Ok(self.description.task.into()),
-        }
+        Rule::of_model(self.description, self.thresholds.as_ref())
     }
 
     /// Makes these the thresholds of the labels.

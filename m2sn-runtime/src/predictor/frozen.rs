@@ -25,6 +25,8 @@ pub(super) struct Frozen<N> {
     embeddings: Vec<Runner>,
     decision: Runner,
     stand_ins: Vec<Option<Shared>>,
+    /// By modality, the inputs that are blank once they are normalised, `[C]`; none where they are not.
+    blanks: Vec<Option<Shared>>,
     description: &'static Description,
     rule: Rule,
     device: Device,
@@ -77,10 +79,29 @@ impl<N: Network> Frozen<N> {
         let stand_in = |m| model.stand_in(m).map(|feature| Shared::copy(feature, Kind::Float)).transpose();
         let stand_ins = (0..description.modalities.len()).map(stand_in).collect::<Result<_>>()?;
 
+        let variables = model.variables().variables();
+        let mean = |modality: &Modality| {
+            let [_, embedding] = modality.standardized();
+            variables.get(&format!("{embedding}.mean")).map(|mean| Shared::copy(mean, Kind::Float)).transpose()
+        };
+        let blanks = description.modalities.iter().map(mean).collect::<Result<_>>()?;
+
         let Freezer { engines, is_opaque, .. } = freezer;
         let fingerprint = Fingerprint { engines, ..Fingerprint::of(&*model) };
         let model = is_opaque.then(|| Arc::clone(shared));
-        Ok(Self { encoders, head, embeddings, decision, stand_ins, description, rule, device, fingerprint, model })
+        Ok(Self {
+            encoders,
+            head,
+            embeddings,
+            decision,
+            stand_ins,
+            blanks,
+            description,
+            rule,
+            device,
+            fingerprint,
+            model,
+        })
     }
 
     /// What a latency table of these parts depends on.
@@ -111,6 +132,15 @@ impl<N: Network> Frozen<N> {
     /// Runs a chain.
     fn run(&self, runner: &Runner, chain: Chain, input: &Feature) -> Feature {
         runner.run(input, &|layer, input| self.as_it_is(chain, layer, input))
+    }
+
+    /// The inputs of a modality with what is blank once it is normalised in the place of samples that lack it; none where
+    /// they can be taken as they are.
+    fn blank(&self, modality: usize, input: &Feature) -> Option<Feature> {
+        let (blank, present) = (self.blanks[modality].as_ref()?, input.present.as_ref()?);
+        let rows: Vec<i64> = (0..input.tensor.dim()).map(|dim| if dim == 0 { -1 } else { 1 }).collect();
+        let blank = blank.view(nn::places(&input.tensor.size()[1..]));
+        Some(Feature { tensor: input.tensor.where_self(&present.view(&rows[..]), &blank), ..input.clone() })
     }
 
     fn run_to_float(&self, runner: &Runner, chain: Chain, input: &Feature) -> Tensor {
@@ -224,7 +254,8 @@ impl<N: Network> Parts for Frozen<N> {
 
     fn navigate(&self, inputs: &[Feature]) -> Vec<Tensor> {
         let embed = |(modality, (runner, input)): (usize, (&Runner, &Feature))| {
-            self.run_to_float(runner, Chain::Embedding { modality }, input)
+            let filled = self.blank(modality, input);
+            self.run_to_float(runner, Chain::Embedding { modality }, filled.as_ref().unwrap_or(input))
         };
         let embedded: Vec<Tensor> = self.embeddings.iter().zip(inputs).enumerate().map(embed).collect();
         let scores = self.run_to_float(&self.decision, Chain::Decision, &Tensor::cat(&embedded, 1).into());

@@ -4,8 +4,10 @@ use tch::{Device, Kind, Tensor};
 
 use super::Task;
 use crate::Result;
+use crate::network::Description;
 
-/// The one rule by which the logits of a model decide: its task, and for labels the thresholds that it has learned.
+/// The one rule by which the logits of a model decide: its task, what the outputs are called, and for labels the thresholds
+/// that it has learned.
 ///
 /// Predictions, scores, validation and the quality of labels all rest on it. A task by itself is a rule too: the one of
 /// a model that has learned no thresholds.
@@ -14,11 +16,13 @@ pub struct Rule {
     task: Task,
     /// What the logit of each label has to exceed; empty where that is zero for all, and for other tasks.
     thresholds: Vec<f32>,
+    /// What the outputs are called; empty where they have no names.
+    names: &'static [&'static str],
 }
 
 impl From<Task> for Rule {
     fn from(task: Task) -> Self {
-        Self { task, thresholds: Vec::new() }
+        Self { task, thresholds: Vec::new(), names: &[] }
     }
 }
 
@@ -26,7 +30,7 @@ impl Rule {
     /// A rule for labels whose logits have to exceed these thresholds.
     #[cfg(test)]
     pub(crate) fn of_labels(thresholds: Vec<f32>) -> Self {
-        Self { task: Task::Multilabel { labels: thresholds.len() as i64 }, thresholds }
+        Self { task: Task::Multilabel { labels: thresholds.len() as i64 }, thresholds, names: &[] }
     }
 
     /// What is predicted.
@@ -40,6 +44,11 @@ impl Rule {
         let probability = |logit: f32| 1.0 / (1.0 + (-f64::from(logit)).exp());
         let thresholds = self.thresholds.iter().copied().chain(std::iter::repeat(0.0));
         Some(thresholds.take(usize::try_from(labels).unwrap_or(0)).map(probability).collect())
+    }
+
+    /// What a class, a label or a target is called, by its number; `None` where it has no name.
+    pub fn name(&self, output: i64) -> Option<&'static str> {
+        self.names.get(usize::try_from(output).ok()?).copied()
     }
 
     /// What logits decide: the class of each sample, `[samples]` of `i64`; whether it has each label,
@@ -69,10 +78,14 @@ impl Rule {
         }
     }
 
-    /// What logits have to exceed, `[labels]` of `f32` on the processor: as a model keeps it.
-    pub(crate) fn of_variable(task: Task, thresholds: &Tensor) -> Result<Self> {
-        let thresholds = thresholds.to_device(Device::Cpu).to_kind(Kind::Float);
-        Ok(Self { task, thresholds: Vec::try_from(thresholds)? })
+    /// The rule of a model, whose thresholds are a variable, `[labels]`.
+    ///
+    /// # Errors
+    /// [`crate::Error::Torch`] where they cannot be read.
+    pub(crate) fn of_model(description: &'static Description, thresholds: Option<&Tensor>) -> Result<Self> {
+        let values = |tensor: &Tensor| Vec::try_from(tensor.to_device(Device::Cpu).to_kind(Kind::Float));
+        let thresholds = thresholds.map(values).transpose()?.unwrap_or_default();
+        Ok(Self { task: description.task, thresholds, names: description.outputs })
     }
 }
 

@@ -33,6 +33,7 @@ mod run;
 mod schedule;
 mod shortcuts;
 mod softening;
+mod standardize;
 mod stands;
 mod tensorboard;
 mod thresholds;
@@ -301,6 +302,7 @@ impl Trainer {
     ) -> Result<()> {
         let disk = self.folder.clone().unwrap_or_else(std::env::temp_dir);
         let context = Context::new(network, &self.plan, splits, self.memory, disk)?;
+        standardize::fit(&context)?;
         match stage {
             "pretrain" => pretrain::train(&context, run)?,
             "shortcuts" => shortcuts::train(&context, run)?,

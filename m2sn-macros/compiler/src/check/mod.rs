@@ -82,7 +82,7 @@ const MAX_MODALITIES: usize = 12;
 
 fn model(spec: &Spec, document: &Document<'_>, strukt: Option<&str>, errors: &mut Errors) -> Option<Model> {
     let root = Place::default();
-    let task = task(spec.task, &root.key("task"), errors);
+    let task = task(&spec.task, &root.key("task"), errors);
     let context = Context { document, task };
     let name = names::model(spec, strukt, &context, errors);
     training::check(&spec.training, &root.key("training"), errors);
@@ -132,6 +132,7 @@ fn model(spec: &Spec, document: &Document<'_>, strukt: Option<&str>, errors: &mu
         name: name?,
         description: spec.description.clone(),
         task,
+        outputs: outputs(&spec.task).names().to_vec(),
         modalities,
         fusion: fusion?,
         head: head?,
@@ -141,20 +142,31 @@ fn model(spec: &Spec, document: &Document<'_>, strukt: Option<&str>, errors: &mu
     })
 }
 
-fn task(task: spec::Task, place: &Place, errors: &mut Errors) -> Task {
-    let (kind, setting, count, least) = match task {
-        spec::Task::Classification { classes } => ("classification", "classes", classes, 2),
-        spec::Task::Multilabel { labels } => ("multilabel", "labels", labels, 1),
-        spec::Task::Regression { targets } => ("regression", "targets", targets, 1),
+fn task(task: &spec::Task, place: &Place, errors: &mut Errors) -> Task {
+    let (kind, setting, least) = match task {
+        spec::Task::Classification { .. } => ("classification", "classes", 2),
+        spec::Task::Multilabel { .. } => ("multilabel", "labels", 1),
+        spec::Task::Regression { .. } => ("regression", "targets", 1),
     };
-    let place = place.key(kind).key(setting);
+    let (place, outputs) = (place.key(kind).key(setting), outputs(task));
+    let count = outputs.count();
     if crate::layer::size(count, setting, &place, errors).is_some_and(|count| count < least) {
         errors.error(&place, format!("`{setting}` is {count}")).help(format!("a `{kind}` has at least {least}"));
     }
+    names::outputs(outputs.names(), setting, &place, errors);
     match task {
-        spec::Task::Classification { classes } => Task::Classification { classes },
-        spec::Task::Multilabel { labels } => Task::Multilabel { labels },
-        spec::Task::Regression { targets } => Task::Regression { targets },
+        spec::Task::Classification { .. } => Task::Classification { classes: count },
+        spec::Task::Multilabel { .. } => Task::Multilabel { labels: count },
+        spec::Task::Regression { .. } => Task::Regression { targets: count },
+    }
+}
+
+/// The outputs of a task, whatever they are.
+fn outputs(task: &spec::Task) -> &spec::Outputs {
+    match task {
+        spec::Task::Classification { classes: outputs }
+        | spec::Task::Multilabel { labels: outputs }
+        | spec::Task::Regression { targets: outputs } => outputs,
     }
 }
 

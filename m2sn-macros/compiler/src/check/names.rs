@@ -51,6 +51,27 @@ pub(super) fn layer(name: &str, place: &Place, errors: &mut Errors) -> Option<()
     free(&Name::new(name, 0).snake, LAYER_TAKEN, "layer", place, errors)
 }
 
+/// Checks what classes, labels or targets are called: any text of one line, each another.
+pub(super) fn outputs(names: &[String], setting: &str, place: &Place, errors: &mut Errors) {
+    let mut taken = HashMap::new();
+    for (entry, name) in names.iter().enumerate() {
+        let place = place.entry(entry);
+        if name.trim().is_empty() || name.trim() != name || name.chars().any(char::is_control) {
+            errors
+                .error(&place, format!("{name:?} cannot be a name among the `{setting}`"))
+                .help("write a text without line breaks, and without spaces around it");
+        } else if name.len() > MAX_LENGTH {
+            errors
+                .error(&place, format!("a name among the `{setting}` is {} letters long", name.len()))
+                .help(format!("write at most {MAX_LENGTH}"));
+        } else if let Some(first) = taken.insert(name, entry) {
+            errors
+                .error(&place, format!("`{name}` is already the name of number {first} of the `{setting}`"))
+                .help("give each another name");
+        }
+    }
+}
+
 /// Makes the identifiers of a name.
 pub(super) fn name(text: &str, what: &str, place: &Place, context: &Context<'_>, errors: &mut Errors) -> Option<Name> {
     let name = Name::new(text, context.line(place));

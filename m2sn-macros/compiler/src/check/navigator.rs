@@ -192,7 +192,7 @@ pub(super) fn model(
 ) -> Option<(Navigator, Ordered<Vec<Spec>>)> {
     let place = Place::default().key("navigator");
     let exits = modalities.iter().map(|modality| modality.exits.len() as u64).sum();
-    let (specs, embeddings): (Vec<_>, Vec<_>) = embeddings.into_iter().unzip();
+    let (specs, embeddings): (Vec<_>, Vec<Vec<Layer>>) = embeddings.into_iter().unzip();
     let inputs = modalities.iter().zip(&embeddings).fold(0_u64, |sum, (modality, layers)| {
         let shape = layers.last().map_or(modality.input, |layer| layer.output);
         sum.saturating_add(width(shape).unwrap_or_default())
@@ -203,6 +203,11 @@ pub(super) fn model(
             .help("end them in smaller vectors");
         return None;
     }
+    let standardized = |(modality, layers): (&Modality, Vec<Layer>)| {
+        let first = modality.fitted.and_then(|_| modality.layers.first().cloned());
+        first.into_iter().chain(layers).collect()
+    };
+    let embeddings: Vec<Vec<Layer>> = modalities.iter().zip(embeddings).map(standardized).collect();
     let name = Name::new("decision", context.line(&place));
     let mut site = Site { input: Shape::Vector { size: inputs }, tokens: None, place, errors };
     let decision = layer(name, &heads::linear(exits), &mut site)?;

@@ -14,6 +14,7 @@ pub(super) fn expand(model: &Model, context: &Context) -> TokenStream {
     let resolved = verbatim(&model.resolved);
     let architecture = architecture(model);
     let task = task(model.task);
+    let outputs = &model.outputs;
     let modalities = model.modalities.iter().map(modality);
     let (head, navigator) = (cost(model.fusion_and_head()), cost(model.navigator.cost));
     quote! {
@@ -24,6 +25,7 @@ pub(super) fn expand(model: &Model, context: &Context) -> TokenStream {
             resolved_spec: #resolved,
             architecture: &[#(#architecture),*],
             task: #task,
+            outputs: &[#(#outputs),*],
             modalities: &[#(#modalities),*],
             head: #head,
             navigator: #navigator,
@@ -75,6 +77,11 @@ fn modality(modality: &Modality) -> TokenStream {
     let kind = kind(modality.input);
     let vocabulary = optional(modality.vocabulary.map(Literal::u64_unsuffixed));
     let missing = optional(modality.missing.map(Literal::f64_unsuffixed));
+    let normalize = match modality.fitted {
+        None => quote!(None),
+        Some(true) => quote!(Some(Normalization::Fitted)),
+        Some(false) => quote!(Some(Normalization::Declared)),
+    };
     let exits = modality.exits.iter().map(|exit| self::exit(exit, modality));
     let task_head = cost(modality.task_head.cost);
     quote! {
@@ -85,6 +92,7 @@ fn modality(modality: &Modality) -> TokenStream {
             kind: #kind,
             vocabulary: #vocabulary,
             missing: #missing,
+            normalize: #normalize,
             feature: #feature,
             exits: &[#(#exits),*],
             task_head: #task_head,

@@ -12,7 +12,7 @@ const NAMES: [(&str, &[&str]); 9] = [
     ("", &["Batch", "Result", "fusion", "navigator", "network", "nn", "plan"]),
     ("batch", &["Feature"]),
     ("fusion", &["StandIn"]),
-    ("network", &["Chain", "Cost", "Description", "Exit", "Modality"]),
+    ("network", &["Chain", "Cost", "Description", "Exit", "Modality", "Normalization"]),
     (
         "nn",
         &[
@@ -53,6 +53,7 @@ const NAMES: [(&str, &[&str]); 9] = [
             "Scale",
             "Sequential",
             "SpectralCentroid",
+            "Standardize",
             "ToImage",
             "Transformer",
             "conv",

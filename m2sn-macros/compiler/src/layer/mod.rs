@@ -24,6 +24,7 @@ mod residual3d;
 mod shortcut;
 mod site;
 mod sound;
+mod standardize;
 #[cfg(test)]
 mod tests;
 mod transformer;
@@ -40,6 +41,7 @@ use crate::spec::{self, Activation};
 pub(crate) use conv::divisor_help;
 pub(crate) use shortcut::{Alignment, Shortcut, align};
 pub(crate) use site::{MAX_SIZE, Site, countable, epsilon, probability, size};
+pub(crate) use standardize::standardize;
 
 /// What a layer does, with checked settings.
 #[derive(Debug, Clone)]
@@ -72,6 +74,8 @@ pub(crate) enum Operation {
     Recurrent(recurrent::Settings),
     BatchNorm(batch_norm::Settings),
     Dropout(dropout::Settings),
+    /// Of inputs, by what the modality says: no layer of the spec.
+    Standardize(standardize::Settings),
     Custom(custom::Settings),
 }
 
@@ -163,6 +167,7 @@ impl Operation {
             Self::Branches(_) => quote!(Branches),
             Self::AttentionPool => quote!(AttentionPool),
             Self::Frames(_) => unreachable!("its type is that of its layer, too"),
+            Self::Standardize(_) => quote!(Standardize),
             Self::Custom(settings) => return settings.path.clone(),
         };
         quote!(#family<#input, #output>)
@@ -259,6 +264,7 @@ impl Operation {
                 let probability = float(settings.probability);
                 quote!(Dropout::new(#probability))
             }
+            Self::Standardize(settings) => settings.construct(&path),
             Self::Custom(settings) => {
                 let (ty, input, output) = (&settings.path, input.ty(), output.ty());
                 quote!(<#ty as Custom<#input, #output>>::new(#path))
@@ -299,6 +305,7 @@ impl fmt::Display for Operation {
             Self::Recurrent(settings) => write!(f, "{settings}"),
             Self::BatchNorm(settings) => write!(f, "batch_norm {settings}"),
             Self::Dropout(_) => f.write_str("dropout"),
+            Self::Standardize(_) => f.write_str("standardize"),
             Self::Custom(settings) => write!(f, "custom {settings}"),
         }
     }

@@ -25,6 +25,8 @@ pub(crate) struct Model {
     /// What the network is for, in the user's words.
     pub(crate) description: Option<String>,
     pub(crate) task: Task,
+    /// What classes, labels or targets are called, in the order of their numbers; empty where they have no names.
+    pub(crate) outputs: Vec<String>,
     pub(crate) modalities: Vec<Modality>,
     /// How the features of the modalities become one.
     pub(crate) fusion: Fusion,
@@ -53,7 +55,9 @@ pub(crate) struct Modality {
     pub(crate) vocabulary: Option<u64>,
     /// The share of training samples that it is dropped from; `None` where every input has it.
     pub(crate) missing: Option<f64>,
-    /// The encoder's layers, in order; the last one yields [`Shape::Vector`].
+    /// Whether its inputs are normalised by the training samples, or by what the spec declares; `None` where they are not.
+    pub(crate) fitted: Option<bool>,
+    /// The encoder's layers, in order, that which normalises the inputs first; the last one yields [`Shape::Vector`].
     pub(crate) layers: Vec<Layer>,
     /// The exits from the shallowest to `full`; block `j` leads from exit `j - 1` (or the input) to exit `j`.
     pub(crate) exits: Vec<Exit>,
@@ -124,7 +128,7 @@ pub(crate) struct Navigator {
 }
 
 /// One layer, with the shapes on both its sides.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Layer {
     pub(crate) name: Name,
     pub(crate) operation: Operation,

@@ -39,7 +39,7 @@ pub(super) const EXAMPLES: &[(&str, Settings)] = &[
         "Task",
         &[("classification", "{ classes: 10 }"), ("multilabel", "{ labels: 23 }"), ("regression", "{ targets: 1 }")],
     ),
-    ("classification", &[("classes", "10")]),
+    ("classification", &[("classes", "[anger, joy, neutral]")]),
     ("multilabel", &[("labels", "23")]),
     ("regression", &[("targets", "1")]),
     (
@@ -63,6 +63,7 @@ pub(super) const EXAMPLES: &[(&str, Settings)] = &[
             ("", "sound: { input: { vector: { size: 64 } }, encoder: [{ feature: { linear: { size: 32 } } }] }"),
             ("input", "{ image: { channels: 1, height: 28, width: 28 } }"),
             ("missing", "0.25"),
+            ("normalize", "fitted"),
             ("encoder", "[{ stem: { conv: { channels: 16, kernel: 3 } } }, { feature: global_average_pool }]"),
             ("shortcuts", "[stem]"),
             ("weights", "{ file: weights/resnet18.safetensors, names: torchvision, ignore: [fc] }"),
@@ -85,6 +86,7 @@ pub(super) const EXAMPLES: &[(&str, Settings)] = &[
     ("tokens", &[("length", "24"), ("vocabulary", "5000"), ("padding", "0")]),
     ("sequence", &[("length", "30"), ("features", "40")]),
     ("vector", &[("size", "64")]),
+    ("Declared", &[("mean", "[0.485, 0.456, 0.406]"), ("deviation", "[0.229, 0.224, 0.225]")]),
     ("Named", &[("", "- stem: { conv: { channels: 16, kernel: 3 } }")]),
     ("DetailedPoint", &[("at", "stem"), ("grid", "2")]),
     (

@@ -10,8 +10,10 @@ mod layer;
 mod modality;
 mod navigator;
 mod ordered;
+mod outputs;
 #[cfg(test)]
 mod schema;
+mod standardize;
 mod training;
 mod unfolding;
 mod weights;
@@ -29,6 +31,8 @@ pub(crate) use layer::{
 pub(crate) use modality::{Input, Modality, Named, Point};
 pub(crate) use navigator::{Anneal, Latency, Navigator, Policy, Reads, Temperature};
 pub(crate) use ordered::Ordered;
+pub(crate) use outputs::Outputs;
+pub(crate) use standardize::Standardize;
 pub(crate) use training::{Augment, Method, Optimizer, Schedule, Stage, Training};
 pub(crate) use unfolding::{Bert, BertPool, R2plus1d, R3d, Repeat, Resnet};
 pub(crate) use weights::{Glove, Names, Weights};
@@ -79,24 +83,24 @@ fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserial
 }
 
 /// What the network predicts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) enum Task {
     /// One of several classes, learned by cross-entropy.
     Classification {
-        /// The number of classes, 2 or more.
-        classes: u64,
+        /// The number of classes, 2 or more, or their names in the order of their numbers: answers show them.
+        classes: Outputs,
     },
     /// Any of several labels, learned by binary cross-entropy.
     Multilabel {
-        /// The number of labels.
-        labels: u64,
+        /// The number of labels, or their names.
+        labels: Outputs,
     },
     /// Real values, learned by the mean absolute error.
     Regression {
-        /// The number of values.
-        targets: u64,
+        /// The number of values, or their names.
+        targets: Outputs,
     },
 }
 

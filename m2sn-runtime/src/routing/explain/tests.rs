@@ -234,7 +234,7 @@ fn json_has_the_fields() {
 }
 
 fn says(class: i64) -> Prediction {
-    Prediction::Class { class, probability: 0.625 }
+    Prediction::Class { class, name: None, probability: 0.625 }
 }
 
 /// A journey of the sequential policy.
