@@ -12,20 +12,17 @@
 #[path = "../program/mod.rs"]
 mod program;
 
-use std::collections::BTreeMap;
-use std::error::Error;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
-use m2sn::data::By;
 use m2sn::data::text::Tokenizer;
+use m2sn::data::{By, mustard};
 use m2sn::evaluation::{Candidate, Way, study};
 use m2sn::prelude::*;
 use m2sn::tch::Tensor;
 use m2sn::weights;
-use serde::Deserialize;
 
 #[m2sn_model("./minilm.yaml")]
 struct MiniLm;
@@ -36,7 +33,7 @@ struct Arguments {
     /// What `fetch.py` has made.
     #[arg(long, default_value = "runs/minilm")]
     model: PathBuf,
-    /// The folder that holds `sarcasm_data.json` of MUStARD; without it nothing is trained.
+    /// The folder of MUStARD, for its first fold; without it nothing is trained.
     #[arg(long)]
     data: Option<PathBuf>,
 }
@@ -62,12 +59,12 @@ fn minilm(Arguments { model: folder, data }: &Arguments, out: &mut dyn Write) ->
     }
 
     let Some(data) = data else { return Ok(()) };
-    let utterances = read(&data.join("sarcasm_data.json"))?;
-    let texts: Vec<_> = utterances.values().map(|utterance| &utterance.utterance).collect();
-    let sarcasm: Vec<_> = utterances.values().map(|utterance| i64::from(utterance.sarcasm)).collect();
+    let data = mustard::read(data)?;
+    let texts: Vec<_> = data.utterances.iter().map(|utterance| &utterance.text).collect();
     let input = mini_lm::Input { text: tokenizer.encode(&texts)? };
-    let all = Dataset::new(input, Tensor::from_slice(&sarcasm), MiniLm::description().task)?;
-    let (rest, test) = all.part(0.2, By::Class, plan.seed)?;
+    let all = Dataset::new(input, data.target(), MiniLm::description().task)?;
+    let Some(fold) = data.folds.first() else { return Err("there are no folds".into()) };
+    let (rest, test) = (all.select(&fold.train)?, all.select(&fold.test)?);
     let (train, valid) = rest.part(0.1, By::Class, plan.seed)?;
     for stage in Trainer::new(plan).train(&mut model, &Splits { train, valid }, &mut Progress::bars())?.stages {
         writeln!(out, "{:<10} {:>6.1} s", stage.stage, stage.seconds)?;
@@ -76,18 +73,6 @@ fn minilm(Arguments { model: folder, data }: &Arguments, out: &mut dyn Write) ->
         [Candidate::new("the whole encoder", &model, Way::LateFusion), Candidate::new("M²SN", &model, Way::Navigator)];
     writeln!(out, "\n{}", study(&candidates, &test, &Default::default())?)?;
     Ok(())
-}
-
-/// An utterance of MUStARD, as far as it is read here.
-#[derive(Deserialize)]
-struct Utterance {
-    utterance: String,
-    sarcasm: bool,
-}
-
-fn read(path: &Path) -> Result<BTreeMap<String, Utterance>, Box<dyn Error>> {
-    let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    Ok(serde_json::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))?)
 }
 
 /// Compares the tokens of the texts with those of the package.

@@ -26,8 +26,8 @@ pub(crate) struct Resnet {
 /// A BERT as Hugging Face computes it: `name.embeddings`, `name.layer1`, `name.layer2`, …, and what `pool` makes of the last
 /// layer's output. What is left out is as in bert-base.
 ///
-/// The input is one segment: all tokens are of the first type. Other encoders of the same making, such as DistilBERT, which
-/// has no types, ELECTRA or MiniLM, differ in the settings alone.
+/// The input is one segment: all tokens are of the first type. Encoders of the same making, such as MiniLM, differ in the
+/// settings alone.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
