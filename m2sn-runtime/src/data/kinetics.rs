@@ -150,7 +150,7 @@ impl super::files::Item for Frames {
     /// Reads the frames of a clip.
     ///
     /// # Errors
-    /// As [`super::image::Picture::read`], with the frame's file.
+    /// Those of a [`super::image::Picture`], with the frame's file.
     fn read(&self, clip: &Clip) -> Result<Tensor> {
         if self.frames < 1 {
             return Err(Error::invalid(format!("expected one frame or more a clip, found {}", self.frames)));
