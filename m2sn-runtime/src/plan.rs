@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::task::Task;
 use crate::{Error, Result};
 
 /// The stages of a training and their settings.
@@ -14,6 +15,8 @@ use crate::{Error, Result};
 pub struct Plan {
     /// Decides every random choice of the training: drawn parameters, order of samples, dropout, routes, Gumbel noise.
     pub seed: u64,
+    /// What every stage learns by, but that of a learned policy, which learns what answers are worth.
+    pub loss: Loss,
     /// The parameters that encoders begin with, where they are not drawn.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub weights: Vec<Weights>,
@@ -118,6 +121,116 @@ pub struct Stage {
     pub schedule: Schedule,
     /// Ends the stage after this many epochs without a better validation score.
     pub patience: Option<usize>,
+    /// By what the best epoch is selected, on the validation samples; the navigator's stage has no choice.
+    #[serde(default)]
+    pub select: Metric,
+}
+
+/// What a network learns by.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Loss {
+    /// Cross-entropy, of a classification.
+    CrossEntropy {
+        /// How much of each target is spread evenly over all classes, from 0 to below 1.
+        label_smoothing: f64,
+        /// What each class weighs.
+        weights: ClassWeights,
+    },
+    /// Binary cross-entropy, of labels.
+    BinaryCrossEntropy {
+        /// What each label weighs where it is there, against 1 where it is not.
+        positive_weights: ClassWeights,
+    },
+    /// The mean absolute error, of real values.
+    Mae,
+    /// The mean squared error, of real values.
+    Mse,
+    /// Half the squared error up to a difference of `delta`, and `delta` times the absolute one beyond, of real values.
+    Huber {
+        /// The difference, above 0.
+        delta: f64,
+    },
+}
+
+impl Loss {
+    /// That of a task whose spec says nothing of it.
+    pub fn of(task: Task) -> Self {
+        match task {
+            Task::Classification { .. } => Self::CrossEntropy { label_smoothing: 0.0, weights: ClassWeights::Equal },
+            Task::Multilabel { .. } => Self::BinaryCrossEntropy { positive_weights: ClassWeights::Equal },
+            Task::Regression { .. } => Self::Mae,
+        }
+    }
+}
+
+/// What classes or labels weigh.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClassWeights {
+    /// The same.
+    Equal,
+    /// By how rare they are among the training samples: a class by all samples over the classes times its own, a label by
+    /// the samples without it over those with it. One that no training sample has weighs 1.
+    Balanced,
+    /// These, one each.
+    Listed(Vec<f64>),
+}
+
+/// What is measured on the validation samples.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Metric {
+    /// The loss that the stage learns by.
+    #[default]
+    Loss,
+    /// Of a classification: the share of samples whose class is right.
+    Accuracy,
+    /// Of labels: F1 from the counts of all together.
+    MicroF1,
+    /// Of a classification or of labels: the mean of F1 over them.
+    MacroF1,
+    /// Of a classification: the mean of F1, each class weighted by how often it occurs.
+    WeightedF1,
+    /// Of labels: the share of samples all of whose labels are right.
+    SubsetAccuracy,
+    /// Of real values: the mean absolute error.
+    Mae,
+    /// Of real values: Pearson's correlation.
+    Correlation,
+    /// Of real values: the share of those whose being above zero is right.
+    BinaryAccuracy,
+}
+
+impl Metric {
+    /// The name, as the spec has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Loss => "loss",
+            Self::Accuracy => "accuracy",
+            Self::MicroF1 => "micro_f1",
+            Self::MacroF1 => "macro_f1",
+            Self::WeightedF1 => "weighted_f1",
+            Self::SubsetAccuracy => "subset_accuracy",
+            Self::Mae => "mae",
+            Self::Correlation => "correlation",
+            Self::BinaryAccuracy => "binary_accuracy",
+        }
+    }
+
+    /// Whether less of it is better.
+    pub fn is_error(self) -> bool {
+        matches!(self, Self::Loss | Self::Mae)
+    }
+
+    /// Those of a task.
+    pub fn of(task: Task) -> &'static [Self] {
+        match task {
+            Task::Classification { .. } => &[Self::Loss, Self::Accuracy, Self::MacroF1, Self::WeightedF1],
+            Task::Multilabel { .. } => &[Self::Loss, Self::MicroF1, Self::MacroF1, Self::SubsetAccuracy],
+            Task::Regression { .. } => &[Self::Loss, Self::Mae, Self::Correlation, Self::BinaryAccuracy],
+        }
+    }
 }
 
 /// The shortcut stage.
@@ -271,6 +384,30 @@ pub enum Schedule {
 }
 
 impl Plan {
+    /// Checks that what selects epochs is measured of this task.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] names the first stage whose metric is not.
+    pub(crate) fn check_metrics(&self, task: Task) -> Result<()> {
+        let stages = [
+            ("pretrain", &self.pretrain, Metric::of(task)),
+            ("shortcuts", &self.shortcuts.stage, Metric::of(task)),
+            ("fusion", &self.fusion, Metric::of(task)),
+            // What it learns by weighs quality against time, and so does what selects its epoch.
+            ("navigator", &self.navigator.stage, &[Metric::Loss]),
+        ];
+        for (stage, Stage { select, .. }, own) in stages {
+            let names: Vec<_> = own.iter().map(|metric| format!("`{}`", metric.name())).collect();
+            require(
+                own.contains(select),
+                &format!("training.{stage}.select"),
+                &format!("one of {}", names.join(", ")),
+                select.name(),
+            )?;
+        }
+        Ok(())
+    }
+
     /// Checks every value: a spec's are checked when it is compiled, but a program may change them.
     ///
     /// # Errors

@@ -13,11 +13,12 @@ use crate::network::{Chain, Cost, Description, Exit, Input, Modality, Network, R
 use crate::nn::program::{Operation, Value};
 use crate::nn::{Activation, AnyLayer, Program};
 use crate::plan::{
-    Anneal, Latency, Method, Navigator, Optimizer, Plan, Policy, Reads, Schedule, Shortcuts, Stage, Temperature,
+    Anneal, Latency, Loss, Method, Metric, Navigator, Optimizer, Plan, Policy, Reads, Schedule, Shortcuts, Stage,
+    Temperature,
 };
 use crate::policy::Policies;
 use crate::shape::Vector;
-use crate::task::Task;
+use crate::task::{Criterion, Task};
 use crate::training::{Progress, Trainer};
 use crate::{Device, Result};
 
@@ -140,10 +141,17 @@ impl<const LACKING: bool, const READING: bool, const LABELLING: bool> Network fo
 
     fn plan() -> Plan {
         let optimizer = Optimizer::AdamW { lr: 1e-2, weight_decay: 0.01 };
-        let stage =
-            Stage { epochs: 4, batch: 32, optimizer, schedule: Schedule::Cosine { warmup: 0.1 }, patience: None };
+        let stage = Stage {
+            epochs: 4,
+            batch: 32,
+            optimizer,
+            schedule: Schedule::Cosine { warmup: 0.1 },
+            patience: None,
+            select: Metric::Loss,
+        };
         Plan {
             seed: 7,
+            loss: Loss::of(Self::description().task),
             weights: Vec::new(),
             pretrain: stage.clone(),
             shortcuts: Shortcuts { method: Method::Integral, stage: stage.clone() },
@@ -308,6 +316,13 @@ pub(crate) fn labelled(train: i64, valid: i64) -> Result<Splits<TinyInput>> {
     let target = Tensor::rand(likely.size(), float).less_tensor(&likely).to_kind(Kind::Float);
     let all = Dataset::new(all.input()?, target, Labelling::description().task)?;
     Ok(Splits { train: all.narrow(0, train)?, valid: all.narrow(train, valid)? })
+}
+
+/// The loss by which [`Tiny`] learns.
+pub(crate) fn loss(logits: &Tensor, target: &Tensor) -> f64 {
+    let (task, plan) = (Tiny::description().task, Tiny::plan());
+    let criterion = Criterion::new(task, &plan.loss, target, target.device()).expect("the plan's loss is of the task");
+    criterion.of(logits, target).double_value(&[])
 }
 
 /// Blocks of 1, 2 and 4 ms on the left, ten times that on the right; shortcuts of half a millisecond, a head of a quarter,

@@ -310,7 +310,7 @@ fn the_answer_of_what_there_is_can_be_read() {
     let all = predict(&network, input).unwrap();
     // What it knows in training is what it is shown afterwards.
     let best = report.stages[3].phases[0].best().unwrap();
-    let loss = Tiny::description().task.loss(&all.logits, data.valid.target()).double_value(&[]);
+    let loss = crate::tiny::loss(&all.logits, data.valid.target());
     assert!((best.metrics["loss"] - loss).abs() < 1e-4, "{} for {loss}", best.metrics["loss"]);
     for (sample, route) in all.routes.iter().enumerate() {
         let alone = predict(&network, &row(input, sample as i64)).unwrap();

@@ -1,14 +1,16 @@
 //! What a network predicts, the loss that teaches it, and the rule by which its logits decide.
 
+mod criterion;
 mod rule;
 mod thresholds;
 
 use serde::{Deserialize, Serialize};
-use tch::{Kind, Reduction, Tensor};
+use tch::{Kind, Tensor};
 
 use crate::batch::describe;
 use crate::{Error, Result};
 
+pub use criterion::Criterion;
 pub use rule::Rule;
 
 pub(crate) use thresholds::best as best_thresholds;
@@ -41,24 +43,6 @@ impl Task {
             Self::Classification { classes } => classes,
             Self::Multilabel { labels } => labels,
             Self::Regression { targets } => targets,
-        }
-    }
-
-    /// The mean loss over a batch: cross-entropy, binary cross-entropy with logits, or mean absolute error.
-    ///
-    /// `logits` is `[batch, outputs]`, `target` as the variant says; the result is a scalar.
-    ///
-    /// # Panics
-    /// Where the two do not fit, see [`Task::check`].
-    pub fn loss(self, logits: &Tensor, target: &Tensor) -> Tensor {
-        match self {
-            Self::Classification { .. } => {
-                logits.cross_entropy_loss::<Tensor>(target, None, Reduction::Mean, -100, 0.0)
-            }
-            Self::Multilabel { .. } => {
-                logits.binary_cross_entropy_with_logits::<Tensor>(target, None, None, Reduction::Mean)
-            }
-            Self::Regression { .. } => logits.l1_loss(target, Reduction::Mean),
         }
     }
 

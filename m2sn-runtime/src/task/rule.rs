@@ -33,6 +33,11 @@ impl Rule {
         Self { task: Task::Multilabel { labels: thresholds.len() as i64 }, thresholds, names: &[] }
     }
 
+    /// The same with other thresholds of its labels.
+    pub(crate) fn with_thresholds(self, thresholds: Vec<f32>) -> Self {
+        Self { thresholds, ..self }
+    }
+
     /// What is predicted.
     pub fn task(&self) -> Task {
         self.task

@@ -10,13 +10,14 @@ use super::cache::{Cache, Features, chunks};
 use super::fit::Score;
 use super::progress::Progress;
 use super::reading::{Inputs, Read, Reading, Rows, Streamed};
+use super::select::measured;
 use crate::Result;
 use crate::batch::Feature;
 use crate::data::{Dataset, Splits};
 use crate::network::{Input, Modality, Network, route_features};
-use crate::plan::Plan;
+use crate::plan::{Metric, Plan, Stage};
 use crate::policy::Grid;
-use crate::task::{Rule, Task};
+use crate::task::{Criterion, Rule, Task};
 
 /// What every stage reads.
 #[derive(Debug)]
@@ -30,6 +31,30 @@ pub(super) struct Context<'a, N> {
     pub(super) device: Device,
     /// The rule by which the network's logits decide while the stage runs.
     pub(super) rule: Rule,
+    /// What the network learns by.
+    pub(super) criterion: Criterion,
+}
+
+/// What a network says of some samples in one of the ways that a stage learns by.
+#[derive(Debug)]
+pub(super) struct Said {
+    /// The way, such as an exit; empty for that of the whole network.
+    pub(super) part: String,
+    /// What the loss of it weighs.
+    pub(super) weight: f64,
+    pub(super) logits: Tensor,
+    pub(super) target: Tensor,
+}
+
+impl Said {
+    pub(super) fn new(part: impl Into<String>, weight: f64, logits: Tensor, target: &Tensor) -> Self {
+        Self { part: part.into(), weight, logits, target: target.shallow_clone() }
+    }
+
+    /// The name of what was measured of it, such as `loss/full`.
+    fn name(part: &str, metric: &str) -> String {
+        if part.is_empty() { metric.to_owned() } else { format!("{metric}/{part}") }
+    }
 }
 
 /// Inputs and targets, wherever they lie.
@@ -49,9 +74,11 @@ impl<'a, N: Network> Context<'a, N> {
     ) -> Result<Self> {
         let device = network.variables().device();
         let modalities = N::description().modalities;
+        let criterion = Criterion::new(N::description().task, &plan.loss, splits.train.target(), device)?;
         Ok(Self {
             network,
             plan,
+            criterion,
             train: Samples::new(&splits.train, modalities, device)?,
             valid: Samples::new(&splits.valid, modalities, device)?,
             cache: Cache::new(memory, disk),
@@ -134,6 +161,66 @@ impl<'a, N: Network> Context<'a, N> {
         features.iter().enumerate().map(of).collect()
     }
 
+    /// The loss as a number.
+    pub(super) fn loss(&self, logits: &Tensor, target: &Tensor) -> f64 {
+        self.criterion.of(logits, target).double_value(&[])
+    }
+
+    /// Judges an epoch by what the network says of all samples, which `say` asks it a range at a time, with
+    /// what is read of that: by the loss, the sum over its parts by their weights, or by another metric of the stage, the mean over the parts by the same weights.
+    ///
+    /// Losses and accuracies are means over the ranges; what selects is measured on all samples at once, since F1 is no
+    /// mean. Where more is better, one less the metric is the score.
+    ///
+    /// # Errors
+    /// Those of `say`, and of what is read; as [`Scores::of`](crate::evaluation::Scores::of).
+    pub(super) fn judge(
+        &self,
+        samples: &Samples,
+        reads: Vec<Read<'_>>,
+        stage: &Stage,
+        say: impl Fn(Range<i64>, Vec<Feature>, &Tensor) -> Result<Vec<Said>>,
+    ) -> Result<Score> {
+        let mut metrics = BTreeMap::<String, f64>::new();
+        let mut value = 0.0;
+        let mut parts = BTreeMap::<String, (f64, Vec<Tensor>, Vec<Tensor>)>::new();
+        let ranges: Vec<Range<i64>> = chunks(samples.len(), stage.batch as i64).collect();
+        let mut reading = Reading::new(reads, ranges.iter().cloned().map(Rows::Range).collect())?;
+        for range in ranges {
+            let share = (range.end - range.start) as f64 / samples.len() as f64;
+            let inputs = reading.next()?;
+            let target = samples.target.range(range.clone()).tensor;
+            let mut here = 0.0;
+            for Said { part, weight, logits, target } in tch::no_grad(|| say(range, inputs, &target))? {
+                let loss = self.loss(&logits, &target);
+                here += weight * loss;
+                *metrics.entry(Said::name(&part, "loss")).or_default() += share * loss;
+                if let Some(accuracy) = accuracy(&self.rule, &logits, &target) {
+                    *metrics.entry(Said::name(&part, "accuracy")).or_default() += share * accuracy;
+                }
+                if stage.select != Metric::Loss {
+                    let (_, all, targets) = parts.entry(part).or_insert_with(|| (weight, Vec::new(), Vec::new()));
+                    all.push(logits);
+                    targets.push(target);
+                }
+            }
+            value += share * here;
+        }
+        // A loss that is not finite is told of as such.
+        if stage.select == Metric::Loss || !value.is_finite() {
+            return Ok(Score { value, metrics });
+        }
+        let (mut sum, mut weights) = (0.0, 0.0);
+        for (part, (weight, logits, targets)) in parts {
+            let measured = measured(stage.select, &self.rule, &Tensor::cat(&logits, 0), &Tensor::cat(&targets, 0))?;
+            metrics.insert(Said::name(&part, stage.select.name()), measured);
+            sum += weight * measured;
+            weights += weight;
+        }
+        let mean = sum / weights;
+        Ok(Score { value: if stage.select.is_error() { mean } else { 1.0 - mean }, metrics })
+    }
+
     /// The place of a modality's deepest feature among [`Context::route_features`].
     pub(super) fn deepest(&self, modality: usize) -> i64 {
         (self.exits(modality) - self.grid().least(modality)) as i64
@@ -214,25 +301,6 @@ impl Samples {
         let value = metrics.remove(score).expect("the measure holds the score");
         Ok(Score { value, metrics })
     }
-}
-
-/// Adds what logits come to, `loss/part` and, where the task has one, `accuracy/part`; returns the loss.
-pub(super) fn measure(
-    found: &mut Vec<(String, f64)>,
-    part: &str,
-    rule: &Rule,
-    logits: &Tensor,
-    target: &Tensor,
-) -> f64 {
-    let value = loss(rule.task(), logits, target);
-    found.push((format!("loss/{part}"), value));
-    found.extend(accuracy(rule, logits, target).map(|value| (format!("accuracy/{part}"), value)));
-    value
-}
-
-/// The loss as a number.
-pub(super) fn loss(task: Task, logits: &Tensor, target: &Tensor) -> f64 {
-    task.loss(logits, target).double_value(&[])
 }
 
 /// The share of samples predicted right: in their class, or in all their labels; real values have none.

@@ -67,7 +67,7 @@ pub(super) fn fit<N: Network>(
     validate: impl Fn() -> Result<Score>,
 ) -> Result<()> {
     let variables = Variables::of::<N>(network, &phase.parts);
-    let Stage { epochs, batch, optimizer, schedule, patience } = *phase.stage;
+    let Stage { epochs, batch, optimizer, schedule, patience, select: _ } = *phase.stage;
     if variables.parameters.is_empty() || epochs == 0 || run.has_passed(&phase.name) {
         return Ok(());
     }
@@ -125,6 +125,7 @@ pub(super) fn fit<N: Network>(
             epochs,
             loss: total / phase.samples as f64,
             score: score.value,
+            select: phase.stage.select,
             best: is_best,
             metrics: score.metrics,
             rate: optimizer.rate() * factor,

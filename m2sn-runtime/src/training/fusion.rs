@@ -5,7 +5,7 @@
 
 use tch::{Device, Kind, Tensor};
 
-use super::context::{Context, choose, measure};
+use super::context::{Context, Said, choose};
 use super::fit::{Phase, Step, fit, seed};
 use super::run::Run;
 use crate::Result;
@@ -19,7 +19,7 @@ const FULL_SHARE: f64 = 0.25;
 
 /// Trains fusion and head, stand-ins included, on cached exit features.
 pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>) -> Result<()> {
-    let (network, task) = (context.network, context.task());
+    let network = context.network;
     let phase = Phase {
         name: "fusion".into(),
         parts: vec![Part::Head],
@@ -44,26 +44,23 @@ pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>) -> 
                 context.renewed(modality, chosen, &places, lacking.as_ref())
             })
             .collect();
-        Ok(task.loss(&network.fuse(&features, true), &context.train.target(&step.rows)))
+        Ok(context.criterion.of(&network.fuse(&features, true), &context.train.target(&step.rows)))
     };
     // The same routes after every epoch, so that the scores can be compared.
     tch::manual_seed(seed(run.seed, "fusion/validation", 0));
     let random = context.random_routes(context.valid.len());
     let validate = || {
-        context.valid.score(Vec::new(), chunk, "score", |range, _, target| {
+        context.judge(&context.valid, Vec::new(), phase.stage, |range, _, target| {
             let samples = range.end - range.start;
             let along = |places: &dyn Fn(usize) -> Tensor| context.along(&context.valid, &valid, range.clone(), places);
             let full =
                 along(&|modality| Tensor::full([samples], context.deepest(modality), (Kind::Int64, Device::Cpu)));
             let drawn = along(&|modality| random[modality].narrow(0, range.start, samples));
-            let mut found = Vec::new();
-            let mut score = 0.0;
-            for (name, share, features) in [("full", FULL_SHARE, full), ("random", 1.0 - FULL_SHARE, drawn)] {
-                let logits = network.fuse(&features, false);
-                score += share * measure(&mut found, name, &context.rule, &logits, target);
-            }
-            found.push(("score".to_owned(), score));
-            Ok(found)
+            let parts = [("full", FULL_SHARE, full), ("random", 1.0 - FULL_SHARE, drawn)];
+            let say = |(part, share, features): (&str, f64, Vec<Tensor>)| {
+                Said::new(part, share, network.fuse(&features, false), target)
+            };
+            Ok(parts.map(say).into())
         })
     };
     fit(network, run, &phase, step_loss, validate)

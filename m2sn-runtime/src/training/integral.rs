@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use super::cache::Features;
-use super::context::{Context, Samples, measure};
+use super::context::{Context, Said, Samples};
 use super::fit::{Phase, Step, fit, has_parameters};
 use super::reading::Read;
 use super::run::Run;
@@ -63,7 +63,7 @@ fn group<N: Network>(
     samples: &[Samples; 2],
     inputs: [Read<'_>; 2],
 ) -> Result<()> {
-    let (network, task) = (context.network, context.task());
+    let network = context.network;
     let [train, valid] = inputs;
     let description = &N::description().modalities[modality];
     let name = |exit: usize| description.exits[exit].name;
@@ -91,18 +91,13 @@ fn group<N: Network>(
             // What earlier blocks make of samples is kept, and not made anew.
             inputs[0] = context.augmented(modality, &inputs[0]);
         }
-        let losses = logits(&inputs, true).into_iter().map(|logits| task.loss(&logits, &target));
+        let losses = logits(&inputs, true).into_iter().map(|logits| context.criterion.of(&logits, &target));
         Ok(losses.reduce(|sum, loss| sum + loss).expect("a group has a block") / blocks.len() as f64)
     };
     let validate = || {
-        samples[1].score(vec![valid], phase.stage.batch, "score", |_, inputs, target| {
-            let mut found = Vec::new();
-            let mut score = 0.0;
-            for (logits, exit) in logits(&inputs, false).iter().zip(blocks.clone()) {
-                score += measure(&mut found, name(exit), &context.rule, logits, target) / blocks.len() as f64;
-            }
-            found.push(("score".to_owned(), score));
-            Ok(found)
+        context.judge(&samples[1], vec![valid], phase.stage, |_, inputs, target| {
+            let say = |(logits, exit)| Said::new(name(exit), 1.0 / blocks.len() as f64, logits, target);
+            Ok(logits(&inputs, false).into_iter().zip(blocks.clone()).map(say).collect())
         })
     };
     fit(network, run, &phase, step_loss, validate)

@@ -17,7 +17,7 @@
 
 use tch::Tensor;
 
-use super::context::{Context, choose, measure};
+use super::context::{Context, Said, choose};
 use super::fit::{Phase, Step, fit, seed};
 use super::missing::Present;
 use super::run::Run;
@@ -36,7 +36,6 @@ const PHASE: &str = "shortcuts/joint";
 
 /// Trains all but the navigator.
 pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>) -> Result<()> {
-    let task = context.task();
     let modalities = N::description().modalities;
     let phase = Phase {
         name: PHASE.into(),
@@ -49,11 +48,12 @@ pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>) -> 
         let target = context.train.target(&step.rows);
         let inputs = context.all_augmented(&step.inputs);
         let logits = Logits::of(context, &inputs, &context.random_routes(target.size()[0]), true);
-        let mut sum = task.loss(&logits.full, &target) + task.loss(&logits.random, &target) * RANDOM_WEIGHT;
+        let criterion = &context.criterion;
+        let mut sum = criterion.of(&logits.full, &target) + criterion.of(&logits.random, &target) * RANDOM_WEIGHT;
         for (present, exits) in &logits.exits {
             let target = present.select(&target);
             for (weight, logits) in weighted(exits) {
-                sum += task.loss(logits, &target) * weight;
+                sum += criterion.of(logits, &target) * weight;
             }
         }
         Ok(sum)
@@ -62,23 +62,20 @@ pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>) -> 
     tch::manual_seed(seed(run.seed, &format!("{PHASE}/validation"), 0));
     let random = context.random_routes(context.valid.len());
     let validate = || {
-        context.valid.score(context.valid.reads(), phase.stage.batch, "score", |range, inputs, target| {
+        context.judge(&context.valid, context.valid.reads(), phase.stage, |range, inputs, target| {
             let random: Vec<_> =
                 random.iter().map(|exits| exits.narrow(0, range.start, range.end - range.start)).collect();
-            let logits = Logits::of(context, &inputs, &random, false);
-            let mut found = Vec::new();
-            let mut score = 0.0;
-            score += measure(&mut found, "full", &context.rule, &logits.full, target);
-            score += RANDOM_WEIGHT * measure(&mut found, "random", &context.rule, &logits.random, target);
-            for (modality, (present, exits)) in modalities.iter().zip(&logits.exits) {
+            let Logits { full, random, exits } = Logits::of(context, &inputs, &random, false);
+            let mut said =
+                vec![Said::new("full", 1.0, full, target), Said::new("random", RANDOM_WEIGHT, random, target)];
+            for (modality, (present, exits)) in modalities.iter().zip(&exits) {
                 let target = present.select(target);
                 for ((weight, logits), exit) in weighted(exits).zip(modality.exits) {
                     let part = format!("{}/{}", modality.name, exit.name);
-                    score += weight * measure(&mut found, &part, &context.rule, logits, &target);
+                    said.push(Said::new(part, weight, logits.shallow_clone(), &target));
                 }
             }
-            found.push(("score".to_owned(), score));
-            Ok(found)
+            Ok(said)
         })
     };
     fit(context.network, run, &phase, step_loss, validate)

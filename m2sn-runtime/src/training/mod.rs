@@ -31,6 +31,7 @@ mod reading;
 mod report;
 mod run;
 mod schedule;
+mod select;
 mod shortcuts;
 mod softening;
 mod standardize;
@@ -54,6 +55,7 @@ use crate::latency::{self, Table};
 use crate::network::{Input, Network, check_present};
 use crate::plan::{Plan, Policy};
 use crate::policy::Costs;
+use crate::task::Criterion;
 use crate::{Error, Result, weights};
 
 /// The bytes of cached features that are held in memory where nothing else is said.
@@ -203,6 +205,8 @@ impl Trainer {
     /// Checks what can be checked before anything is trained, and opens the run folder.
     fn open<N: Network>(&self, network: &N, splits: &Splits<N::Input>) -> Result<Option<Folder>> {
         self.plan.check()?;
+        self.plan.check_metrics(N::description().task)?;
+        Criterion::new(N::description().task, &self.plan.loss, splits.train.target(), tch::Device::Cpu)?;
         augment::check(&self.plan, N::description())?;
         weights::frozen(network, &self.plan.weights)?;
         if let Some(table) = &self.latency {

@@ -10,7 +10,7 @@
 use tch::{Kind, Tensor};
 
 use super::cache::{Features, chunks};
-use super::context::{Context, Samples, accuracy, choose, loss};
+use super::context::{Context, Samples, accuracy, choose};
 use super::fit::{Phase, Step, fit, seed};
 use super::gumbel;
 use super::run::Run;
@@ -22,11 +22,11 @@ use crate::navigator::decide;
 use crate::network::{Network, Part};
 use crate::plan::{Latency, Reads};
 use crate::policy::{Grid, MOST_STATES, Reader};
-use crate::task::Task;
+use crate::task::Criterion;
 
 /// Trains the navigator on the milliseconds of each modality's exits.
 pub(super) fn train<'a, N: Network>(context: &'a Context<'_, N>, run: &mut Run<'_>, table: &Table) -> Result<()> {
-    let (network, task) = (context.network, context.task());
+    let network = context.network;
     let modalities = N::description().modalities;
     let settings = &context.plan.navigator;
     let (part, reader) = match settings.from {
@@ -93,7 +93,7 @@ pub(super) fn train<'a, N: Network>(context: &'a Context<'_, N>, run: &mut Run<'
         });
         let logits = softening.of(network.fuse(&features.collect::<Vec<_>>(), false), &decision);
         let latency = latency.of(&decision, &missing);
-        Ok(objective(task, &logits, &context.train.target(&step.rows), &latency, lambda))
+        Ok(objective(&context.criterion, &logits, &context.train.target(&step.rows), &latency, lambda))
     };
     let validate = || {
         context.valid.score(reads(&context.valid), chunk, "score", |range, inputs, target| {
@@ -117,7 +117,7 @@ pub(super) fn train<'a, N: Network>(context: &'a Context<'_, N>, run: &mut Run<'
                 .enumerate()
                 .map(|(m, (all, exits))| choose(&exits_of(m, all.range(range.clone()).tensor), exits));
             let logits = network.fuse(&features.collect::<Vec<_>>(), false);
-            let value = loss(task, &logits, target);
+            let value = context.loss(&logits, target);
             let decision: Vec<_> = exits
                 .iter()
                 .enumerate()
@@ -220,8 +220,8 @@ fn milliseconds(table: &Table) -> Vec<Vec<f64>> {
 }
 
 /// Eq. (4): the task loss plus λ times the mean latency; `latency` is `[batch]`.
-fn objective(task: Task, logits: &Tensor, target: &Tensor, latency: &Tensor, lambda: f64) -> Tensor {
-    task.loss(logits, target) + latency.mean(Kind::Float) * lambda
+fn objective(criterion: &Criterion, logits: &Tensor, target: &Tensor, latency: &Tensor, lambda: f64) -> Tensor {
+    criterion.of(logits, target) + latency.mean(Kind::Float) * lambda
 }
 
 /// λ such that λ times the latency of late fusion is `ratio` times the task loss.
@@ -247,7 +247,7 @@ fn calibrate<N: Network>(
             tch::no_grad(|| {
                 for feature in exits_of(modality, features.range(range).tensor).unbind(1) {
                     let logits = context.network.task_head(modality, &feature);
-                    task_loss += loss(context.task(), &logits, &target.narrow(0, start, length)) * length as f64;
+                    task_loss += context.loss(&logits, &target.narrow(0, start, length)) * length as f64;
                 }
             });
         }
@@ -345,7 +345,9 @@ mod tests {
         let logits = Tensor::zeros([2, 2], tch::kind::FLOAT_CPU);
         let target = Tensor::from_slice(&[0i64, 1]);
         let latency = latencies().of(&decision(), &[]);
-        let loss = objective(Task::Classification { classes: 2 }, &logits, &target, &latency, 0.1).double_value(&[]);
+        let task = crate::task::Task::Classification { classes: 2 };
+        let criterion = Criterion::new(task, &crate::plan::Loss::of(task), &target, tch::Device::Cpu).unwrap();
+        let loss = objective(&criterion, &logits, &target, &latency, 0.1).double_value(&[]);
         assert!((loss - (2f64.ln() + 0.775)).abs() < 1e-6, "{loss}");
     }
 

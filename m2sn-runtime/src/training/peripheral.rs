@@ -3,7 +3,7 @@
 //! Since nothing is shared between them, all shortcuts of a modality learn side by side from one pass.
 
 use super::cache::Features;
-use super::context::{Context, Samples, measure};
+use super::context::{Context, Said, Samples};
 use super::fit::{Phase, Step, fit};
 use super::progress::Progress;
 use super::reading::Read;
@@ -19,7 +19,7 @@ pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>) -> 
 }
 
 fn train_modality<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>, modality: usize) -> Result<()> {
-    let (network, task) = (context.network, context.task());
+    let network = context.network;
     let description = &N::description().modalities[modality];
     let exits = 0..context.exits(modality) - 1;
     let (train_samples, valid_samples) = (context.train.alone(modality)?, context.valid.alone(modality)?);
@@ -39,23 +39,18 @@ fn train_modality<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>, modal
         let target = train_samples.target(&step.rows);
         let losses = train.iter().enumerate().map(|(exit, output)| {
             let feature = network.shortcut(modality, exit, &output.rows(&step.rows), true);
-            task.loss(&network.task_head(modality, &feature), &target)
+            context.criterion.of(&network.task_head(modality, &feature), &target)
         });
         // The sum, and not the mean: each shortcut learns as if it were alone.
         Ok(losses.reduce(|sum, loss| sum + loss).expect("there are exits with shortcuts"))
     };
     let validate = || {
-        valid_samples.score(Vec::new(), phase.stage.batch, "score", |range, _, target| {
-            let mut found = Vec::new();
-            let mut score = 0.0;
-            for (exit, output) in valid.iter().enumerate() {
-                let name = description.exits[exit].name;
+        context.judge(&valid_samples, Vec::new(), phase.stage, |range, _, target| {
+            let say = |(exit, output): (usize, &Features<'_>)| {
                 let feature = network.shortcut(modality, exit, &output.range(range.clone()), false);
-                let logits = network.task_head(modality, &feature);
-                score += measure(&mut found, name, &context.rule, &logits, target);
-            }
-            found.push(("score".to_owned(), score));
-            Ok(found)
+                Said::new(description.exits[exit].name, 1.0, network.task_head(modality, &feature), target)
+            };
+            Ok(valid.iter().enumerate().map(say).collect())
         })
     };
     fit(network, run, &phase, step_loss, validate)

@@ -2,7 +2,7 @@
 
 use tch::{Device, Kind, Tensor};
 
-use super::context::{Context, accuracy, loss, measure};
+use super::context::{Context, Said};
 use super::fit::{Phase, fit, seed};
 use super::missing::Present;
 use super::run::Run;
@@ -23,7 +23,7 @@ const PHASE: &str = "pretrain";
 
 /// Trains the encoders, the task heads, and fusion with head.
 pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>) -> Result<()> {
-    let (network, task) = (context.network, context.task());
+    let network = context.network;
     let modalities = N::description().modalities;
     let blocks = context
         .modalities()
@@ -61,14 +61,14 @@ pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>) -> 
         let features: Vec<_> =
             inputs.iter().enumerate().map(|(modality, input)| deepest(modality, input, true)).collect();
         let all = whole(&features);
-        let mut sum = task.loss(&network.fuse(&all, true), &target);
+        let mut sum = context.criterion.of(&network.fuse(&all, true), &target);
         if context.may_lack() {
             let features = partial(&all, &context.missing(&context.train, &step.rows));
-            sum += task.loss(&network.fuse(&features, true), &target) * DROPPED_WEIGHT;
+            sum += context.criterion.of(&network.fuse(&features, true), &target) * DROPPED_WEIGHT;
         }
         for (modality, (present, feature)) in features.iter().enumerate() {
             let Some(feature) = feature else { continue };
-            let loss = task.loss(&network.task_head(modality, feature), &present.select(&target));
+            let loss = context.criterion.of(&network.task_head(modality, feature), &present.select(&target));
             sum += loss * UNIMODAL_WEIGHT;
         }
         Ok(sum)
@@ -79,30 +79,26 @@ pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>) -> 
         context.missing(&context.valid, &Tensor::arange(context.valid.len(), (Kind::Int64, Device::Cpu)))
     });
     let validate = || {
-        context.valid.score(context.valid.reads(), phase.stage.batch, "score", |range, inputs, target| {
+        context.judge(&context.valid, context.valid.reads(), phase.stage, |range, inputs, target| {
             let features: Vec<_> =
                 inputs.iter().enumerate().map(|(modality, input)| deepest(modality, input, false)).collect();
             let all = whole(&features);
             let logits = network.fuse(&all, false);
-            let mut score = loss(task, &logits, target);
-            let mut found = vec![("loss".to_owned(), score)];
-            found.extend(accuracy(&context.rule, &logits, target).map(|value| ("accuracy".to_owned(), value)));
+            let mut said = vec![Said::new("", 1.0, logits, target)];
             if let Some(dropped) = &dropped {
                 let here = |dropped: &Option<Tensor>| {
                     dropped.as_ref().map(|dropped| dropped.narrow(0, range.start, range.end - range.start))
                 };
                 let features = partial(&all, &dropped.iter().map(here).collect::<Vec<_>>());
                 let logits = network.fuse(&features, false);
-                score += DROPPED_WEIGHT * measure(&mut found, "dropped", &context.rule, &logits, target);
+                said.push(Said::new("dropped", DROPPED_WEIGHT, logits, target));
             }
             for (modality, (present, feature)) in features.iter().enumerate() {
                 let Some(feature) = feature else { continue };
                 let (logits, target) = (network.task_head(modality, feature), present.select(target));
-                score +=
-                    UNIMODAL_WEIGHT * measure(&mut found, modalities[modality].name, &context.rule, &logits, &target);
+                said.push(Said::new(modalities[modality].name, UNIMODAL_WEIGHT, logits, &target));
             }
-            found.push(("score".to_owned(), score));
-            Ok(found)
+            Ok(said)
         })
     };
     fit(network, run, &phase, step_loss, validate)

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::report::Epoch;
+use crate::plan::Metric;
 
 /// Bars are shown for what takes longer than this.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -139,7 +140,11 @@ impl Bar {
     }
 
     pub(super) fn message(&self, epoch: &Epoch) {
-        self.bar.set_message(format!("loss {:.4}, validation {:.4}", epoch.loss, epoch.score));
+        let metric = match epoch.select {
+            Metric::Loss => String::new(),
+            other => format!(" {}", other.name()),
+        };
+        self.bar.set_message(format!("loss {:.4}, validation{metric} {:.4}", epoch.loss, epoch.selected()));
     }
 
     /// The line that is due by now.
@@ -172,17 +177,21 @@ mod tests {
         assert_eq!(bar.line(start + PACE / 2), None);
         assert_eq!(bar.line(start + PACE).unwrap(), "pretrain: 3 of 40 steps");
         assert_eq!(bar.line(start + PACE * 3 / 2), None);
-        bar.message(&Epoch {
+        let epoch = Epoch {
             phase: "pretrain".into(),
             epoch: 1,
             epochs: 4,
             loss: 0.5,
             score: 0.25,
+            select: Metric::Loss,
             best: true,
             metrics: Default::default(),
             rate: 0.1,
             seconds: 1.0,
-        });
+        };
+        bar.message(&Epoch { select: Metric::MacroF1, ..epoch.clone() });
+        assert_eq!(bar.bar.message(), "loss 0.5000, validation macro_f1 0.7500");
+        bar.message(&epoch);
         bar.step(12);
         assert_eq!(bar.line(start + PACE * 2).unwrap(), "pretrain: 12 of 40 steps, loss 0.5000, validation 0.2500");
         for shown in [Shown::Nowhere, Shown::Bar { hidden: true }] {

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::plan::Metric;
+
 /// What a training has done.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Report {
@@ -59,8 +61,11 @@ pub struct Epoch {
     pub epochs: usize,
     /// The mean training loss.
     pub loss: f64,
-    /// The validation score; lower is better.
+    /// The validation score; lower is better: what selects the epoch, or one less that where more of it is better.
     pub score: f64,
+    /// What selects the epoch.
+    #[serde(default)]
+    pub select: Metric,
     /// Whether no earlier epoch of the phase has as low a score.
     pub best: bool,
     /// What else was measured on the validation samples, by name.
@@ -69,4 +74,11 @@ pub struct Epoch {
     pub rate: f64,
     /// The time that the epoch took.
     pub seconds: f64,
+}
+
+impl Epoch {
+    /// What selects the epoch, as it was measured.
+    pub fn selected(&self) -> f64 {
+        if self.select.is_error() { self.score } else { 1.0 - self.score }
+    }
 }

@@ -190,6 +190,7 @@ impl<'a> Run<'a> {
             epochs = epoch.epochs,
             loss = epoch.loss,
             score = epoch.score,
+            select = epoch.select.name(),
             best = epoch.best,
             metrics = ?epoch.metrics,
             "epoch"

@@ -85,7 +85,7 @@ fn model(spec: &Spec, document: &Document<'_>, strukt: Option<&str>, errors: &mu
     let task = task(&spec.task, &root.key("task"), errors);
     let context = Context { document, task };
     let name = names::model(spec, strukt, &context, errors);
-    training::check(&spec.training, &root.key("training"), errors);
+    let training = training::check(&spec.training, task, &root.key("training"), errors);
 
     let place = root.key("modalities");
     if spec.modalities.0.is_empty() {
@@ -127,7 +127,8 @@ fn model(spec: &Spec, document: &Document<'_>, strukt: Option<&str>, errors: &mu
     }
     let modalities = modalities?;
     let (navigator, embed) = navigator::model(spec, embeddings?, &modalities, &context, errors)?;
-    let resolved = Spec { navigator: spec::Navigator { embed, ..spec.navigator.clone() }, ..spec.clone() };
+    let navigator_spec = spec::Navigator { embed, ..spec.navigator.clone() };
+    let resolved = Spec { navigator: navigator_spec, training: training.clone(), ..spec.clone() };
     Some(Model {
         name: name?,
         description: spec.description.clone(),
@@ -137,7 +138,7 @@ fn model(spec: &Spec, document: &Document<'_>, strukt: Option<&str>, errors: &mu
         fusion: fusion?,
         head: head?,
         navigator,
-        training: spec.training.clone(),
+        training,
         resolved: resolved.to_yaml(),
     })
 }

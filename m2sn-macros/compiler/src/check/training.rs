@@ -1,11 +1,24 @@
 use crate::layer::size;
+use crate::model::Task;
 use crate::place::Place;
 use crate::report::{Errors, suggest};
 use crate::shape::Shape;
-use crate::spec::{Augment, Method, Optimizer, Schedule, Spec, Stage, Training};
+use crate::spec::{Augment, ClassWeights, Loss, Method, Metric, Optimizer, Schedule, Spec, Stage, Training};
 
-pub(super) fn check(training: &Training, place: &Place, errors: &mut Errors) {
-    let Training { seed, pretrain, shortcuts, fusion, navigator, augment: _ } = training;
+/// Checks the settings of a training; what the task decides is filled in.
+pub(super) fn check(training: &Training, task: Task, place: &Place, errors: &mut Errors) -> Training {
+    let Training { seed, loss, select, pretrain, shortcuts, fusion, navigator, augment: _ } = training;
+    let loss = loss.clone().unwrap_or_else(|| default_loss(task));
+    self::loss(&loss, task, &place.key("loss"), errors);
+    metric(*select, task, &place.key("select"), errors);
+    for (name, stage) in [("pretrain", pretrain), ("shortcuts", &shortcuts.stage), ("fusion", fusion)] {
+        stage.select.iter().for_each(|select| metric(*select, task, &place.key(name).key("select"), errors));
+    }
+    if navigator.select.is_some() {
+        errors
+            .error(&place.key("navigator").key("select").on_key(), "`select` in the stage of the navigator")
+            .help("leave it out: what the navigator learns by weighs quality against time, and so does what selects its epoch");
+    }
     if i64::try_from(*seed).is_err() {
         errors.error(&place.key("seed"), format!("the seed {seed} is out of range")).help("write at most 2^63 - 1");
     }
@@ -15,6 +28,92 @@ pub(super) fn check(training: &Training, place: &Place, errors: &mut Errors) {
     for (name, later) in [("shortcuts", &shortcuts.stage), ("fusion", fusion), ("navigator", navigator)] {
         size(later.epochs, "epochs", &place.key(name).key("epochs"), errors);
         stage(later, Some(pretrain), &place.key(name), errors);
+    }
+    Training { loss: Some(loss), ..training.clone() }
+}
+
+fn default_loss(task: Task) -> Loss {
+    match task {
+        Task::Classification { .. } => Loss::CrossEntropy { label_smoothing: 0.0, weights: None },
+        Task::Multilabel { .. } => Loss::BinaryCrossEntropy { positive_weights: None },
+        Task::Regression { .. } => Loss::Mae,
+    }
+}
+
+/// Checks that a loss is one of the task, and its settings.
+fn loss(loss: &Loss, task: Task, place: &Place, errors: &mut Errors) {
+    let (kind, own) = match task {
+        Task::Classification { .. } => ("a classification", "`cross_entropy`"),
+        Task::Multilabel { .. } => ("labels", "`binary_cross_entropy`"),
+        Task::Regression { .. } => ("real values", "`mae`, `mse` and `huber`"),
+    };
+    match (loss, task) {
+        (Loss::CrossEntropy { label_smoothing, weights }, Task::Classification { classes }) => {
+            let place = place.key("cross_entropy");
+            if !(0.0..1.0).contains(label_smoothing) {
+                errors
+                    .error(
+                        &place.key("label_smoothing"),
+                        format!("a label smoothing of {label_smoothing} is out of range"),
+                    )
+                    .help("write a number from 0 to below 1; 0.1 is common");
+            }
+            self::weights(weights.as_ref(), classes, "class", "classes", &place.key("weights"), errors);
+        }
+        (Loss::BinaryCrossEntropy { positive_weights }, Task::Multilabel { labels }) => {
+            let place = place.key("binary_cross_entropy").key("positive_weights");
+            weights(positive_weights.as_ref(), labels, "label", "labels", &place, errors);
+        }
+        (Loss::Huber { delta }, Task::Regression { .. }) => {
+            if !(*delta > 0.0 && *delta <= MAX_DELTA) {
+                errors
+                    .error(&place.key("huber").key("delta"), format!("a `delta` of {delta} is out of range"))
+                    .help(format!("write a number above 0, at most {MAX_DELTA}; 1 is common"));
+            }
+        }
+        (Loss::Mae | Loss::Mse, Task::Regression { .. }) => {}
+        (loss, _) => {
+            errors
+                .error(place, format!("`{}` is no loss of {kind}", loss.name()))
+                .help(format!("the losses of {kind} are {own}"));
+        }
+    }
+}
+
+/// The largest difference that the loss of Huber squares.
+const MAX_DELTA: f64 = 1e6;
+
+/// The largest weight of a class or a label.
+const MAX_WEIGHT: f64 = 1e6;
+
+fn weights(weights: Option<&ClassWeights>, count: u64, what: &str, plural: &str, place: &Place, errors: &mut Errors) {
+    let Some(ClassWeights::Listed(weights)) = weights else { return };
+    if weights.len() as u64 != count {
+        errors
+            .error(place, format!("{} weights of {count} {plural}", weights.len()))
+            .help(format!("write one number a {what}, or `balanced`"));
+    }
+    for (entry, weight) in weights.iter().enumerate().filter(|(_, weight)| !(**weight > 0.0 && **weight <= MAX_WEIGHT))
+    {
+        errors
+            .error(&place.entry(entry), format!("a weight of {weight} is out of range"))
+            .help(format!("write a number above 0, at most {MAX_WEIGHT}"));
+    }
+}
+
+/// Checks that a metric is one of the task.
+fn metric(metric: Metric, task: Task, place: &Place, errors: &mut Errors) {
+    use Metric::{Accuracy, BinaryAccuracy, Correlation, Loss, MacroF1, Mae, MicroF1, SubsetAccuracy, WeightedF1};
+    let (kind, own): (_, &[Metric]) = match task {
+        Task::Classification { .. } => ("a classification", &[Loss, Accuracy, MacroF1, WeightedF1]),
+        Task::Multilabel { .. } => ("labels", &[Loss, MicroF1, MacroF1, SubsetAccuracy]),
+        Task::Regression { .. } => ("real values", &[Loss, Mae, Correlation, BinaryAccuracy]),
+    };
+    if !own.contains(&metric) {
+        let names: Vec<_> = own.iter().map(|metric| format!("`{}`", metric.name())).collect();
+        errors
+            .error(place, format!("`{}` is not measured of {kind}", metric.name()))
+            .help(format!("choose one of {}", names.join(", ")));
     }
 }
 
@@ -111,7 +210,7 @@ fn pretrain_epochs(epochs: u64, method: Method, place: &Place, errors: &mut Erro
 
 /// Checks what all stages have in common.
 fn stage(stage: &Stage, defaults: Option<&Stage>, place: &Place, errors: &mut Errors) {
-    let Stage { epochs: _, batch, optimizer, schedule, patience } = stage;
+    let Stage { epochs: _, batch, optimizer, schedule, patience, select: _ } = stage;
     if defaults.is_none_or(|defaults| defaults.batch != *batch) {
         size(*batch, "batch", &place.key("batch"), errors);
     }

@@ -5,13 +5,19 @@ use quote::quote;
 
 use super::{Context, list};
 use crate::model::{Model, Names, Weights};
-use crate::spec::{Anneal, Augment, Latency, Method, Optimizer, Policy, Reads, Schedule, Stage};
+use crate::spec::{
+    Anneal, Augment, ClassWeights, Latency, Loss, Method, Metric, Optimizer, Policy, Reads, Schedule, Stage,
+};
 
 pub(super) fn expand(model: &Model, _: &Context) -> TokenStream {
     let training = &model.training;
     let seed = Literal::u64_unsuffixed(training.seed);
+    let loss = training.loss.as_ref().map(loss);
+    let stage = |stage: &Stage| self::stage(stage, stage.select.unwrap_or(training.select));
     let (pretrain, fusion) = (stage(&training.pretrain), stage(&training.fusion));
-    let (shortcuts, navigator) = (stage(&training.shortcuts.stage), stage(&training.navigator));
+    let shortcuts = stage(&training.shortcuts.stage);
+    // By a loss of its own, which weighs time.
+    let navigator = self::stage(&training.navigator, Metric::Loss);
     let method = match training.shortcuts.method {
         Method::Integral => quote!(Integral),
         Method::Peripheral => quote!(Peripheral),
@@ -53,6 +59,7 @@ pub(super) fn expand(model: &Model, _: &Context) -> TokenStream {
         pub(super) fn plan() -> plan::Plan {
             plan::Plan {
                 seed: #seed,
+                loss: plan::Loss::#loss,
                 weights: #weights,
                 pretrain: #pretrain,
                 shortcuts: plan::Shortcuts { method: plan::Method::#method, stage: #shortcuts },
@@ -126,9 +133,10 @@ fn augment(modalities: &[(String, Augment)]) -> TokenStream {
     quote!([#(#each),*].into())
 }
 
-fn stage(stage: &Stage) -> TokenStream {
+fn stage(stage: &Stage, select: Metric) -> TokenStream {
     let (epochs, batch) = (Literal::u64_unsuffixed(stage.epochs), Literal::u64_unsuffixed(stage.batch));
     let (optimizer, schedule) = (optimizer(stage.optimizer), schedule(stage.schedule));
+    let select = metric(select);
     let patience = match stage.patience.map(Literal::u64_unsuffixed) {
         None => quote!(None),
         Some(epochs) => quote!(Some(#epochs)),
@@ -140,7 +148,53 @@ fn stage(stage: &Stage) -> TokenStream {
             optimizer: plan::Optimizer::#optimizer,
             schedule: plan::Schedule::#schedule,
             patience: #patience,
+            select: plan::Metric::#select,
         }
+    }
+}
+
+fn loss(loss: &Loss) -> TokenStream {
+    match loss {
+        Loss::CrossEntropy { label_smoothing, weights } => {
+            let (label_smoothing, weights) =
+                (Literal::f64_unsuffixed(*label_smoothing), class_weights(weights.as_ref()));
+            quote!(CrossEntropy { label_smoothing: #label_smoothing, weights: #weights })
+        }
+        Loss::BinaryCrossEntropy { positive_weights } => {
+            let positive_weights = class_weights(positive_weights.as_ref());
+            quote!(BinaryCrossEntropy { positive_weights: #positive_weights })
+        }
+        Loss::Mae => quote!(Mae),
+        Loss::Mse => quote!(Mse),
+        Loss::Huber { delta } => {
+            let delta = Literal::f64_unsuffixed(*delta);
+            quote!(Huber { delta: #delta })
+        }
+    }
+}
+
+fn class_weights(weights: Option<&ClassWeights>) -> TokenStream {
+    match weights {
+        None => quote!(plan::ClassWeights::Equal),
+        Some(ClassWeights::Balanced) => quote!(plan::ClassWeights::Balanced),
+        Some(ClassWeights::Listed(weights)) => {
+            let weights = weights.iter().map(|weight| Literal::f64_unsuffixed(*weight));
+            quote!(plan::ClassWeights::Listed(vec![#(#weights),*]))
+        }
+    }
+}
+
+fn metric(metric: Metric) -> TokenStream {
+    match metric {
+        Metric::Loss => quote!(Loss),
+        Metric::Accuracy => quote!(Accuracy),
+        Metric::MicroF1 => quote!(MicroF1),
+        Metric::MacroF1 => quote!(MacroF1),
+        Metric::WeightedF1 => quote!(WeightedF1),
+        Metric::SubsetAccuracy => quote!(SubsetAccuracy),
+        Metric::Mae => quote!(Mae),
+        Metric::Correlation => quote!(Correlation),
+        Metric::BinaryAccuracy => quote!(BinaryAccuracy),
     }
 }
 

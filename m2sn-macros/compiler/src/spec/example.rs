@@ -261,6 +261,8 @@ pub(super) const EXAMPLES: &[(&str, Settings)] = &[
         "Training",
         &[
             ("seed", "0"),
+            ("loss", "{ cross_entropy: { weights: balanced } }"),
+            ("select", "loss"),
             ("pretrain", "{ epochs: 20, batch: 64 }"),
             ("shortcuts", "{ epochs: 5, method: peripheral }"),
             ("fusion", "{ epochs: 5 }"),
@@ -287,6 +289,7 @@ pub(super) const EXAMPLES: &[(&str, Settings)] = &[
             ("optimizer", "{ adamw: { lr: 0.001 } }"),
             ("schedule", "{ cosine: { warmup: 0.05 } }"),
             ("patience", "3"),
+            ("select", "loss"),
         ],
     ),
     (
@@ -298,8 +301,20 @@ pub(super) const EXAMPLES: &[(&str, Settings)] = &[
             ("optimizer", "{ adamw: { lr: 0.001 } }"),
             ("schedule", "{ cosine: { warmup: 0.05 } }"),
             ("patience", "3"),
+            ("select", "loss"),
         ],
     ),
+    (
+        "Loss",
+        &[
+            ("cross_entropy", "{ label_smoothing: 0.1, weights: balanced }"),
+            ("binary_cross_entropy", "{ positive_weights: balanced }"),
+            ("huber", "{ delta: 1.0 }"),
+        ],
+    ),
+    ("cross_entropy", &[("label_smoothing", "0.1"), ("weights", "[1.0, 2.5, 1.0]")]),
+    ("binary_cross_entropy", &[("positive_weights", "balanced")]),
+    ("huber", &[("delta", "1.0")]),
     ("Optimizer", &[("adamw", "{ lr: 0.001 }"), ("sgd", "{ lr: 0.05, momentum: 0.9 }")]),
     ("adamw", &[("lr", "0.001"), ("weight_decay", "0.01")]),
     ("sgd", &[("lr", "0.05"), ("momentum", "0.9"), ("weight_decay", "0.0001")]),

@@ -7,6 +7,7 @@ mod choice;
 mod example;
 mod fusion;
 mod layer;
+mod loss;
 mod modality;
 mod navigator;
 mod ordered;
@@ -28,12 +29,13 @@ pub(crate) use layer::{
     Linear, Maxout, Mel, Mfcc, Mlp, Norm, Normalize, Order, Pool, Positions, Recurrent, RecurrentOutput, Residual,
     Residual3d, Scale, SpectralCentroid, Transformer,
 };
+pub(crate) use loss::{ClassWeights, Loss};
 pub(crate) use modality::{Input, Modality, Named, Point};
 pub(crate) use navigator::{Anneal, Latency, Navigator, Policy, Reads, Temperature};
 pub(crate) use ordered::Ordered;
 pub(crate) use outputs::Outputs;
 pub(crate) use standardize::Standardize;
-pub(crate) use training::{Augment, Method, Optimizer, Schedule, Stage, Training};
+pub(crate) use training::{Augment, Method, Metric, Optimizer, Schedule, Stage, Training};
 pub(crate) use unfolding::{Bert, BertPool, R2plus1d, R3d, Repeat, Resnet};
 pub(crate) use weights::{Glove, Names, Weights};
 

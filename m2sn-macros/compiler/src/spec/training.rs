@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::Ordered;
+use super::{Loss, Ordered};
 
 /// The stages of the training, with every default filled in.
 ///
@@ -10,6 +10,11 @@ use super::Ordered;
 pub(crate) struct Training {
     /// Decides every random choice of the training.
     pub(crate) seed: u64,
+    /// What the network learns by; `check` gives a task that leaves it out its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) loss: Option<Loss>,
+    /// By what the best epoch of every stage but the navigator's is selected, unless the stage says otherwise.
+    pub(crate) select: Metric,
     /// Late fusion and the heads of the single modalities.
     pub(crate) pretrain: Stage,
     /// The shortcuts.
@@ -90,6 +95,52 @@ pub(crate) struct Stage {
     pub(crate) schedule: Schedule,
     /// Ends the stage after this many epochs without a better validation score.
     pub(crate) patience: Option<u64>,
+    /// By what the best epoch is selected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) select: Option<Metric>,
+}
+
+/// What is measured on the validation samples.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) enum Metric {
+    /// The loss that the stage learns by.
+    #[default]
+    Loss,
+    /// The share of samples whose class is right.
+    Accuracy,
+    /// F1 from the counts of all labels together.
+    MicroF1,
+    /// The mean of F1 over classes or labels.
+    MacroF1,
+    /// The mean of F1 over classes, each weighted by how often it occurs.
+    WeightedF1,
+    /// The share of samples whose labels are all right.
+    SubsetAccuracy,
+    /// The mean absolute error.
+    Mae,
+    /// Pearson's correlation.
+    Correlation,
+    /// The share of values whose being above zero is right.
+    BinaryAccuracy,
+}
+
+impl Metric {
+    /// What it is called.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Loss => "loss",
+            Self::Accuracy => "accuracy",
+            Self::MicroF1 => "micro_f1",
+            Self::MacroF1 => "macro_f1",
+            Self::WeightedF1 => "weighted_f1",
+            Self::SubsetAccuracy => "subset_accuracy",
+            Self::Mae => "mae",
+            Self::Correlation => "correlation",
+            Self::BinaryAccuracy => "binary_accuracy",
+        }
+    }
 }
 
 /// The stage of the shortcuts.
@@ -176,6 +227,12 @@ pub(crate) enum Schedule {
 struct Written {
     /// Decides every random choice of the training; 0 where left out.
     seed: u64,
+    /// What the network learns by in every stage; where left out cross-entropy, binary cross-entropy or the mean absolute
+    /// error, by the task.
+    loss: Option<Loss>,
+    /// By what the best epoch of every stage but the navigator's is selected, on the validation samples: `loss` where left
+    /// out. `patience` counts by it too.
+    select: Metric,
     /// Late fusion and the heads of the single modalities; 20 epochs where left out. With the shortcut method `joint` it may
     /// have 0 epochs: everything then learns together from freshly drawn parameters.
     /// The other stages take its `batch` (64 where left out), `optimizer` (AdamW) and `schedule` (cosine) as defaults.
@@ -207,6 +264,9 @@ struct WrittenStage {
     schedule: Option<Schedule>,
     /// Ends the stage after this many epochs without a better validation score; never where left out.
     patience: Option<u64>,
+    /// By what the best epoch is selected; as for the whole training where left out. The navigator's stage has a loss of its
+    /// own, which weighs time, and no choice.
+    select: Option<Metric>,
 }
 
 /// The stage of the shortcuts.
@@ -226,6 +286,8 @@ struct WrittenShortcuts {
     schedule: Option<Schedule>,
     /// Ends a shortcut's training after this many epochs without a better validation score; never where left out.
     patience: Option<u64>,
+    /// By what the best epoch is selected; as for the whole training where left out.
+    select: Option<Metric>,
 }
 
 impl Default for Training {
@@ -235,20 +297,23 @@ impl Default for Training {
 }
 
 impl From<Written> for Training {
-    fn from(Written { seed, pretrain, shortcuts, fusion, navigator, augment }: Written) -> Self {
+    fn from(Written { seed, loss, select, pretrain, shortcuts, fusion, navigator, augment }: Written) -> Self {
         let defaults = Stage {
             epochs: 20,
             batch: 64,
             optimizer: Optimizer::AdamW { lr: Optimizer::lr(), weight_decay: Optimizer::weight_decay() },
             schedule: Schedule::Cosine { warmup: Schedule::warmup() },
             patience: None,
+            select: None,
         };
         let pretrain = pretrain.or(&defaults);
         let defaults = |epochs| Stage { epochs, ..pretrain.clone() };
-        let WrittenShortcuts { method, epochs, batch, optimizer, schedule, patience } = shortcuts;
-        let shortcuts = WrittenStage { epochs, batch, optimizer, schedule, patience };
+        let WrittenShortcuts { method, epochs, batch, optimizer, schedule, patience, select: own } = shortcuts;
+        let shortcuts = WrittenStage { epochs, batch, optimizer, schedule, patience, select: own };
         Self {
             seed,
+            loss,
+            select,
             shortcuts: Shortcuts { method, stage: shortcuts.or(&defaults(5)) },
             fusion: fusion.or(&defaults(5)),
             navigator: navigator.or(&defaults(10)),
@@ -266,6 +331,7 @@ impl WrittenStage {
             optimizer: self.optimizer.unwrap_or(defaults.optimizer),
             schedule: self.schedule.unwrap_or(defaults.schedule),
             patience: self.patience,
+            select: self.select,
         }
     }
 }
