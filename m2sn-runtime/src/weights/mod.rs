@@ -11,7 +11,7 @@
 //! ```
 //!
 //! How a file names what is here, one file a scheme says. A new scheme is a variant of [`Names`], and a file that turns it
-//! into [`Renaming`] pairs. Word vectors have a format of their own, a text, which [`crate::data::text`] reads.
+//! into `Renaming` pairs. Word vectors have a format of their own, a text, which [`crate::data::text`] reads.
 
 mod certificate;
 mod huggingface;
