@@ -230,6 +230,8 @@ fn close(found: &Tensor, expected: &Tensor, what: &str) {
     assert_eq!(found.size(), expected.size(), "{what}");
     let error = (found - expected).abs().max().double_value(&[]);
     let scale = expected.abs().max().double_value(&[]);
+    // What `cargo test -p m2sn-runtime nn::parity -- --nocapture` says of each case stands in `docs/layers.md`.
+    println!("{what}: {:.1e}", if scale > 0.0 { error / scale } else { error });
     assert!(error <= 1e-5 * scale, "{what}: off by {error:e}, where the largest value is {scale:e}");
 }
 
