@@ -5,6 +5,7 @@ mod fusions;
 mod layers;
 mod multibench;
 mod networks;
+mod paper;
 mod policies;
 mod predictors;
 mod signals;

@@ -75,7 +75,7 @@ fn counts_as_pytorch<N: Network>(model: &N) {
 }
 
 /// Trains every stage for one epoch of one step, and predicts by what it has come to.
-fn trains<N: Network>(mut model: N) -> m2sn::Result<()> {
+pub(super) fn trains<N: Network>(mut model: N) -> m2sn::Result<()> {
     let data = Splits { train: dataset::<N>(4)?, valid: dataset::<N>(4)? };
     let mut plan = N::plan();
     for stage in [&mut plan.pretrain, &mut plan.shortcuts.stage, &mut plan.fusion, &mut plan.navigator.stage] {

@@ -121,7 +121,7 @@ fn mutation() -> impl Strategy<Value = Mutation> {
 /// The specs of the repository, and those with one fault.
 fn specs() -> Vec<String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut files: Vec<_> = ["../../specs", "../../specs/multibench", "faulty"]
+    let mut files: Vec<_> = ["../../specs", "../../specs/multibench", "../../specs/paper", "faulty"]
         .iter()
         .flat_map(|specs| std::fs::read_dir(folder.join(specs)).expect("a folder"))
         .map(|entry| entry.expect("a file").path())

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use insta::{assert_snapshot, glob, with_settings};
 
 use super::check;
@@ -71,6 +73,25 @@ fn sound_specs() {
             assert_snapshot!("sound", summary(&checked.model, &checked.warnings));
         });
     });
+}
+
+/// What `tests/fixtures/paper.py` counts with torchvision and transformers.
+#[test]
+fn the_networks_of_the_paper_have_as_many_parameters_as_in_pytorch() {
+    let counts: BTreeMap<String, BTreeMap<String, u64>> =
+        serde_json::from_str(include_str!("../../../../tests/fixtures/paper.json")).expect("counts by model and part");
+    let mut found = BTreeMap::new();
+    glob!("../../../../specs/paper", "*.yaml", |path| {
+        let text = std::fs::read_to_string(path).expect("a spec");
+        let model = check(&text, "paper.yaml", None).expect("a sound spec").model;
+        let encoders = model.modalities.iter().map(|modality| {
+            let blocks = modality.exits.iter().map(|exit| exit.block.parameters);
+            (modality.name.text.clone(), blocks.sum())
+        });
+        let head = ("head".to_owned(), model.head.cost.parameters);
+        found.insert(model.name.text, encoders.chain([head]).collect());
+    });
+    assert_eq!(found, counts);
 }
 
 #[test]
