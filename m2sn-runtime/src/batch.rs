@@ -318,15 +318,23 @@ impl Feature {
 pub(crate) fn blank_input(tensor: Tensor, mask: &Tensor) -> Tensor {
     match tensor.kind() {
         Kind::Int64 => tensor,
-        _ => blank(&tensor, mask),
+        _ => blank(&tensor, Some(mask)),
     }
 }
 
 /// The same tensor, `[batch, T, …]`, with zeros at the steps where `mask`, `[batch, T]`, is false.
+pub(crate) fn blank(tensor: &Tensor, mask: Option<&Tensor>) -> Tensor {
+    fill(tensor, mask, 0.0)
+}
+
+/// The same tensor, `[batch, T, …]`, with a value at the steps where `mask`, `[batch, T]`, is false.
 ///
 /// Filled, not multiplied: whatever stands at a padding step, infinities included, must not count.
-pub(crate) fn blank(tensor: &Tensor, mask: &Tensor) -> Tensor {
-    tensor.masked_fill(&over_steps(mask, tensor).logical_not(), 0.0)
+pub(crate) fn fill(tensor: &Tensor, mask: Option<&Tensor>, value: f64) -> Tensor {
+    match mask {
+        Some(mask) => tensor.masked_fill(&over_steps(mask, tensor).logical_not(), value),
+        None => tensor.shallow_clone(),
+    }
 }
 
 /// What is said of each step, `[batch, T]`, of all that a tensor `[batch, T, …]` holds there.

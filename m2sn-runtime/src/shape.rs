@@ -13,6 +13,8 @@ pub trait Shape: std::fmt::Debug + Send + 'static {
     const DIMS: &'static [i64];
     /// The element type.
     const KIND: Kind = Kind::Float;
+    /// How many channels or features there are, each a quantity of its own.
+    const CHANNELS: i64 = 1;
 
     /// The shape as a user would write it in Rust, such as `Image<1, 28, 28>`.
     fn describe() -> String;
@@ -48,6 +50,7 @@ pub struct Bytes<S>(PhantomData<fn() -> S>);
 
 impl<const N: i64> Shape for Vector<N> {
     const DIMS: &'static [i64] = &[N];
+    const CHANNELS: i64 = N;
 
     fn describe() -> String {
         format!("Vector<{N}>")
@@ -56,6 +59,7 @@ impl<const N: i64> Shape for Vector<N> {
 
 impl<const C: i64, const H: i64, const W: i64> Shape for Image<C, H, W> {
     const DIMS: &'static [i64] = &[C, H, W];
+    const CHANNELS: i64 = C;
 
     fn describe() -> String {
         format!("Image<{C}, {H}, {W}>")
@@ -73,6 +77,7 @@ impl<const L: i64> Shape for Tokens<L> {
 
 impl<const T: i64, const F: i64> Shape for Sequence<T, F> {
     const DIMS: &'static [i64] = &[T, F];
+    const CHANNELS: i64 = F;
 
     fn describe() -> String {
         format!("Sequence<{T}, {F}>")
@@ -81,6 +86,7 @@ impl<const T: i64, const F: i64> Shape for Sequence<T, F> {
 
 impl<const T: i64, const C: i64, const H: i64, const W: i64> Shape for Video<T, C, H, W> {
     const DIMS: &'static [i64] = &[T, C, H, W];
+    const CHANNELS: i64 = C;
 
     fn describe() -> String {
         format!("Video<{T}, {C}, {H}, {W}>")
@@ -98,6 +104,7 @@ impl<const N: i64, const R: i64> Shape for Waveform<N, R> {
 impl<S: Shape> Shape for Bytes<S> {
     const DIMS: &'static [i64] = S::DIMS;
     const KIND: Kind = Kind::Uint8;
+    const CHANNELS: i64 = S::CHANNELS;
 
     fn describe() -> String {
         format!("Bytes<{}>", S::describe())

@@ -15,8 +15,8 @@ pub(super) struct Moods;
 /// Inputs as sensors give them: far from zero, some faces not seen, some gazes shorter.
 fn inputs(samples: i64) -> m2sn::Result<moods::Input> {
     let float = (Kind::Float, m2sn::tch::Device::Cpu);
-    let face =
-        Tensor::randn([samples, 2, 12, 12], float) * 20.0 + Tensor::from_slice(&[100f32, -300.0]).view([2, 1, 1]);
+    let face = Tensor::randn([samples, 2, 12, 12], float) * 20.0 + Tensor::from_slice(&[100f32, 150.0]).view([2, 1, 1]);
+    let face = face.clamp(0, 255).to_kind(Kind::Uint8);
     let seen = Tensor::arange(samples, (Kind::Int64, m2sn::tch::Device::Cpu)).remainder(4).ne(1);
     let gaze = Tensor::randn([samples, 6, 3], float) * 0.01 + 5.0;
     let lengths = Tensor::arange(samples, (Kind::Int64, m2sn::tch::Device::Cpu)).remainder(6) + 1;
@@ -44,11 +44,11 @@ fn another_program_answers_alike() -> m2sn::Result<()> {
 
     let variables = trained.variables().variables();
     let first = |name: &str| variables[name].double_value(&[0]);
-    assert!((first("encoders.face.standardize.mean") - 100.0).abs() < 1.0);
-    assert!((first("encoders.face.standardize.deviation") - 20.0).abs() < 1.0);
-    assert!((first("encoders.gaze.standardize.mean") - 5.0).abs() < 0.01, "padding counts for nothing");
-    assert_eq!(first("encoders.pulse.standardize.mean"), 70.0);
-    for name in ["face.standardize.mean", "gaze.standardize.deviation", "pulse.standardize.deviation"] {
+    assert!((first("encoders.face.normalize.mean") * 255.0 - 100.0).abs() < 1.0);
+    assert!((first("encoders.face.normalize.deviation") * 255.0 - 20.0).abs() < 1.0);
+    assert!((first("encoders.gaze.normalize.mean") - 5.0).abs() < 0.01, "padding counts for nothing");
+    assert_eq!(first("encoders.pulse.normalize.mean"), 70.0);
+    for name in ["face.normalize.mean", "gaze.normalize.deviation", "pulse.normalize.deviation"] {
         assert_eq!(variables[&format!("encoders.{name}")], variables[&format!("navigator.embed.{name}")], "{name}");
     }
 
@@ -86,12 +86,12 @@ fn what_lacks_a_modality_is_scored_as_if_it_were_the_mean() -> m2sn::Result<()> 
     let variables = model.variables().variables();
     let fill = |name: &str, value: f64| m2sn::tch::no_grad(|| drop(variables[name].shallow_clone().fill_(value)));
     for place in ["encoders", "navigator.embed"] {
-        fill(&format!("{place}.face.standardize.mean"), 100.0);
-        fill(&format!("{place}.face.standardize.deviation"), 20.0);
+        fill(&format!("{place}.face.normalize.mean"), 100.0 / 255.0);
+        fill(&format!("{place}.face.normalize.deviation"), 20.0 / 255.0);
     }
     let input = inputs(4)?;
     let [face, gaze, pulse] = <[Feature; 3]>::try_from(input.features()).expect("three modalities");
-    let all_mean = Feature::from(Tensor::full_like(&face.tensor, 100.0));
+    let all_mean = Feature::from(Tensor::full_like(&face.tensor, 100));
     let of_mean = model.navigate(&[all_mean, gaze.clone(), pulse.clone()], false);
     let lacking = model.navigate(&[face.clone(), gaze, pulse], false);
     let second = |scores: &[Tensor]| Tensor::cat(&scores.iter().map(|scores| scores.get(1)).collect::<Vec<_>>(), 0);

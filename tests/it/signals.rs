@@ -42,7 +42,7 @@ fn all_stages_train_on_bytes_video_and_sound() -> m2sn::Result<()> {
     let mut model = Signals::seeded(Device::Cpu, 1)?;
     let buffers = |model: &Signals| -> Vec<Tensor> {
         let variables = model.variables().variables();
-        ["mean", "deviation"].map(|name| variables[&format!("encoders.photo.floats.{name}")].copy()).into()
+        ["mean", "deviation"].map(|name| variables[&format!("encoders.photo.normalize.{name}")].copy()).into()
     };
     let before = buffers(&model);
     let trainer = Trainer::new(Signals::plan()).folder(folder.path());

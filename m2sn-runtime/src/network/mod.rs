@@ -182,8 +182,8 @@ impl Modality {
 
     /// Where the layers have their variables that normalise its inputs, before the encoder and before what the navigator
     /// reads, where there are such layers.
-    pub(crate) fn standardized(&self) -> [String; 2] {
-        ["encoders", "navigator.embed"].map(|place| format!("{place}.{}.standardize", self.name))
+    pub(crate) fn normalized(&self) -> [String; 2] {
+        ["encoders", "navigator.embed"].map(|place| format!("{place}.{}.normalize", self.name))
     }
 
     /// Checks that inputs of this modality hold no token id that its vocabulary lacks. `name` says of a row by which number

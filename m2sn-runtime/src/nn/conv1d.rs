@@ -7,10 +7,10 @@ use tch::nn::Path;
 
 use super::norm::Normalization;
 use super::program::{Operation, Program, Value};
-use super::steps::{blank, real_steps};
+use super::steps::real_steps;
 use super::{Activation, Layer, Norm, Window, init};
 use crate::Batch;
-use crate::batch::Feature;
+use crate::batch::{Feature, blank};
 use crate::shape::Sequence;
 
 /// A convolution over steps, then the normalisation and the activation of its [`Settings`]:

@@ -81,13 +81,13 @@ pub(super) struct Clip {
 impl Clip {
     pub(super) fn of<I: Shape>(input: &Batch<I>) -> Self {
         let Feature { tensor, mask, .. } = input.feature();
-        let tensor = mask.as_ref().map_or_else(|| tensor.shallow_clone(), |mask| blank(&tensor, mask));
+        let tensor = blank(&tensor, mask.as_ref());
         Self { tensor: tensor.transpose(1, 2), mask }
     }
 
     pub(super) fn into_batch<O: Shape>(self) -> Batch<O> {
         let tensor = self.tensor.transpose(1, 2);
-        let tensor = self.mask.as_ref().map_or_else(|| tensor.shallow_clone(), |mask| blank(&tensor, mask));
+        let tensor = blank(&tensor, self.mask.as_ref());
         Batch::trusted(Feature { tensor, mask: self.mask, present: None })
     }
 
@@ -133,7 +133,7 @@ impl Convolution3d {
     /// The convolution and what it is normalised by, with zeros at the steps that are padding.
     pub(super) fn forward(&self, clip: &Clip, norm: Option<&Normalization>, train: bool) -> Clip {
         let Window3d { kernel, stride, padding } = self.window;
-        let real = |tensor: &Tensor, mask: &Tensor| blank(&tensor.transpose(1, 2), mask).transpose(1, 2);
+        let real = |tensor: &Tensor, mask: &Tensor| blank(&tensor.transpose(1, 2), Some(mask)).transpose(1, 2);
         let input = match &clip.mask {
             Some(mask) => real(&clip.tensor, mask),
             None => clip.tensor.shallow_clone(),

@@ -2,9 +2,10 @@
 
 use std::marker::PhantomData;
 
+use super::Layer;
 use super::program::{Operation, Program, Value};
-use super::{Layer, blank};
 use crate::Batch;
+use crate::batch::blank;
 use crate::shape::{Image, Sequence, Shape, Vector};
 
 /// All values of a sample side by side, the last dimension running fastest.

@@ -70,7 +70,7 @@ pub(crate) fn mean_over_steps(tensor: &Tensor, mask: Option<&Tensor>) -> Tensor 
         return tensor.mean_dim([1].as_slice(), false, None);
     };
     let count = over_steps(mask, tensor).sum_dim_intlist([1].as_slice(), false, tensor.kind()).clamp_min(1.0);
-    blank(tensor, mask).sum_dim_intlist([1].as_slice(), false, None) / count
+    blank(tensor, Some(mask)).sum_dim_intlist([1].as_slice(), false, None) / count
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use tch::Tensor;
 use tch::nn::{Init, Path};
 
 use super::program::{Operation, Program, Value};
-use super::steps::blank;
+use crate::batch::blank;
 
 /// How a feature map is normalised, each channel then scaled and shifted by learned amounts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,12 +3,7 @@
 use tch::Tensor;
 
 use super::Window;
-use crate::batch::Feature;
-
-/// The steps with zeros where they are padding: what stands there must reach nothing.
-pub(crate) fn blank(steps: &Tensor, mask: Option<&Tensor>) -> Tensor {
-    fill(steps, mask, 0.0)
-}
+use crate::batch::{Feature, blank, fill};
 
 /// The largest real value under each window, `[batch, T, F]` → `[batch, U, F]`.
 pub(crate) fn max_over_steps(window: &Window, input: &Feature) -> Feature {
@@ -63,13 +58,6 @@ pub(crate) fn real_steps(window: &Window, mask: &Tensor) -> Tensor {
     };
     let long_enough = whole.any_dim(1, true);
     whole.where_self(&long_enough, &any(mask, kernel, padding))
-}
-
-fn fill(steps: &Tensor, mask: Option<&Tensor>, value: f64) -> Tensor {
-    match mask {
-        Some(mask) => steps.masked_fill(&mask.logical_not().unsqueeze(-1), value),
-        None => steps.shallow_clone(),
-    }
 }
 
 #[cfg(test)]

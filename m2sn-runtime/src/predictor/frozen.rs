@@ -81,8 +81,9 @@ impl<N: Network> Frozen<N> {
 
         let variables = model.variables().variables();
         let mean = |modality: &Modality| {
-            let [_, embedding] = modality.standardized();
-            variables.get(&format!("{embedding}.mean")).map(|mean| Shared::copy(mean, Kind::Float)).transpose()
+            let [_, embedding] = modality.normalized();
+            let mean = variables.get(&format!("{embedding}.mean"));
+            mean.map(|mean| Shared::copy(&(mean * nn::range(modality.kind)), Kind::Float)).transpose()
         };
         let blanks = description.modalities.iter().map(mean).collect::<Result<_>>()?;
 

@@ -4,12 +4,12 @@ use tch::{Device, Kind, Tensor};
 
 use super::packed::{PackedConvolution, PackedLinear, Precision, Shared};
 use crate::Result;
-use crate::batch::Feature;
+use crate::batch::{Feature, blank};
 use crate::fusion::outer;
 use crate::nn::program::{Operation, Program, Step};
 use crate::nn::{
-    Activation, EPSILON, Window, attention_bias, average_over_steps, blank, conv1d, embedding, largest_pieces,
-    max_over_steps, mean_over_steps, one_step, over_frames, recurrent, scaled,
+    Activation, EPSILON, Window, attention_bias, average_over_steps, conv1d, embedding, largest_pieces, max_over_steps,
+    mean_over_steps, one_step, over_frames, recurrent, scaled,
 };
 
 /// A program whose weights are packed, if it has any.

@@ -119,7 +119,7 @@ fn masked(samples: &Tensor, mask: Option<&Tensor>, settings: &SpecAugment) -> Te
         None => floats.mean_dim(&dims[..], true, None),
         Some(mask) => {
             let count = over_steps(mask, &floats).expand_as(&floats).sum_dim_intlist(&dims[..], true, Kind::Float);
-            blank(&floats, mask).sum_dim_intlist(&dims[..], true, None) / count.clamp_min(1.0)
+            blank(&floats, Some(mask)).sum_dim_intlist(&dims[..], true, None) / count.clamp_min(1.0)
         }
     };
     let mean = mean.to_kind(samples.kind());

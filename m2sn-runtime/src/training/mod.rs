@@ -22,6 +22,7 @@ mod integral;
 mod joint;
 mod missing;
 mod navigator;
+mod normalize;
 mod optimizer;
 mod peripheral;
 mod pretrain;
@@ -34,7 +35,6 @@ mod schedule;
 mod select;
 mod shortcuts;
 mod softening;
-mod standardize;
 mod stands;
 mod tensorboard;
 mod thresholds;
@@ -306,7 +306,7 @@ impl Trainer {
     ) -> Result<()> {
         let disk = self.folder.clone().unwrap_or_else(std::env::temp_dir);
         let context = Context::new(network, &self.plan, splits, self.memory, disk)?;
-        standardize::fit(&context)?;
+        normalize::fit(&context)?;
         match stage {
             "pretrain" => pretrain::train(&context, run)?,
             "shortcuts" => shortcuts::train(&context, run)?,

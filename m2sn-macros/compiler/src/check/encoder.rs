@@ -27,8 +27,8 @@ pub(super) fn modality(
     let parts = parts(&spec.encoder, &encoder, context, errors)?;
     let points = points(&parts, spec, place, errors);
     let weights = weights::check(spec, &parts, place, errors);
-    let standardize = standardize(spec, input, place, context, errors);
-    let layers = layers(&parts, tokens(spec.input), input?, context, errors)?;
+    let normalize = normalize(spec, input, place, context, errors);
+    let layers = layers(&parts, tokens(spec.input), input?.in_floats(), context, errors)?;
 
     let (last, part) = (layers.last()?, parts.last()?);
     let Some(feature) = width(last.output) else {
@@ -38,10 +38,10 @@ pub(super) fn modality(
         return None;
     };
     let vocabulary = tokens(spec.input).map(|(vocabulary, _)| vocabulary);
-    let (fitted, standardize) = standardize?;
+    let (fitted, normalize) = normalize?;
     // What normalises the inputs stands before the layers of the spec, which shortcuts point at.
-    let shift = standardize.iter().len();
-    let layers: Vec<_> = standardize.into_iter().chain(layers).collect();
+    let shift = normalize.iter().len();
+    let layers: Vec<_> = normalize.into_iter().chain(layers).collect();
     let points: Vec<_> = points?.into_iter().map(|(position, point)| (position + shift, point)).collect();
     let exits = exits(&layers, &points, feature, place, context, errors)?;
     let task_head = heads::task_head(feature, place, context, errors)?;
@@ -61,34 +61,42 @@ pub(super) fn modality(
 }
 
 /// What the layer is called that normalises inputs.
-pub(super) const STANDARDIZE: &str = "standardize";
+const NORMALIZE: &str = "normalize";
 
 /// The layer that normalises the inputs of a modality, where it says so, and whether it is fitted.
-fn standardize(
+fn normalize(
     spec: &spec::Modality,
     input: Option<Shape>,
     place: &Place,
     context: &Context<'_>,
     errors: &mut Errors,
 ) -> Option<(Option<bool>, Option<Layer>)> {
-    let Some(normalize) = &spec.normalize else { return Some((None, None)) };
+    let Some(normalize) = &spec.normalize else {
+        if input?.is_bytes() {
+            errors
+                .error(&place.key("input"), "the input is in bytes, and layers take floats")
+                .help("add `normalize: fitted` to the modality, which makes them floats");
+            return None;
+        }
+        return Some((None, None));
+    };
     let encoder = place.key("encoder");
-    let namesake = spec.encoder.iter().position(|layer| Name::new(&layer.name, 0).snake == STANDARDIZE);
+    let namesake = spec.encoder.iter().position(|layer| Name::new(&layer.name, 0).snake == NORMALIZE);
     if let Some(index) = namesake {
         let name = &spec.encoder[index].name;
         errors
             .error(
                 &encoder.entry(index).key(name).on_key(),
-                format!("`{name}` cannot be the name of a layer here: `normalize` is a layer of that name"),
+                format!("`{name}` cannot be the name of a layer here: the one that `normalize` adds is called so"),
             )
             .help("give it another name");
     }
     let place = place.key("normalize");
     let input = input?;
-    let operation = crate::layer::standardize(normalize, input, &place, errors)?;
-    let name = Name::new(STANDARDIZE, context.line(&place));
-    let fitted = matches!(normalize, spec::Standardize::Fitted);
-    let layer = Layer { name, operation, input, output: input, cost: Cost::default() };
+    let operation = crate::layer::normalize(normalize, input, &place, errors)?;
+    let name = Name::new(NORMALIZE, context.line(&place));
+    let fitted = matches!(normalize, spec::Normalize::Fitted);
+    let layer = Layer { name, operation, input, output: input.in_floats(), cost: Cost::default() };
     namesake.is_none().then_some((Some(fitted), Some(layer)))
 }
 

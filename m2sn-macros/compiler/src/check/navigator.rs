@@ -60,7 +60,7 @@ fn embedding(
     });
     let parts = unfold(&written.collect::<Vec<_>>(), "an embedding", place, errors)?;
     let tokens = encoder::tokens(modality.input);
-    let mut layers = encoder::layers(&parts, tokens, input, context, errors)?;
+    let mut layers = encoder::layers(&parts, tokens, input.in_floats(), context, errors)?;
     let mut shape = layers.last().map_or(input, |layer| layer.output);
     // The last layer may leave the average over pixels or steps to the compiler.
     if matches!(shape, Shape::Image { .. } | Shape::Video { .. } | Shape::Sequence { .. }) {
@@ -78,7 +78,6 @@ fn embedding(
             .error(place, format!("the embedding of `{name}` ends in `{shape}`, but the navigator needs a vector"))
             .help(match shape {
                 Shape::Waveform { .. } => "begin it with a layer that makes features of sound, such as `mel`",
-                bytes if bytes.is_bytes() => "begin it with a `normalize`",
                 _ => "add an `embedding`",
             });
         return None;
@@ -99,7 +98,7 @@ fn unnamed(layer: &Spec, earlier: &mut usize) -> String {
 fn default(input: Shape) -> Vec<Spec> {
     let linear = || Spec::Linear(spec::Linear { size: WIDTH, activation: Activation::Relu });
     match input {
-        Shape::Image { height, width, .. } => {
+        Shape::Image { height, width, .. } | Shape::ByteImage { height, width, .. } => {
             let kernel = Extent([height, width].map(|side| side.div_ceil(GRID)));
             let padding = Extent([0, 0]);
             vec![
@@ -107,13 +106,9 @@ fn default(input: Shape) -> Vec<Spec> {
                 Spec::Residual(spec::Residual { channels: 8, blocks: 1, stride: 1, bottleneck: None }),
             ]
         }
-        Shape::Video { channels, height, width, .. } => {
+        Shape::Video { channels, height, width, .. } | Shape::ByteVideo { channels, height, width, .. } => {
             let frame = default(Shape::Image { channels, height, width });
             vec![Spec::Frames(spec::Frames { layers: [frame, vec![Spec::GlobalAveragePool]].concat() })]
-        }
-        Shape::ByteImage { .. } | Shape::ByteVideo { .. } => {
-            let normalize = Spec::Normalize(spec::Normalize { mean: vec![0.5], deviation: vec![0.5] });
-            [vec![normalize], default(input.in_floats())].concat()
         }
         Shape::Waveform { .. } => vec![Spec::Mel(spec::Mel { mels: WIDTH, ..spec::Mel::default() }), linear()],
         Shape::Tokens { .. } => {
@@ -203,11 +198,11 @@ pub(super) fn model(
             .help("end them in smaller vectors");
         return None;
     }
-    let standardized = |(modality, layers): (&Modality, Vec<Layer>)| {
+    let normalized = |(modality, layers): (&Modality, Vec<Layer>)| {
         let first = modality.fitted.and_then(|_| modality.layers.first().cloned());
         first.into_iter().chain(layers).collect()
     };
-    let embeddings: Vec<Vec<Layer>> = modalities.iter().zip(embeddings).map(standardized).collect();
+    let embeddings: Vec<Vec<Layer>> = modalities.iter().zip(embeddings).map(normalized).collect();
     let name = Name::new("decision", context.line(&place));
     let mut site = Site { input: Shape::Vector { size: inputs }, tokens: None, place, errors };
     let decision = layer(name, &heads::linear(exits), &mut site)?;

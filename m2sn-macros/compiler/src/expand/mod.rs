@@ -218,7 +218,6 @@ fn has_variables(operation: &Operation) -> bool {
         | Operation::Maxout(_)
         | Operation::Recurrent(_)
         | Operation::BatchNorm(_)
-        | Operation::Standardize(_)
         | Operation::Custom(_) => true,
     }
 }

@@ -24,7 +24,6 @@ mod residual3d;
 mod shortcut;
 mod site;
 mod sound;
-mod standardize;
 #[cfg(test)]
 mod tests;
 mod transformer;
@@ -39,9 +38,9 @@ use crate::shape::Shape;
 use crate::spec::{self, Activation};
 
 pub(crate) use conv::divisor_help;
+pub(crate) use normalize::normalize;
 pub(crate) use shortcut::{Alignment, Shortcut, align};
 pub(crate) use site::{MAX_SIZE, Site, countable, epsilon, probability, size};
-pub(crate) use standardize::standardize;
 
 /// What a layer does, with checked settings.
 #[derive(Debug, Clone)]
@@ -49,7 +48,6 @@ pub(crate) enum Operation {
     Conv(conv::Settings),
     Conv1d(conv1d::Settings),
     Residual(residual::Settings),
-    Normalize(normalize::Settings),
     Frames(frames::Settings),
     Conv3d(conv3d::Settings),
     Residual3d(residual3d::Settings),
@@ -75,7 +73,7 @@ pub(crate) enum Operation {
     BatchNorm(batch_norm::Settings),
     Dropout(dropout::Settings),
     /// Of inputs, by what the modality says: no layer of the spec.
-    Standardize(standardize::Settings),
+    Normalize(normalize::Settings),
     Custom(custom::Settings),
 }
 
@@ -93,7 +91,6 @@ pub(crate) fn infer(layer: &spec::Layer, site: &mut Site<'_>) -> Option<Inferred
         spec::Layer::Conv(settings) => conv::infer(settings, site),
         spec::Layer::Conv1d(settings) => conv1d::infer(settings, site),
         spec::Layer::Residual(settings) => residual::infer(settings, site),
-        spec::Layer::Normalize(settings) => normalize::infer(settings, site),
         spec::Layer::Frames(settings) => frames::infer(settings, site),
         spec::Layer::Conv3d(settings) => conv3d::infer(settings, site),
         spec::Layer::Residual3d(settings) => residual3d::infer(settings, site),
@@ -167,7 +164,6 @@ impl Operation {
             Self::Branches(_) => quote!(Branches),
             Self::AttentionPool => quote!(AttentionPool),
             Self::Frames(_) => unreachable!("its type is that of its layer, too"),
-            Self::Standardize(_) => quote!(Standardize),
             Self::Custom(settings) => return settings.path.clone(),
         };
         quote!(#family<#input, #output>)
@@ -187,10 +183,6 @@ impl Operation {
             Self::Residual(settings) => {
                 let settings = settings.tokens();
                 quote!(Residual::new(#path, #settings))
-            }
-            Self::Normalize(settings) => {
-                let settings = settings.tokens();
-                quote!(Normalize::new(#path, #settings))
             }
             Self::MaxPool(settings) => {
                 let settings = settings.tokens();
@@ -264,7 +256,7 @@ impl Operation {
                 let probability = float(settings.probability);
                 quote!(Dropout::new(#probability))
             }
-            Self::Standardize(settings) => settings.construct(&path),
+            Self::Normalize(settings) => settings.construct(&path),
             Self::Custom(settings) => {
                 let (ty, input, output) = (&settings.path, input.ty(), output.ty());
                 quote!(<#ty as Custom<#input, #output>>::new(#path))
@@ -280,7 +272,6 @@ impl fmt::Display for Operation {
             Self::Conv(settings) => write!(f, "conv {settings}"),
             Self::Conv1d(settings) => write!(f, "conv1d {settings}"),
             Self::Residual(settings) => write!(f, "residual {settings}"),
-            Self::Normalize(settings) => write!(f, "normalize {settings}"),
             Self::MaxPool(settings) => write!(f, "max_pool {settings}"),
             Self::AveragePool(settings) => write!(f, "average_pool {settings}"),
             Self::Frames(settings) => write!(f, "frames of {settings}"),
@@ -305,7 +296,7 @@ impl fmt::Display for Operation {
             Self::Recurrent(settings) => write!(f, "{settings}"),
             Self::BatchNorm(settings) => write!(f, "batch_norm {settings}"),
             Self::Dropout(_) => f.write_str("dropout"),
-            Self::Standardize(_) => f.write_str("standardize"),
+            Self::Normalize(_) => f.write_str("normalize"),
             Self::Custom(settings) => write!(f, "custom {settings}"),
         }
     }

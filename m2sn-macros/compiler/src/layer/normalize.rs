@@ -1,68 +1,71 @@
-use std::fmt;
+//! What the inputs of a modality are normalised by, before its encoder and before the navigator's embedding.
 
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::{Inferred, Operation, Site, float};
-use crate::cost::Cost;
+use super::{Operation, float};
+use crate::place::Place;
+use crate::report::Errors;
 use crate::shape::Shape;
 use crate::spec::Normalize;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
-    mean: Vec<f64>,
-    deviation: Vec<f64>,
+    /// Mean and deviation of each channel, or one for all; none where they are fitted.
+    declared: Option<[Vec<f64>; 2]>,
 }
 
-pub(super) fn infer(spec: &Normalize, site: &mut Site<'_>) -> Option<Inferred> {
-    let output = site.input.in_floats();
-    let channels = match output {
-        Shape::Image { channels, .. } | Shape::Video { channels, .. } => channels,
-        _ => return site.misplaced("normalize", "an image or a video"),
+/// The largest mean or deviation, either way.
+const MOST: f64 = 1e9;
+/// The smallest deviation: what is divided by less is no longer told apart in single precision.
+const LEAST: f64 = 1e-9;
+
+/// Checks how a modality's inputs of a shape are normalised.
+pub(crate) fn normalize(normalize: &Normalize, input: Shape, place: &Place, errors: &mut Errors) -> Option<Operation> {
+    let (channels, what) = match input.in_floats() {
+        Shape::Sequence { features, .. } => (features, "feature"),
+        Shape::Vector { size } => (size, "feature"),
+        Shape::Image { channels, .. } | Shape::Video { channels, .. } => (channels, "channel"),
+        Shape::Waveform { .. } => (1, "channel"),
+        _ => {
+            errors
+                .error(&place.clone().on_key(), format!("`normalize` is of numbers, but the input is `{input}`"))
+                .help("leave it out: token ids are no quantities");
+            return None;
+        }
     };
-    let is_mean = |mean: f64| mean.is_finite();
-    let mean = numbers("mean", &spec.mean, channels, is_mean, "write a number that is finite", site);
-    let is_deviation = |deviation: f64| deviation.is_finite() && deviation > 0.0;
-    let deviation = numbers("deviation", &spec.deviation, channels, is_deviation, "write a number above 0", site);
-    let operation = Operation::Normalize(Settings { mean: mean?, deviation: deviation? });
-    Some(Inferred { operation, output, cost: Cost::default() })
-}
-
-/// One number a channel, or one for all, each of which `fits`.
-fn numbers(
-    setting: &str,
-    values: &[f64],
-    channels: u64,
-    fits: impl Fn(f64) -> bool,
-    help: &str,
-    site: &mut Site<'_>,
-) -> Option<Vec<f64>> {
-    let place = site.setting("normalize", setting);
+    let Normalize::Declared { mean, deviation } = normalize else {
+        return Some(Operation::Normalize(Settings { declared: None }));
+    };
     let mut sound = true;
-    if values.len() != 1 && values.len() as u64 != channels {
-        let message = format!("a `{setting}` of {} numbers for {channels} channels", values.len());
-        site.errors.error(&place, message).help("write one number a channel, or one for all");
-        sound = false;
+    for (setting, values, least) in [("mean", mean, -MOST), ("deviation", deviation, LEAST)] {
+        let place = place.key(setting);
+        if values.len() != 1 && values.len() as u64 != channels {
+            let plural = if channels == 1 { "" } else { "s" };
+            let message =
+                format!("`{setting}` has {} entries, but `{input}` has {channels} {what}{plural}", values.len());
+            errors.error(&place, message).help(format!("write one a {what}, or one for all"));
+            sound = false;
+        }
+        for (entry, value) in values.iter().enumerate().filter(|(_, value)| !(least..=MOST).contains(*value)) {
+            errors
+                .error(&place.entry(entry), format!("a {setting} of {value} is out of range"))
+                .help(format!("write a number from {least} to {MOST}"));
+            sound = false;
+        }
     }
-    for (index, value) in values.iter().enumerate().filter(|(_, value)| !fits(**value)) {
-        site.errors.error(&place.entry(index), format!("a `{setting}` of {value} is out of range")).help(help);
-        sound = false;
-    }
-    sound.then(|| values.to_vec())
+    let declared = Some([mean.clone(), deviation.clone()]);
+    sound.then_some(Operation::Normalize(Settings { declared }))
 }
 
 impl Settings {
-    pub(super) fn tokens(&self) -> TokenStream {
-        let [mean, deviation] = [&self.mean, &self.deviation].map(|values| {
-            let values = values.iter().map(|value| float(*value));
-            quote!(&[#(#values),*])
-        });
-        quote!(normalize::Settings { mean: #mean, deviation: #deviation })
-    }
-}
-
-impl fmt::Display for Settings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "mean {:?} deviation {:?}", self.mean, self.deviation)
+    pub(super) fn construct(&self, path: &TokenStream) -> TokenStream {
+        match &self.declared {
+            None => quote!(Normalize::fitted(#path)),
+            Some(declared) => {
+                let [mean, deviation] = declared.each_ref().map(|values| values.iter().map(|value| float(*value)));
+                quote!(Normalize::declared(#path, &[#(#mean),*], &[#(#deviation),*]))
+            }
+        }
     }
 }

@@ -67,9 +67,6 @@ impl Site<'_> {
         let place = self.place.key(kind);
         let error = self.errors.error(&place, format!("`{kind}` takes {wanted}, but its input is `{input}`"));
         let help = match (input, wanted) {
-            (Shape::ByteImage { .. } | Shape::ByteVideo { .. }, _) => {
-                "put a `normalize` before it, which makes the bytes floats"
-            }
             (Shape::Tokens { .. }, _) => "put an `embedding` before it",
             (_, "a waveform") => "put it first, on an input of `waveform`",
             (Shape::Waveform { .. }, _) => "put a layer before it that makes features of sound, such as `mel`",

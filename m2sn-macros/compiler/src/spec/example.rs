@@ -95,7 +95,6 @@ pub(super) const EXAMPLES: &[(&str, Settings)] = &[
             ("conv", "{ channels: 16, kernel: 3 }"),
             ("conv1d", "{ channels: 32, kernel: 3, padding: 1 }"),
             ("residual", "{ channels: 32, blocks: 2, stride: 2 }"),
-            ("normalize", "{ mean: [0.485, 0.456, 0.406], deviation: [0.229, 0.224, 0.225] }"),
             ("frames", "{ layers: [{ conv: { channels: 16, kernel: 3 } }, global_average_pool] }"),
             ("conv3d", "{ channels: 64, kernel: 3, padding: 1 }"),
             ("residual3d", "{ channels: 64, blocks: 2, stride: 2 }"),
@@ -147,7 +146,6 @@ pub(super) const EXAMPLES: &[(&str, Settings)] = &[
         ],
     ),
     ("Residual", &[("channels", "32"), ("blocks", "2"), ("stride", "2"), ("bottleneck", "8")]),
-    ("Normalize", &[("mean", "[0.485, 0.456, 0.406]"), ("deviation", "[0.229, 0.224, 0.225]")]),
     ("Frames", &[("layers", "[{ conv: { channels: 16, kernel: 3 } }, global_average_pool]")]),
     (
         "Conv3d",

@@ -16,8 +16,6 @@ pub(crate) enum Layer {
     Conv1d(Conv1d),
     /// A stage of residual blocks, as in a ResNet. Image to image.
     Residual(Residual),
-    /// Each channel less its mean, over its deviation; bytes are divided by 255 first. Image to image, bytes to floats.
-    Normalize(Normalize),
     /// Layers of images, applied to every frame of a video by itself. Video to video, or to sequence where they end in a
     /// vector; layers of vectors, applied to every step. Sequence to sequence.
     Frames(Frames),
@@ -154,17 +152,6 @@ pub(crate) struct Residual {
     /// a 1x1 one to the channels of the output. In ResNet-50 and deeper it is a quarter of these.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) bottleneck: Option<u64>,
-}
-
-/// A normalisation of each channel by numbers that are known beforehand.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub(crate) struct Normalize {
-    /// The mean of each channel, or one for all; of bytes, once they run from 0 to 1.
-    pub(crate) mean: Vec<f64>,
-    /// The deviation of each channel, or one for all, above 0.
-    pub(crate) deviation: Vec<f64>,
 }
 
 /// Layers of images, for every frame of a video.
@@ -557,7 +544,6 @@ impl Layer {
         "conv",
         "conv1d",
         "residual",
-        "normalize",
         "frames",
         "conv3d",
         "residual3d",
@@ -597,7 +583,6 @@ impl Layer {
             Self::Conv(_) => "conv",
             Self::Conv1d(_) => "conv1d",
             Self::Residual(_) => "residual",
-            Self::Normalize(_) => "normalize",
             Self::Frames(_) => "frames",
             Self::Conv3d(_) => "conv3d",
             Self::Residual3d(_) => "residual3d",

@@ -10,11 +10,11 @@ mod layer;
 mod loss;
 mod modality;
 mod navigator;
+mod normalize;
 mod ordered;
 mod outputs;
 #[cfg(test)]
 mod schema;
-mod standardize;
 mod training;
 mod unfolding;
 mod weights;
@@ -26,15 +26,15 @@ pub(crate) use example::{example, retired};
 pub(crate) use fusion::{AttentionFusion, FilmFusion, Fusion, GatedFusion, LowRankTensorFusion};
 pub(crate) use layer::{
     Activation, BatchNorm, Conv, Conv1d, Conv3d, Custom, Delta, EPSILON, Embedding, Extent, Extent3d, Frames, Layer,
-    Linear, Maxout, Mel, Mfcc, Mlp, Norm, Normalize, Order, Pool, Positions, Recurrent, RecurrentOutput, Residual,
-    Residual3d, Scale, SpectralCentroid, Transformer,
+    Linear, Maxout, Mel, Mfcc, Mlp, Norm, Order, Pool, Positions, Recurrent, RecurrentOutput, Residual, Residual3d,
+    Scale, SpectralCentroid, Transformer,
 };
 pub(crate) use loss::{ClassWeights, Loss};
 pub(crate) use modality::{Input, Modality, Named, Point};
 pub(crate) use navigator::{Anneal, Latency, Navigator, Policy, Reads, Temperature};
+pub(crate) use normalize::Normalize;
 pub(crate) use ordered::Ordered;
 pub(crate) use outputs::Outputs;
-pub(crate) use standardize::Standardize;
 pub(crate) use training::{Augment, Method, Metric, Optimizer, Schedule, Stage, Training};
 pub(crate) use unfolding::{Bert, BertPool, R2plus1d, R3d, Repeat, Resnet};
 pub(crate) use weights::{Glove, Names, Weights};

@@ -6,7 +6,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::choice::NotedLayer;
 use super::layer::Layer;
-use super::standardize::Standardize;
+use super::normalize::Normalize;
 use super::weights::Weights;
 
 /// One modality.
@@ -21,12 +21,13 @@ pub(crate) struct Modality {
     /// Where left out, every input has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) missing: Option<f64>,
-    /// How the numbers of each channel of an image, or of each feature, are brought to a mean of zero and a deviation of
-    /// one: `fitted` to the training samples, padding and samples that lack the modality left out, or as
-    /// `{ mean: […], deviation: […] }`. It is a part of the model, and lies in its checkpoints: whoever loads one feeds it
-    /// numbers as they come. Where left out, they are taken as they come.
+    /// How inputs are brought to a mean of zero and a deviation of one, each channel of images and videos and each feature
+    /// of sequences and vectors by itself, and sound as a whole: `fitted` to the training samples, padding and samples that
+    /// lack the modality left out, or as `{ mean: […], deviation: […] }`. Bytes are divided by 255 first, and need it. It is
+    /// a part of the model, and lies in its checkpoints: whoever loads one feeds it numbers as they come. Where left out,
+    /// they are taken as they come.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) normalize: Option<Standardize>,
+    pub(crate) normalize: Option<Normalize>,
     /// The layers in order, each as `name: layer`; the last one has to yield a vector, the deepest feature.
     pub(crate) encoder: Vec<Named>,
     /// The layers after which an exit leads to the deepest feature, in the order of the encoder.
@@ -45,7 +46,7 @@ pub(crate) struct Modality {
 pub(crate) enum Input {
     /// An image or a spectrogram, `[batch, channels, height, width]`.
     ///
-    /// Bytes take a quarter of the memory of floats; the encoder begins with `normalize` then.
+    /// Bytes take a quarter of the memory of floats; the modality needs `normalize` then, which makes them floats.
     Image {
         /// The channels: 1 for grey, 3 for colour.
         channels: u64,

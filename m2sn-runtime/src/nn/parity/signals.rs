@@ -11,10 +11,10 @@ fn matches<I: Shape, O: Shape, L: Layer<I, O>>(case: &str, build: impl FnOnce(Pa
 fn normalize() {
     type Picture = Image<3, 5, 4>;
     type Clip = Video<4, 3, 5, 4>;
-    let settings = normalize::Settings { mean: &[0.485, 0.456, 0.406], deviation: &[0.229, 0.224, 0.225] };
-    matches("normalize_bytes", |path| Normalize::<Bytes<Picture>, Picture>::new(path, settings));
-    matches("normalize_floats", |path| Normalize::<Picture, Picture>::new(path, settings));
-    matches("normalize_video", |path| Normalize::<Bytes<Clip>, Clip>::new(path, settings));
+    let (mean, deviation) = (&[0.485, 0.456, 0.406], &[0.229, 0.224, 0.225]);
+    matches("normalize_bytes", |path| Normalize::<Bytes<Picture>, Picture>::declared(path, mean, deviation));
+    matches("normalize_floats", |path| Normalize::<Picture, Picture>::declared(path, mean, deviation));
+    matches("normalize_video", |path| Normalize::<Bytes<Clip>, Clip>::declared(path, mean, deviation));
 }
 
 #[test]

@@ -10,6 +10,7 @@ use super::context::Context;
 use super::reading::{Read, Reading, Rows};
 use crate::batch::Feature;
 use crate::network::{Modality, Network, Normalization};
+use crate::nn::in_range;
 use crate::{Error, Result};
 
 /// Fits what is to be fitted and is not.
@@ -24,7 +25,7 @@ pub(super) fn fit<N: Network>(context: &Context<'_, N>) -> Result<()> {
         }
         // One copy for the encoder, one for what the navigator reads.
         let own: Vec<[&Tensor; 2]> = modality
-            .standardized()
+            .normalized()
             .iter()
             .filter_map(|place| {
                 Some([variables.get(&format!("{place}.mean"))?, variables.get(&format!("{place}.deviation"))?])
@@ -34,7 +35,9 @@ pub(super) fn fit<N: Network>(context: &Context<'_, N>) -> Result<()> {
         if !own.iter().flatten().all(is_zero) {
             continue;
         }
-        let moments = moments(modality, samples.read(), context.plan.pretrain.batch as i64)?;
+        let Some([mean, _]) = own.first() else { continue };
+        let channels = mean.numel() as i64;
+        let moments = moments(modality, samples.read(), channels, context.plan.pretrain.batch as i64)?;
         tracing::info!(modality = modality.name, "inputs are normalised by the training samples");
         for (variable, values) in own.iter().flat_map(|own| own.iter().zip(&moments)) {
             tch::no_grad(|| variable.shallow_clone().f_copy_(values))?;
@@ -48,7 +51,7 @@ pub(super) fn fit<N: Network>(context: &Context<'_, N>) -> Result<()> {
 /// The deviation is that of all values, not an estimate for others, and zero where they are all the same.
 ///
 /// They are read twice, `chunk` samples at a time.
-fn moments(modality: &Modality, samples: Read<'_>, chunk: i64) -> Result<[Tensor; 2]> {
+fn moments(modality: &Modality, samples: Read<'_>, channels: i64, chunk: i64) -> Result<[Tensor; 2]> {
     let ranges = || chunks(samples.len(), chunk);
     let reading = || Reading::new(vec![samples], ranges().map(Rows::Range).collect());
     let one = |reading: &mut Reading<'_>| Ok::<_, Error>(reading.next()?.swap_remove(0));
@@ -57,9 +60,9 @@ fn moments(modality: &Modality, samples: Read<'_>, chunk: i64) -> Result<[Tensor
     let mut all = reading()?;
     for range in ranges() {
         let feature = one(&mut all)?;
-        let values = values(&feature);
+        let values = values(&feature, channels);
         if !bool::try_from(values.isfinite().all())? {
-            return Err(not_finite(modality, range.start, &feature));
+            return Err(not_finite(modality, range.start, &feature, channels));
         }
         if values.size()[1] == 0 {
             continue;
@@ -79,7 +82,8 @@ fn moments(modality: &Modality, samples: Read<'_>, chunk: i64) -> Result<[Tensor
     let mut squares = mean.zeros_like();
     let mut all = reading()?;
     for _ in ranges() {
-        squares += (values(&one(&mut all)?) - mean.unsqueeze(1)).square().sum_dim_intlist(1, false, Kind::Double);
+        squares +=
+            (values(&one(&mut all)?, channels) - mean.unsqueeze(1)).square().sum_dim_intlist(1, false, Kind::Double);
     }
     let deviation = (squares / count as f64).sqrt();
     // What is all the same may differ from its mean by rounding, which is nothing to divide by.
@@ -88,26 +92,28 @@ fn moments(modality: &Modality, samples: Read<'_>, chunk: i64) -> Result<[Tensor
 }
 
 /// The real values of each channel, `[C, n]` of `f64`.
-fn values(feature: &Feature) -> Tensor {
+fn values(feature: &Feature, channels: i64) -> Tensor {
     let Feature { tensor, mask, present } = feature;
-    let (mut tensor, mut mask) = (tensor.to_kind(Kind::Double), mask.as_ref().map(Tensor::shallow_clone));
+    let (mut tensor, mut mask) = (in_range(tensor, Kind::Double), mask.as_ref().map(Tensor::shallow_clone));
     if let Some(present) = present {
         let rows = present.nonzero().squeeze_dim(1);
         tensor = tensor.index_select(0, &rows);
         mask = mask.map(|mask| mask.index_select(0, &rows));
     }
-    match (tensor.dim(), mask) {
-        (4, _) => tensor.transpose(0, 1).flatten(1, -1),
-        (3, None) => tensor.flatten(0, 1).tr(),
-        (3, Some(mask)) => tensor.flatten(0, 1).index_select(0, &mask.flatten(0, 1).nonzero().squeeze_dim(1)).tr(),
-        _ => tensor.tr(),
+    if let Some(mask) = mask {
+        tensor = tensor.flatten(0, 1).index_select(0, &mask.flatten(0, 1).nonzero().squeeze_dim(1));
     }
+    // The channels of images and videos have rows and columns behind them.
+    if tensor.dim() > 3 {
+        tensor = tensor.movedim_int(-3, -1);
+    }
+    tensor.reshape([-1, channels]).tr()
 }
 
 /// The refusal of the first sample, counted from `start` on, that holds a number that is not finite.
-fn not_finite(modality: &Modality, start: i64, feature: &Feature) -> Error {
+fn not_finite(modality: &Modality, start: i64, feature: &Feature, channels: i64) -> Error {
     let row = (0..feature.len()).find(|row| {
-        let values = values(&feature.narrow(*row, 1));
+        let values = values(&feature.narrow(*row, 1), channels);
         values.isfinite().all().int64_value(&[]) == 0
     });
     Error::invalid(format!(
@@ -127,12 +133,23 @@ mod tests {
     use crate::network::Network;
     use crate::tiny::Tiny;
 
-    /// By scikit-learn's `StandardScaler` over the values that count, see `tests/fixtures/standardize.py`.
+    /// By scikit-learn's `StandardScaler` over the values that count, see `tests/fixtures/normalize.py`.
     #[test]
     fn moments_are_those_of_scikit_learn() {
-        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/standardize.safetensors");
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/normalize.safetensors");
         let fixture: std::collections::BTreeMap<_, _> = Tensor::read_safetensors(path).unwrap().into_iter().collect();
-        for case in ["vectors", "some_vectors", "sequences", "some_sequences", "images"] {
+        for case in [
+            "vectors",
+            "some_vectors",
+            "sequences",
+            "some_sequences",
+            "images",
+            "bytes",
+            "videos",
+            "some_videos_in_bytes",
+            "sounds",
+            "some_sounds",
+        ] {
             let get = |name: &str| fixture.get(&format!("{case}.{name}"));
             let there = |name: &str| get(name).map(|tensor| tensor.to_kind(Kind::Bool));
             let feature = Feature {
@@ -141,7 +158,8 @@ mod tests {
                 present: there("present"),
             };
             let samples = Features::borrowed(feature, Device::Cpu);
-            let found = moments(&Tiny::description().modalities[0], Read::Held(&samples), 64).unwrap();
+            let channels = get("mean").unwrap().numel() as i64;
+            let found = moments(&Tiny::description().modalities[0], Read::Held(&samples), channels, 64).unwrap();
             for (found, name) in found.iter().zip(["mean", "deviation"]) {
                 let expected = get(name).unwrap();
                 let error = ((found - expected) / expected.abs().clamp_min(1e-3)).abs().max().double_value(&[]);
@@ -156,7 +174,7 @@ mod tests {
         let _ = tensor.get(270).get(2).fill_(f64::NAN);
         let samples = Features::borrowed(tensor.shallow_clone().into(), Device::Cpu);
         let modality = &Tiny::description().modalities[0];
-        let message = moments(modality, Read::Held(&samples), 64).unwrap_err().to_string();
+        let message = moments(modality, Read::Held(&samples), 6, 64).unwrap_err().to_string();
         assert!(
             message.starts_with("modality `left`: training sample 270 holds a number that is not finite"),
             "{message}"
@@ -165,6 +183,6 @@ mod tests {
         let present = Tensor::ones([300], (Kind::Bool, Device::Cpu));
         let _ = present.get(270).fill_(0.0);
         let samples = Features::borrowed(Feature { present: Some(present), ..tensor.into() }, Device::Cpu);
-        assert!(moments(modality, Read::Held(&samples), 64).is_ok());
+        assert!(moments(modality, Read::Held(&samples), 6, 64).is_ok());
     }
 }

@@ -5,30 +5,30 @@ use serde::ser::{Serialize, Serializer};
 
 /// How inputs are brought to a mean of zero and a deviation of one: `fitted`, or `{ mean: […], deviation: […] }`.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Standardize {
+pub(crate) enum Normalize {
     /// By the mean and the deviation of the training samples.
     Fitted,
     /// By these.
     Declared { mean: Vec<f64>, deviation: Vec<f64> },
 }
 
-/// Means and deviations that are known beforehand, one of each a channel of an image, or a feature.
+/// Means and deviations that are known beforehand, one of each a channel or feature, or one for all.
 #[derive(serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Declared {
-    /// The means.
+    /// The means; of bytes, once they run from 0 to 1.
     mean: Vec<f64>,
     /// The deviations, each above 0.
     deviation: Vec<f64>,
 }
 
-impl<'de> Deserialize<'de> for Standardize {
+impl<'de> Deserialize<'de> for Normalize {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct FittedOrDeclared;
 
         impl<'de> Visitor<'de> for FittedOrDeclared {
-            type Value = Standardize;
+            type Value = Normalize;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("`fitted`, or a mapping with `mean` and `deviation`")
@@ -36,14 +36,14 @@ impl<'de> Deserialize<'de> for Standardize {
 
             fn visit_str<E: de::Error>(self, word: &str) -> Result<Self::Value, E> {
                 match word {
-                    "fitted" => Ok(Standardize::Fitted),
+                    "fitted" => Ok(Normalize::Fitted),
                     other => Err(E::invalid_value(de::Unexpected::Str(other), &self)),
                 }
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
                 let Declared { mean, deviation } = Declared::deserialize(de::value::MapAccessDeserializer::new(map))?;
-                Ok(Standardize::Declared { mean, deviation })
+                Ok(Normalize::Declared { mean, deviation })
             }
         }
 
@@ -51,7 +51,7 @@ impl<'de> Deserialize<'de> for Standardize {
     }
 }
 
-impl Serialize for Standardize {
+impl Serialize for Normalize {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Fitted => serializer.serialize_str("fitted"),
@@ -63,9 +63,9 @@ impl Serialize for Standardize {
 }
 
 #[cfg(test)]
-impl schemars::JsonSchema for Standardize {
+impl schemars::JsonSchema for Normalize {
     fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Standardize".into()
+        "Normalize".into()
     }
 
     fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
