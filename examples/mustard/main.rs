@@ -1,0 +1,130 @@
+//! Tells sarcasm by the texts of MUStARD, utterance and context, and reads no more of them than it needs.
+//!
+//! ```text
+//! cargo run --release --example mustard                  # generated texts
+//! cargo run --release --example mustard -- --data DIR    # the published ones
+//! ```
+//!
+//! Trains the network of `mustard.yaml` on every fold of the authors, and reports late fusion and the policy on
+//! the texts that were not learned from, as means and deviations over the folds.
+
+mod arguments;
+#[path = "../program/mod.rs"]
+mod program;
+mod results;
+mod texts;
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Parser;
+use m2sn::data::text::Vocabulary;
+use m2sn::data::{By, Dataset, Splits, generate, mustard};
+use m2sn::evaluation::{Candidate, Folds, Report, Way, study};
+use m2sn::latency::{self, Table};
+use m2sn::network::Input as _;
+use m2sn::plan::{Plan, Policy};
+use m2sn::policy::Budget;
+use m2sn::prelude::*;
+use m2sn::{Error, Result};
+
+use arguments::Arguments;
+use program::say;
+use results::{LATE_FUSION, POLICY, Results, Seed};
+
+/// The network that all of this is about.
+#[m2sn_model("./mustard.yaml")]
+#[derive(Debug)]
+pub struct MustardText;
+
+/// How many utterances are generated where none are given.
+const GENERATED: usize = 200;
+
+/// The share of the texts to learn from that chooses epochs.
+const VALIDATION: f64 = 0.15;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    // One sample at a time keeps one core busy.
+    m2sn::tch::set_num_threads(1);
+    program::run(|out| sarcasm(&arguments, out))
+}
+
+fn sarcasm(arguments: &Arguments, out: &mut dyn Write) -> program::Outcome {
+    let run = arguments.run_folder();
+    fs::create_dir_all(&run).map_err(|source| Error::Io { path: run.clone(), source })?;
+    let folder = match &arguments.data {
+        Some(folder) => folder.clone(),
+        None => {
+            let folder = run.join("data");
+            generate::mustard::write(&folder, GENERATED, arguments.seed)?;
+            folder
+        }
+    };
+    let data = mustard::read(&folder)?;
+    let vocabulary = texts::vocabulary(&data);
+    let samples = texts::dataset(&data, &vocabulary)?.to_device(Device::cuda_if_available())?;
+    let plan = plan(arguments, &folder, &run, &vocabulary)?;
+    say(&format!("{} utterances, {} words", samples.len(), vocabulary.words().len()));
+
+    // Latency depends on the network, not on what it has learned.
+    let model = MustardText::seeded(Device::cuda_if_available(), arguments.seed)?;
+    let table = latency::measure(&model, &samples.input()?.features(), &latency::Settings::default())?;
+    let mut seeds = Vec::new();
+    for seed in arguments.seed..arguments.seed.saturating_add(arguments.seeds) {
+        let plan = Plan { seed, ..plan.clone() };
+        let mut reports = Vec::new();
+        for (number, fold) in (1..).zip(data.folds.iter().take(arguments.folds())) {
+            let folder = run.join(format!("seed-{seed}/fold-{number}"));
+            let report = train(&plan, &samples, fold, &table, &folder)?;
+            let qualities = report.rows.iter().map(|row| format!("{} {:.3}", row.name, row.scores.quality()));
+            say(&format!("seed {seed}, fold {number}: {}", qualities.collect::<Vec<_>>().join(", ")));
+            reports.push(report);
+        }
+        seeds.push(Seed { seed, folds: Folds::of(&reports)?, reports });
+    }
+    let words = match &arguments.data {
+        Some(_) => "the texts of MUStARD".to_owned(),
+        None => format!("{GENERATED} generated utterances, which say nothing of the real ones"),
+    };
+    let results = Results::new(words, arguments.data.is_some(), seeds);
+    results.save(&run)?;
+    if arguments.json {
+        writeln!(out, "{}", results.json()?)?;
+    } else {
+        writeln!(out, "{results}\nWritten to {} as results.json and results.md.", run.display())?;
+    }
+    Ok(())
+}
+
+/// The training of the spec, with the word vectors that there are.
+fn plan(arguments: &Arguments, data: &Path, run: &Path, vocabulary: &Vocabulary) -> Result<Plan> {
+    let words = run.join("vocabulary.txt");
+    vocabulary.save(&words)?;
+    let vectors = texts::vectors(arguments.vectors.as_deref(), data, run)?;
+    if vectors.is_none() {
+        say("no word vectors: they are learned from the texts");
+    }
+    let plan = MustardText::plan();
+    Ok(Plan { weights: texts::weights(plan.weights, vectors.as_deref(), &words), ..plan })
+}
+
+/// Trains on a fold, and reports it.
+fn train(
+    plan: &Plan,
+    samples: &Dataset<mustard_text::Input>,
+    fold: &mustard::Fold,
+    table: &Table,
+    folder: &Path,
+) -> Result<Report> {
+    let (train, valid) = samples.select(&fold.train)?.part(VALIDATION, By::Class, plan.seed)?;
+    let mut model = MustardText::seeded(Device::cuda_if_available(), plan.seed)?;
+    let trainer = Trainer::new(plan.clone()).folder(folder).latency(table.clone());
+    trainer.train(&mut model, &Splits { train, valid }, &mut Progress::bars())?;
+    let mut candidates = Candidate::alone(&model);
+    let way = Way::Within(Policy::Sequential, Budget::Price(plan.navigator.price));
+    candidates.extend([Candidate::new(LATE_FUSION, &model, Way::LateFusion), Candidate::new(POLICY, &model, way)]);
+    study(&candidates, &samples.select(&fold.test)?, &Default::default())
+}
