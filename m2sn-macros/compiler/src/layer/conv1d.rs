@@ -3,7 +3,8 @@ use std::fmt;
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::conv::{Window, normalisation};
+use super::conv::normalisation;
+use super::window::Window;
 use super::{Inferred, Operation, Site, integer, optional, product};
 use crate::cost::Cost;
 use crate::shape::Shape;

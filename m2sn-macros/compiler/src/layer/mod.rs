@@ -27,6 +27,7 @@ mod sound;
 #[cfg(test)]
 mod tests;
 mod transformer;
+mod window;
 
 use std::fmt;
 
@@ -340,11 +341,6 @@ pub(crate) fn integer(value: u64) -> Literal {
 
 fn float(value: f64) -> Literal {
     Literal::f64_unsuffixed(value)
-}
-
-fn pair([first, second]: [u64; 2]) -> TokenStream {
-    let (first, second) = (integer(first), integer(second));
-    quote!([#first, #second])
 }
 
 /// `None`, or `Some` of the activation.

@@ -3,15 +3,15 @@ use std::fmt;
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::conv::Window;
-use super::{Inferred, MAX_SIZE, Operation, Site, pair, product};
+use super::window::Window;
+use super::{Inferred, MAX_SIZE, Operation, Site, product};
 use crate::cost::Cost;
 use crate::shape::Shape;
 use crate::spec::Pool;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
-    window: Window,
+    window: Window<2>,
 }
 
 pub(super) fn infer(spec: &Pool, operation: fn(Settings) -> Operation, site: &mut Site<'_>) -> Option<Inferred> {
@@ -70,15 +70,13 @@ pub(super) fn infer_flatten(site: &mut Site<'_>) -> Option<Inferred> {
 
 impl Settings {
     pub(super) fn tokens(&self) -> TokenStream {
-        let Window { kernel, stride, padding } = self.window;
-        let (kernel, stride, padding) = (pair(kernel), pair(stride), pair(padding));
-        quote!(pool::Settings { kernel: #kernel, stride: #stride, padding: #padding })
+        let window = self.window.tokens();
+        quote!(pool::Settings { #window })
     }
 }
 
 impl fmt::Display for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Window { kernel, stride, padding } = self.window;
-        write!(f, "kernel {kernel:?} stride {stride:?} padding {padding:?}")
+        self.window.fmt(f)
     }
 }
