@@ -16,6 +16,8 @@ mod missing;
 mod program;
 mod recorded;
 mod results;
+#[path = "../program/saved.rs"]
+mod saved;
 mod study;
 mod synthetic;
 
@@ -69,9 +71,9 @@ fn avdigits(arguments: &Arguments, out: &mut dyn Write) -> program::Outcome {
     let seeds = arguments.seed..arguments.seed.saturating_add(arguments.seeds);
     let studies = seeds.map(|seed| study(arguments, seed, &folder)).collect::<Result<Vec<_>>>()?;
     let results = Results::new(arguments.data_in_words(), arguments.quick, studies)?;
-    results.save(&folder)?;
+    saved::save(&results, &folder)?;
     if arguments.json {
-        writeln!(out, "{}", results.json()?)?;
+        writeln!(out, "{}", saved::json(&results)?)?;
     } else {
         writeln!(out, "{results}\nWritten to {} as results.json and results.md.", folder.display())?;
     }

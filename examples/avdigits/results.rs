@@ -1,12 +1,10 @@
 //! What a run has found, for people and for programs.
 
 use std::fmt;
-use std::fs;
-use std::path::Path;
 
+use m2sn::Result;
 use m2sn::evaluation::{Batches, Calibration, Deadlines, Seeds};
 use m2sn::plan::Policy;
-use m2sn::{Error, Result};
 use serde::Serialize;
 
 use crate::missing::Lacking;
@@ -28,19 +26,6 @@ impl Results {
     pub(crate) fn new(data: String, quick: bool, studies: Vec<Study>) -> Result<Self> {
         let reports: Vec<_> = studies.iter().map(|study| study.report.clone()).collect();
         Ok(Self { data, quick, combined: Seeds::of(&reports)?, studies })
-    }
-
-    pub(crate) fn json(&self) -> Result<String> {
-        serde_json::to_string_pretty(self).map_err(|error| Error::Invalid(format!("results as JSON: {error}")))
-    }
-
-    /// Writes `results.json` and `results.md`.
-    pub(crate) fn save(&self, folder: &Path) -> Result<()> {
-        for (name, text) in [("results.json", self.json()?), ("results.md", self.to_string())] {
-            let path = folder.join(name);
-            fs::write(&path, text).map_err(|source| Error::Io { path, source })?;
-        }
-        Ok(())
     }
 }
 

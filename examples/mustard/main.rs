@@ -30,6 +30,8 @@ mod arguments;
 #[path = "../program/mod.rs"]
 mod program;
 mod results;
+#[path = "../program/saved.rs"]
+mod saved;
 mod texts;
 
 use std::fs;
@@ -108,9 +110,9 @@ fn sarcasm(arguments: &Arguments, out: &mut dyn Write) -> program::Outcome {
         None => format!("{GENERATED} generated utterances, which say nothing of the real ones"),
     };
     let results = Results::new(words, arguments.data.is_some(), seeds);
-    results.save(&run)?;
+    saved::save(&results, &run)?;
     if arguments.json {
-        writeln!(out, "{}", results.json()?)?;
+        writeln!(out, "{}", saved::json(&results)?)?;
     } else {
         writeln!(out, "{results}\nWritten to {} as results.json and results.md.", run.display())?;
     }

@@ -1,12 +1,9 @@
 //! What a run has found, for people and for programs.
 
 use std::fmt;
-use std::fs;
-use std::path::Path;
 
 use m2sn::evaluation::statistics::Spread;
 use m2sn::evaluation::{Folds, Report, Row};
-use m2sn::{Error, Result};
 use serde::Serialize;
 
 /// The names of the two that are compared fold by fold.
@@ -43,19 +40,6 @@ pub(crate) struct Seed {
 impl Results {
     pub(crate) fn new(data: String, is_published: bool, seeds: Vec<Seed>) -> Self {
         Self { data, is_published, seeds }
-    }
-
-    pub(crate) fn json(&self) -> Result<String> {
-        serde_json::to_string_pretty(self).map_err(|error| Error::Invalid(format!("results as JSON: {error}")))
-    }
-
-    /// Writes `results.json` and `results.md`.
-    pub(crate) fn save(&self, folder: &Path) -> Result<()> {
-        for (name, text) in [("results.json", self.json()?), ("results.md", self.to_string())] {
-            let path = folder.join(name);
-            fs::write(&path, text).map_err(|source| Error::Io { path, source })?;
-        }
-        Ok(())
     }
 }
 
