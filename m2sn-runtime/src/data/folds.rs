@@ -84,19 +84,10 @@ fn by_group(groups: &[i64], count: usize, seed: u64) -> Vec<usize> {
 mod tests {
     use std::collections::BTreeSet;
 
-    use tch::{Kind, Tensor};
+    use tch::Kind;
 
     use super::*;
-    use crate::Batch;
-    use crate::network::Network;
-    use crate::tiny::{Tiny, TinyInput};
-
-    fn data(classes: &[i64]) -> Dataset<TinyInput> {
-        let numbered =
-            |width| Tensor::arange(classes.len() as i64, tch::kind::FLOAT_CPU).unsqueeze(1).repeat([1, width]);
-        let input = TinyInput { left: Batch::new(numbered(6)).unwrap(), right: Batch::new(numbered(5)).unwrap() };
-        Dataset::new(input, Tensor::from_slice(classes), Tiny::description().task).unwrap()
-    }
+    use crate::tiny::{TinyInput, numbered as data};
 
     /// The rows of a part, which the inputs hold.
     fn rows(part: &Dataset<TinyInput>) -> Vec<usize> {
