@@ -102,7 +102,8 @@ fn read<N: Network>(network: &N, weights: &Weights) -> Result<BTreeMap<String, T
         tensors = huggingface::joined(tensors)?;
     }
     for (theirs, tensor) in tensors {
-        if weights.ignore.iter().any(|prefix| is_below(&theirs, prefix)) || is_below_last(&theirs, COUNTER) {
+        let is_counter = theirs.rsplit('.').next() == Some(COUNTER);
+        if is_counter || weights.ignore.iter().any(|prefix| is_below(&theirs, prefix)) {
             continue;
         }
         let ours = renaming.ours(&theirs);
@@ -179,11 +180,6 @@ fn vectors(
 /// The variable of an embedding that holds a row for each token.
 fn table_of(layer: &str) -> String {
     format!("{layer}.weight")
-}
-
-/// Whether the last part of a name is this.
-fn is_below_last(name: &str, last: &str) -> bool {
-    name.rsplit('.').next() == Some(last)
 }
 
 impl Weights {

@@ -27,7 +27,10 @@ pub(super) fn expand(model: &Model, context: &Context) -> TokenStream {
     });
     let StandIns { field, construct, fill, method, item } = stand_ins(model, context).unwrap_or_default();
     let filled = if model.may_lack() { "with a stand-in for each that is missing, " } else { "" };
-    let joins = if model.fusion.is_concat() { "Puts the features side by side".to_owned() } else { fuses(model) };
+    let joins = match model.fusion.is_concat() {
+        true => "Puts the features side by side".to_owned(),
+        false => format!("Fuses the features by `{}`", model.fusion.kind()),
+    };
     let title = docs::lines(&format!(
         "{joins}, `{}`, {filled}and predicts the task, `{}`.",
         dims(model.fusion.output()),
@@ -104,11 +107,6 @@ fn fused(model: &Model, features: &TokenStream) -> Fused {
             layer: TokenStream::new(),
         },
     }
-}
-
-/// The fusion in words.
-fn fuses(model: &Model) -> String {
-    format!("Fuses the features by `{}`", model.fusion.kind())
 }
 
 /// What the head has more where some modality may be missing.
