@@ -40,6 +40,8 @@ pub mod routing;
 
 pub mod evaluation;
 
+mod rivals;
+
 #[cfg(test)]
 mod tiny;
 

@@ -4,19 +4,26 @@
 //! [`Cached`] is one whose blocks have run already, so that a policy can be tried on a whole data set,
 //! as often as one likes, for the price of what it looks at.
 
+use std::fmt::Debug;
+
 use tch::{Device, Kind, Tensor};
 
 use crate::Result;
 use crate::batch::Feature;
 use crate::network::{Description, Modality, Network, leave};
-use crate::policy::State;
+use crate::policy::{Grid, State};
 use crate::task::Rule;
 
 /// The parts of a network.
 ///
 /// Modalities, blocks and exits are counted from zero.
-pub(crate) trait Parts {
+pub(crate) trait Parts: Debug {
     fn description(&self) -> &'static Description;
+
+    /// The states in which samples can leave.
+    fn grid(&self) -> Grid {
+        Grid::of(self.description().modalities)
+    }
 
     /// The rule by which logits decide.
     fn rule(&self) -> Result<Rule>;
@@ -51,6 +58,11 @@ pub(crate) trait Parts {
 
     /// Fuses one feature a modality and predicts the task, `[batch, outputs]`.
     fn fuse(&self, features: &[Tensor]) -> Tensor;
+
+    /// The answer to the samples at `rows`, which stand in their `states`, from one feature a modality, `[batch, outputs]`.
+    fn answer(&self, _states: &[State], _rows: &[usize], features: &[Tensor]) -> Tensor {
+        self.fuse(features)
+    }
 
     /// The answer of late fusion: every encoder to its end, then fusion and head.
     fn late_fusion(&self, inputs: &[Feature]) -> Tensor {

@@ -381,7 +381,7 @@ impl<'a, N: Network> Exits<'a, N> {
         let _no_grad = tch::no_grad_guard();
         let grid = Grid::of(N::description().modalities);
         let (mut predicted, mut achieved) = (Vec::new(), Vec::new());
-        let starts = self.cached(|_, inputs| routing::starts(N::description().modalities, inputs))?;
+        let starts = self.cached(|_, inputs| routing::starts(&grid, inputs))?;
         for number in 0..grid.len() {
             let state = grid.state(number);
             // Nobody comes to an answer from a modality that a sample lacks.

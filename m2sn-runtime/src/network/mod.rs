@@ -287,6 +287,8 @@ pub enum Part {
     Sequential,
     /// By what the paper's navigator decides where it reads the posterior of the first exits: `policies.paper.…`.
     Reader,
+    /// What a rival of the policies has learned in a copy of the network that is its own: `rival.…`.
+    Rival,
 }
 
 impl Part {
@@ -309,6 +311,7 @@ impl Part {
             Self::Value => vec!["policies.value.".into()],
             Self::Sequential => vec!["policies.sequential.".into()],
             Self::Reader => vec!["policies.paper.".into()],
+            Self::Rival => vec!["rival.".into()],
         }
     }
 }

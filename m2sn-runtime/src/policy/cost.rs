@@ -143,7 +143,7 @@ impl Costs {
         let mut answered: Option<&State> = None;
         for (state, look) in looks {
             price = price + Price::of(self.decision(*look));
-            if *look == Look::Posterior {
+            if look.is_answer() {
                 price = price + self.answer_after(answered, state);
                 answered = Some(state);
             }
@@ -154,7 +154,8 @@ impl Costs {
     /// What a decision takes, what it looks at left out.
     fn decision(&self, look: Look) -> Estimate {
         match look {
-            Look::Nothing => Estimate::default(),
+            // Whoever looks at logits alone compares a number of them with another.
+            Look::Nothing | Look::Logits => Estimate::default(),
             Look::Scores => self.table.navigator,
             Look::Stems => self.table.value,
             Look::Posterior => self.table.sequential,

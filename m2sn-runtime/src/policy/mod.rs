@@ -141,8 +141,18 @@ pub enum Look {
     /// Pooled outputs of the first block of every modality that the samples have: after these have run, and before any
     /// other.
     Stems,
-    /// What the network would answer here: shortcuts, fusion and head. Who stops is not charged for them again.
+    /// What the network would answer here, its logits alone. Who stops is not charged for them again.
+    Logits,
+    /// What the network would answer here, and what each modality says alone: shortcuts, fusion and heads. Who stops is not
+    /// charged for the answer again.
     Posterior,
+}
+
+impl Look {
+    /// Whether it takes an answer where the samples stand.
+    pub(crate) fn is_answer(self) -> bool {
+        matches!(self, Self::Logits | Self::Posterior)
+    }
 }
 
 /// What has been seen of samples, one row each.
@@ -157,7 +167,7 @@ pub struct Seen {
     /// By [`Look::Stems`]: mean and maximum of each channel of the first block's output, `[batch, 2 · channels]` a
     /// modality; a vector as it is; else empty. Of a modality that may be missing a last column says whether it is there.
     pub stems: Vec<Tensor>,
-    /// By [`Look::Posterior`].
+    /// By [`Look::Logits`] and [`Look::Posterior`].
     pub posterior: Option<Posterior>,
 }
 
@@ -168,7 +178,8 @@ pub struct Posterior {
     pub features: Vec<Tensor>,
     /// The logits, `[batch, outputs]`.
     pub logits: Tensor,
-    /// What the head of each modality says of its feature alone, `[batch, outputs]`; zeros where it takes no part.
+    /// What the head of each modality says of its feature alone, `[batch, outputs]`; zeros where it takes no part. Empty by
+    /// [`Look::Logits`].
     pub alone: Vec<Tensor>,
 }
 

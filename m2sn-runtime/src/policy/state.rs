@@ -160,6 +160,11 @@ impl Grid {
         Self { bounds, skipped }
     }
 
+    /// The same states, and those in which any modality takes no part.
+    pub(crate) fn passing_by(self) -> Self {
+        Self::within(self.bounds.into_iter().map(|[_, most]| [0, most]).collect())
+    }
+
     /// The number of states; `usize::MAX` where it is larger.
     pub(crate) fn len(&self) -> usize {
         self.places().fold(1, |count: usize, places| count.saturating_mul(places)).saturating_sub(self.skipped)

@@ -12,7 +12,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::shelf::Shelf;
 use crate::batch::Feature;
-use crate::network::{Modality, Network, leave};
+use crate::network::{Network, leave};
 use crate::parts::{Parts, stem_width};
 use crate::policy::{Budget, Costs, Grid, Look, Move, Policy, Posterior, Presence, Seen, State};
 use crate::{Error, Result};
@@ -71,7 +71,7 @@ impl<'a> Clock<'a> {
 /// # Errors
 /// Those of the policy; [`Error::Invalid`] where it asks for what the network does not have.
 pub(crate) fn run(
-    parts: &impl Parts,
+    parts: &(impl Parts + ?Sized),
     inputs: &[Feature],
     policy: &dyn Policy,
     clock: Option<&Clock<'_>>,
@@ -111,7 +111,7 @@ pub(crate) fn encode<N: Network>(network: &N, modality: usize, input: &Feature, 
 
 /// Samples on their way.
 #[derive(Debug)]
-struct Walk<'a, P> {
+struct Walk<'a, P: ?Sized> {
     parts: &'a P,
     grid: Grid,
     inputs: &'a [Feature],
@@ -132,14 +132,14 @@ struct Walk<'a, P> {
     logits: Shelf,
 }
 
-impl<'a, P: Parts> Walk<'a, P> {
+impl<'a, P: Parts + ?Sized> Walk<'a, P> {
     fn begin(parts: &'a P, inputs: &'a [Feature], clock: Option<&'a Clock<'a>>) -> Result<Self> {
-        let modalities = parts.description().modalities;
-        let states = starts(modalities, inputs)?;
+        let grid = parts.grid();
+        let states = starts(&grid, inputs)?;
         let samples = states.len();
         Ok(Self {
             parts,
-            grid: Grid::of(modalities),
+            grid,
             inputs,
             clock,
             states,
@@ -174,7 +174,7 @@ impl<'a, P: Parts> Walk<'a, P> {
         let groups: Vec<(State, Look, Vec<usize>)> =
             groups.into_iter().map(|((state, _), rows)| (state.clone(), policy.look(&state), rows)).collect();
         // Shortcuts, fusion and head run once for all who are looked at, wherever they stand.
-        let looked = groups.iter().filter(|(state, look, _)| *look == Look::Posterior && state.can_leave());
+        let looked = groups.iter().filter(|(state, look, _)| look.is_answer() && state.can_leave());
         self.answer(&looked.flat_map(|(_, _, rows)| rows.iter().copied()).collect::<Vec<_>>());
 
         for (state, look, rows) in groups {
@@ -247,13 +247,16 @@ impl<'a, P: Parts> Walk<'a, P> {
             Look::Stems if state.unseen().is_none() && state.blocks().iter().all(|blocks| *blocks <= 1) => {
                 seen.stems = modalities.map(|m| self.stem(m, state, &rows)).collect();
             }
-            Look::Posterior if state.can_leave() => {
+            Look::Logits | Look::Posterior if state.can_leave() => {
                 let features: Vec<Tensor> = modalities.map(|m| self.features[m].tensor(&rows)).collect();
                 let logits = self.logits.tensor(&rows);
-                let alone = self.parts.alone(state, &features, &logits);
+                let alone = match look {
+                    Look::Logits => Vec::new(),
+                    _ => self.parts.alone(state, &features, &logits),
+                };
                 seen.posterior = Some(Posterior { alone, features, logits });
             }
-            Look::Stems | Look::Posterior => {}
+            Look::Stems | Look::Logits | Look::Posterior => {}
         }
         seen.rows = rows;
         seen.elapsed = self.clock.map(Clock::elapsed);
@@ -312,7 +315,7 @@ impl<'a, P: Parts> Walk<'a, P> {
         let rows: Vec<usize> = rows.iter().copied().filter(|row| !self.logits.has(*row)).collect();
         if !rows.is_empty() {
             let features: Vec<Tensor> = self.features.iter().map(|shelf| shelf.tensor(&rows)).collect();
-            self.logits.put(&rows, self.parts.fuse(&features).into());
+            self.logits.put(&rows, self.parts.answer(&self.states, &rows, &features).into());
         }
     }
 
@@ -352,9 +355,9 @@ impl<'a, P: Parts> Walk<'a, P> {
 }
 
 /// Where each sample begins: what it lacks, it cannot be asked.
-pub(crate) fn starts(modalities: &[Modality], inputs: &[Feature]) -> Result<Vec<State>> {
-    let least = |modality: &Modality| if modality.missing.is_some() { Presence::Optional } else { Presence::Needed };
-    let whole: Vec<Presence> = modalities.iter().map(least).collect();
+pub(crate) fn starts(grid: &Grid, inputs: &[Feature]) -> Result<Vec<State>> {
+    let need = |modality: usize| if grid.least(modality) == 0 { Presence::Optional } else { Presence::Needed };
+    let whole: Vec<Presence> = (0..inputs.len()).map(need).collect();
     let samples = inputs.first().map_or(0, Feature::len) as usize;
     let mut presence = vec![whole; samples];
     for (modality, input) in inputs.iter().enumerate() {

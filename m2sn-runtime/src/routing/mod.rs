@@ -53,11 +53,9 @@ pub use explain::{
 pub use prediction::Prediction;
 pub use routes::{all, count, full};
 
-pub(crate) use executor::{Clock, Decisions, decide as decisions, encode, run, starts};
+pub(crate) use executor::{Clock, Decisions, Outcome, decide as decisions, encode, run, starts};
 
 use std::borrow::Cow;
-
-use executor::Outcome;
 
 use crate::latency::{self, Stopwatch, Table};
 use crate::network::{Input, Network, Route, check_inputs};

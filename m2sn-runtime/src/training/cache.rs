@@ -15,7 +15,7 @@ use crate::{Error, Result};
 
 /// Hands out room for features, and knows how much of the memory is taken.
 #[derive(Debug)]
-pub(super) struct Cache {
+pub(crate) struct Cache {
     /// The bytes that may be held in memory.
     limit: u64,
     used: Cell<u64>,
@@ -26,14 +26,14 @@ pub(super) struct Cache {
 
 /// One feature for each sample of a data set, wherever they lie, to be used on one device.
 #[derive(Debug)]
-pub(super) struct Features<'a> {
+pub(crate) struct Features<'a> {
     feature: Feature,
     device: Device,
     claim: Option<(&'a Cache, u64)>,
 }
 
 impl Cache {
-    pub(super) fn new(limit: u64, folder: PathBuf) -> Self {
+    pub(crate) fn new(limit: u64, folder: PathBuf) -> Self {
         Self { limit, used: Cell::new(0), folder, files: Cell::new(0) }
     }
 
@@ -42,7 +42,7 @@ impl Cache {
     ///
     /// # Errors
     /// [`Error::Io`] where the bound is passed and there is no room for a file either; those of what is read.
-    pub(super) fn fill(
+    pub(crate) fn fill(
         &self,
         reads: Vec<Read<'_>>,
         chunk: usize,
@@ -77,7 +77,7 @@ impl Cache {
     ///
     /// # Errors
     /// As [`Cache::fill`].
-    pub(super) fn fill_one(
+    pub(crate) fn fill_one(
         &self,
         read: Read<'_>,
         chunk: usize,
@@ -143,36 +143,36 @@ impl Cache {
 
 impl<'a> Features<'a> {
     /// Features that lie somewhere already.
-    pub(super) fn borrowed(feature: Feature, device: Device) -> Self {
+    pub(crate) fn borrowed(feature: Feature, device: Device) -> Self {
         Self { feature, device, claim: None }
     }
 
     /// The same once more, where they lie.
-    pub(super) fn all(&self) -> Features<'static> {
+    pub(crate) fn all(&self) -> Features<'static> {
         Features::borrowed(self.feature.clone(), self.device)
     }
 
     /// Those at `rows`, `[n]` of `i64`, where they lie.
-    pub(super) fn only(&self, rows: &Tensor) -> Features<'static> {
+    pub(crate) fn only(&self, rows: &Tensor) -> Features<'static> {
         Features::borrowed(self.feature.select(&rows.to_device(self.feature.tensor.device())), self.device)
     }
 
     /// The samples at `rows`, `[n]` of `i64`, on the device.
-    pub(super) fn rows(&self, rows: &Tensor) -> Feature {
+    pub(crate) fn rows(&self, rows: &Tensor) -> Feature {
         self.feature.select(&rows.to_device(self.feature.tensor.device())).to_device(self.device)
     }
 
     /// The samples of a range, on the device.
-    pub(super) fn range(&self, range: Range<i64>) -> Feature {
+    pub(crate) fn range(&self, range: Range<i64>) -> Feature {
         self.feature.narrow(range.start, range.end - range.start).to_device(self.device)
     }
 
-    pub(super) fn len(&self) -> i64 {
+    pub(crate) fn len(&self) -> i64 {
         self.feature.len()
     }
 
     /// Of inputs, which samples are there, `[samples]` of `bool`, wherever they lie; `None` where all are.
-    pub(super) fn present(&self) -> Option<&Tensor> {
+    pub(crate) fn present(&self) -> Option<&Tensor> {
         self.feature.present.as_ref()
     }
 }
@@ -200,7 +200,7 @@ fn reserve(file: &mut File, bytes: u64) -> io::Result<()> {
 }
 
 /// The ranges of at most `chunk` samples that make up all of them.
-pub(super) fn chunks(samples: i64, chunk: i64) -> impl Iterator<Item = Range<i64>> {
+pub(crate) fn chunks(samples: i64, chunk: i64) -> impl Iterator<Item = Range<i64>> {
     (0..samples).step_by(chunk.max(1) as usize).map(move |start| start..samples.min(start + chunk.max(1)))
 }
 

@@ -21,33 +21,33 @@ use crate::task::{Criterion, Rule, Task};
 
 /// What every stage reads.
 #[derive(Debug)]
-pub(super) struct Context<'a, N> {
-    pub(super) network: &'a N,
-    pub(super) plan: &'a Plan,
-    pub(super) train: Samples,
-    pub(super) valid: Samples,
-    pub(super) cache: Cache,
+pub(crate) struct Context<'a, N> {
+    pub(crate) network: &'a N,
+    pub(crate) plan: &'a Plan,
+    pub(crate) train: Samples,
+    pub(crate) valid: Samples,
+    pub(crate) cache: Cache,
     /// The device of the network; samples are moved there as they are needed.
-    pub(super) device: Device,
+    pub(crate) device: Device,
     /// The rule by which the network's logits decide while the stage runs.
-    pub(super) rule: Rule,
+    pub(crate) rule: Rule,
     /// What the network learns by.
-    pub(super) criterion: Criterion,
+    pub(crate) criterion: Criterion,
 }
 
 /// What a network says of some samples in one of the ways that a stage learns by.
 #[derive(Debug)]
-pub(super) struct Said {
+pub(crate) struct Said {
     /// The way, such as an exit; empty for that of the whole network.
-    pub(super) part: String,
+    pub(crate) part: String,
     /// What the loss of it weighs.
-    pub(super) weight: f64,
-    pub(super) logits: Tensor,
-    pub(super) target: Tensor,
+    pub(crate) weight: f64,
+    pub(crate) logits: Tensor,
+    pub(crate) target: Tensor,
 }
 
 impl Said {
-    pub(super) fn new(part: impl Into<String>, weight: f64, logits: Tensor, target: &Tensor) -> Self {
+    pub(crate) fn new(part: impl Into<String>, weight: f64, logits: Tensor, target: &Tensor) -> Self {
         Self { part: part.into(), weight, logits, target: target.shallow_clone() }
     }
 
@@ -59,13 +59,13 @@ impl Said {
 
 /// Inputs and targets, wherever they lie.
 #[derive(Debug)]
-pub(super) struct Samples {
-    pub(super) inputs: Vec<Inputs>,
+pub(crate) struct Samples {
+    pub(crate) inputs: Vec<Inputs>,
     target: Features<'static>,
 }
 
 impl<'a, N: Network> Context<'a, N> {
-    pub(super) fn new(
+    pub(crate) fn new(
         network: &'a N,
         plan: &'a Plan,
         splits: &Splits<N::Input>,
@@ -87,27 +87,27 @@ impl<'a, N: Network> Context<'a, N> {
         })
     }
 
-    pub(super) fn task(&self) -> Task {
+    pub(crate) fn task(&self) -> Task {
         N::description().task
     }
 
-    pub(super) fn modalities(&self) -> Range<usize> {
+    pub(crate) fn modalities(&self) -> Range<usize> {
         0..N::description().modalities.len()
     }
 
     /// The number of exits of a modality, which is also that of its blocks.
-    pub(super) fn exits(&self, modality: usize) -> usize {
+    pub(crate) fn exits(&self, modality: usize) -> usize {
         N::description().modalities[modality].exits.len()
     }
 
     /// The states in which samples can leave.
-    pub(super) fn grid(&self) -> Grid {
+    pub(crate) fn grid(&self) -> Grid {
         Grid::of(N::description().modalities)
     }
 
     /// A route for each of some samples, every modality's exit drawn evenly: `[samples]` of `i64` a modality, the place of
     /// its feature among [`Context::route_features`]. A modality that may be missing takes no part in its share of samples.
-    pub(super) fn random_routes(&self, samples: i64) -> Vec<Tensor> {
+    pub(crate) fn random_routes(&self, samples: i64) -> Vec<Tensor> {
         let options = (Kind::Int64, Device::Cpu);
         let mut routes: Vec<Tensor> = self
             .modalities()
@@ -126,7 +126,7 @@ impl<'a, N: Network> Context<'a, N> {
     ///
     /// # Errors
     /// Those of [`Cache::fill`].
-    pub(super) fn route_features(
+    pub(crate) fn route_features(
         &self,
         samples: &Samples,
         chunk: usize,
@@ -137,14 +137,14 @@ impl<'a, N: Network> Context<'a, N> {
     }
 
     /// Of each modality's inputs the features of all numbers of blocks, `[samples, places, feature]`.
-    pub(super) fn routes<'i>(&'i self, inputs: &'i [Feature]) -> impl Iterator<Item = Feature> + 'i {
+    pub(crate) fn routes<'i>(&'i self, inputs: &'i [Feature]) -> impl Iterator<Item = Feature> + 'i {
         let of = |(modality, input)| Tensor::stack(&route_features(self.network, modality, input), 1).into();
         inputs.iter().enumerate().map(of)
     }
 
     /// The features of some samples along the routes that `places` names, `[samples]` of `i64` a modality, from their
     /// [`Context::route_features`], with stand-ins as they are by now.
-    pub(super) fn along(
+    pub(crate) fn along(
         &self,
         samples: &Samples,
         features: &[Features<'_>],
@@ -162,7 +162,7 @@ impl<'a, N: Network> Context<'a, N> {
     }
 
     /// The loss as a number.
-    pub(super) fn loss(&self, logits: &Tensor, target: &Tensor) -> f64 {
+    pub(crate) fn loss(&self, logits: &Tensor, target: &Tensor) -> f64 {
         self.criterion.of(logits, target).double_value(&[])
     }
 
@@ -174,7 +174,7 @@ impl<'a, N: Network> Context<'a, N> {
     ///
     /// # Errors
     /// Those of `say`, and of what is read; as [`Scores::of`](crate::evaluation::Scores::of).
-    pub(super) fn judge(
+    pub(crate) fn judge(
         &self,
         samples: &Samples,
         reads: Vec<Read<'_>>,
@@ -222,7 +222,7 @@ impl<'a, N: Network> Context<'a, N> {
     }
 
     /// The place of a modality's deepest feature among [`Context::route_features`].
-    pub(super) fn deepest(&self, modality: usize) -> i64 {
+    pub(crate) fn deepest(&self, modality: usize) -> i64 {
         (self.exits(modality) - self.grid().least(modality)) as i64
     }
 }
@@ -245,11 +245,11 @@ impl Samples {
     }
 
     /// All inputs.
-    pub(super) fn reads(&self) -> Vec<Read<'_>> {
+    pub(crate) fn reads(&self) -> Vec<Read<'_>> {
         self.inputs.iter().map(Inputs::read).collect()
     }
 
-    pub(super) fn len(&self) -> i64 {
+    pub(crate) fn len(&self) -> i64 {
         self.target.len()
     }
 
@@ -257,7 +257,7 @@ impl Samples {
     ///
     /// # Errors
     /// Those of [`Inputs::only`].
-    pub(super) fn alone(&self, modality: usize) -> Result<Self> {
+    pub(crate) fn alone(&self, modality: usize) -> Result<Self> {
         let input = &self.inputs[modality];
         Ok(match input.present() {
             None => Self { inputs: vec![input.all()], target: self.target.all() },
@@ -269,7 +269,7 @@ impl Samples {
     }
 
     /// The targets of the samples at `rows`.
-    pub(super) fn target(&self, rows: &Tensor) -> Tensor {
+    pub(crate) fn target(&self, rows: &Tensor) -> Tensor {
         self.target.rows(rows).tensor
     }
 
@@ -280,7 +280,7 @@ impl Samples {
     ///
     /// # Errors
     /// Those of `measure`, and of what is read.
-    pub(super) fn score(
+    pub(crate) fn score(
         &self,
         reads: Vec<Read<'_>>,
         chunk: usize,
@@ -304,7 +304,7 @@ impl Samples {
 }
 
 /// The share of samples predicted right: in their class, or in all their labels; real values have none.
-pub(super) fn accuracy(rule: &Rule, logits: &Tensor, target: &Tensor) -> Option<f64> {
+pub(crate) fn accuracy(rule: &Rule, logits: &Tensor, target: &Tensor) -> Option<f64> {
     // Logits that are not finite decide nothing, and the loss of the same samples tells of them.
     let decided = rule.decide(logits).ok()?;
     let right = match rule.task() {
@@ -316,7 +316,7 @@ pub(super) fn accuracy(rule: &Rule, logits: &Tensor, target: &Tensor) -> Option<
 }
 
 /// The feature at one place for each sample: `[batch, places, feature]` and `[batch]` → `[batch, feature]`.
-pub(super) fn choose(features: &Tensor, places: &Tensor) -> Tensor {
+pub(crate) fn choose(features: &Tensor, places: &Tensor) -> Tensor {
     let index = places.view([-1, 1, 1]).expand([-1, 1, features.size()[2]], false);
     features.gather(1, &index, false).squeeze_dim(1)
 }

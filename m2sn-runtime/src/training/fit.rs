@@ -18,36 +18,36 @@ use crate::{Error, Result};
 
 /// A run of epochs in which the same parts learn.
 #[derive(Debug)]
-pub(super) struct Phase<'a> {
+pub(crate) struct Phase<'a> {
     /// The name, which no other phase of the training bears.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// What learns; everything else stays as it is, bit for bit.
-    pub(super) parts: Vec<Part>,
-    pub(super) stage: &'a Stage,
+    pub(crate) parts: Vec<Part>,
+    pub(crate) stage: &'a Stage,
     /// The number of training samples.
-    pub(super) samples: i64,
+    pub(crate) samples: i64,
     /// What steps read of them: see [`Step::inputs`].
-    pub(super) reads: Vec<Read<'a>>,
+    pub(crate) reads: Vec<Read<'a>>,
 }
 
 /// One step of a phase.
 #[derive(Debug)]
-pub(super) struct Step {
+pub(crate) struct Step {
     /// The samples of the mini-batch, `[batch]` of `i64`.
-    pub(super) rows: Tensor,
+    pub(crate) rows: Tensor,
     /// What the phase reads of these samples.
-    pub(super) inputs: Vec<Feature>,
+    pub(crate) inputs: Vec<Feature>,
     /// How much of the phase is done: 0 at the first step, 1 at the last.
-    pub(super) share: f64,
+    pub(crate) share: f64,
 }
 
 /// What a validation found.
 #[derive(Debug)]
-pub(super) struct Score {
+pub(crate) struct Score {
     /// What decides which epoch is best; lower is better.
-    pub(super) value: f64,
+    pub(crate) value: f64,
     /// What else is worth knowing.
-    pub(super) metrics: BTreeMap<String, f64>,
+    pub(crate) metrics: BTreeMap<String, f64>,
 }
 
 /// Trains the parts of a phase and leaves them as they were after the epoch of the best validation score.
@@ -59,7 +59,7 @@ pub(super) struct Score {
 /// # Errors
 /// [`Error::Invalid`] where a loss is not finite; [`Error::Stopped`] by the observer; [`Error::Io`] where the run
 /// folder cannot be written; those of the closures.
-pub(super) fn fit<N: Network>(
+pub(crate) fn fit<N: Network>(
     network: &N,
     run: &mut Run<'_>,
     phase: &Phase<'_>,
@@ -146,12 +146,12 @@ pub(super) fn fit<N: Network>(
 }
 
 /// Whether any of the parts has something to learn.
-pub(super) fn has_parameters<N: Network>(network: &N, parts: &[Part]) -> bool {
+pub(crate) fn has_parameters<N: Network>(network: &N, parts: &[Part]) -> bool {
     !Variables::of::<N>(network, parts).parameters.is_empty()
 }
 
 /// The seed of an epoch: it depends on the phase's name and not on its place, so that stages can be run one by one.
-pub(super) fn seed(plan: u64, phase: &str, epoch: usize) -> i64 {
+pub(crate) fn seed(plan: u64, phase: &str, epoch: usize) -> i64 {
     let digest = sha256(format!("{plan}/{phase}/{epoch}"));
     i64::from_str_radix(&digest[..15], 16).expect("fifteen hexadecimal digits fit")
 }

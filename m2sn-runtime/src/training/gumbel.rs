@@ -6,7 +6,7 @@ use tch::{Kind, Tensor};
 ///
 /// `scores` are logits; their softmax is `y` of Eq. (5).
 /// For τ towards zero a row becomes one-hot, and its place is then distributed as `y` says.
-pub(super) fn softmax(scores: &Tensor, temperature: f64) -> Tensor {
+pub(crate) fn softmax(scores: &Tensor, temperature: f64) -> Tensor {
     // For E from Exp(1), −log E is distributed as Gumbel(0, 1).
     let noise = -tch::no_grad(|| scores.empty_like().exponential_(1.0).log());
     relax(scores, &noise, temperature)

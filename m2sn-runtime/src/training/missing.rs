@@ -13,7 +13,7 @@ use crate::network::Network;
 impl<N: Network> Context<'_, N> {
     /// From which of some samples each modality is dropped, `[samples]` of `bool` on the processor; `None` for those that
     /// are always there. From no sample all are.
-    pub(super) fn dropped(&self, samples: i64) -> Vec<Option<Tensor>> {
+    pub(crate) fn dropped(&self, samples: i64) -> Vec<Option<Tensor>> {
         let draw = |rate: f64| Tensor::rand([samples], (Kind::Float, Device::Cpu)).lt(rate);
         let drawn: Vec<Option<Tensor>> =
             N::description().modalities.iter().map(|modality| modality.missing.map(draw)).collect();
@@ -27,13 +27,13 @@ impl<N: Network> Context<'_, N> {
     }
 
     /// By modality, [`Samples::lacking`].
-    pub(super) fn lacking(&self, samples: &Samples, rows: &Tensor) -> Vec<Option<Tensor>> {
+    pub(crate) fn lacking(&self, samples: &Samples, rows: &Tensor) -> Vec<Option<Tensor>> {
         self.modalities().map(|modality| samples.lacking(modality, rows)).collect()
     }
 
     /// Which of the samples at `rows` are to be taken as lacking a modality: those that do, and those from which it is
     /// dropped; as by [`Context::dropped`], but for samples that lack another one, which keep what they have.
-    pub(super) fn missing(&self, samples: &Samples, rows: &Tensor) -> Vec<Option<Tensor>> {
+    pub(crate) fn missing(&self, samples: &Samples, rows: &Tensor) -> Vec<Option<Tensor>> {
         let lacking = self.lacking(samples, rows);
         let incomplete = lacking.iter().fold(None, |any, lacking| either(any.as_ref(), lacking.as_ref()));
         let keep = |dropped: Tensor| match &incomplete {
@@ -45,12 +45,12 @@ impl<N: Network> Context<'_, N> {
     }
 
     /// Whether any modality may be missing.
-    pub(super) fn may_lack(&self) -> bool {
+    pub(crate) fn may_lack(&self) -> bool {
         N::description().modalities.iter().any(|modality| modality.missing.is_some())
     }
 
     /// The features of one modality, `[batch, feature]`, with its stand-in, as it is by now, where `missing` says so.
-    pub(super) fn without(&self, modality: usize, features: Tensor, missing: Option<&Tensor>) -> Tensor {
+    pub(crate) fn without(&self, modality: usize, features: Tensor, missing: Option<&Tensor>) -> Tensor {
         match (self.network.stand_in(modality), missing) {
             (Some(stand_in), Some(missing)) => {
                 let there = missing.to_device(self.device).logical_not().unsqueeze(1);
@@ -63,7 +63,7 @@ impl<N: Network> Context<'_, N> {
     /// As [`Context::without`], of samples whose features were chosen from [`Context::route_features`] at these places.
     ///
     /// What stands there for samples that lack the modality, or pass it by, is the stand-in as it was.
-    pub(super) fn renewed(
+    pub(crate) fn renewed(
         &self,
         modality: usize,
         features: Tensor,
@@ -78,14 +78,14 @@ impl<N: Network> Context<'_, N> {
 
 impl Samples {
     /// Which of the samples at `rows` lack a modality, `[n]` of `bool` on the processor; `None` where none of all does.
-    pub(super) fn lacking(&self, modality: usize, rows: &Tensor) -> Option<Tensor> {
+    pub(crate) fn lacking(&self, modality: usize, rows: &Tensor) -> Option<Tensor> {
         let present = self.inputs[modality].present()?;
         Some(present.index_select(0, &rows.to_device(present.device())).logical_not().to_device(Device::Cpu))
     }
 }
 
 /// Where one of the two says so; both are on the processor.
-pub(super) fn either(left: Option<&Tensor>, right: Option<&Tensor>) -> Option<Tensor> {
+pub(crate) fn either(left: Option<&Tensor>, right: Option<&Tensor>) -> Option<Tensor> {
     match (left, right) {
         (Some(left), Some(right)) => Some(left.to_device(Device::Cpu).logical_or(&right.to_device(Device::Cpu))),
         (left, right) => left.or(right).map(Tensor::shallow_clone),
@@ -94,7 +94,7 @@ pub(super) fn either(left: Option<&Tensor>, right: Option<&Tensor>) -> Option<Te
 
 /// The samples of a mini-batch that have a modality.
 #[derive(Debug)]
-pub(super) struct Present {
+pub(crate) struct Present {
     /// Their places in the mini-batch, `[n]` of `i64`; `None` where all have it.
     places: Option<Tensor>,
     samples: i64,
@@ -104,7 +104,7 @@ impl Present {
     /// Those of an input.
     ///
     /// A single one counts as none where it would have to be trained on: no variance can be taken of it.
-    pub(super) fn of(input: &Feature, train: bool) -> Self {
+    pub(crate) fn of(input: &Feature, train: bool) -> Self {
         let places = input.present.as_ref().map(|present| present.nonzero().squeeze_dim(1));
         let least = if train { 2 } else { 1 };
         let places = places.map(|places| if places.size()[0] < least { places.narrow(0, 0, 0) } else { places });
@@ -112,12 +112,12 @@ impl Present {
     }
 
     /// Whether there are none.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.places.as_ref().is_some_and(|places| places.size()[0] == 0)
     }
 
     /// These samples of an input.
-    pub(super) fn input(&self, input: Feature) -> Feature {
+    pub(crate) fn input(&self, input: Feature) -> Feature {
         match &self.places {
             None => input,
             Some(places) => Feature { present: None, ..input.select(places) },
@@ -125,7 +125,7 @@ impl Present {
     }
 
     /// These samples of a tensor.
-    pub(super) fn select(&self, tensor: &Tensor) -> Tensor {
+    pub(crate) fn select(&self, tensor: &Tensor) -> Tensor {
         match &self.places {
             None => tensor.shallow_clone(),
             Some(places) => tensor.index_select(0, places),
@@ -134,7 +134,7 @@ impl Present {
 
     /// The features of these samples, `[n, feature]`, at their places among all, and the stand-in at all others; there are
     /// features where there are such samples.
-    pub(super) fn spread(&self, features: Option<&Tensor>, stand_in: Option<&Tensor>) -> Tensor {
+    pub(crate) fn spread(&self, features: Option<&Tensor>, stand_in: Option<&Tensor>) -> Tensor {
         match (features, &self.places, stand_in) {
             (Some(features), Some(places), Some(stand_in)) => {
                 stand_in.expand([self.samples, -1], false).index_copy(0, places, features)

@@ -17,7 +17,7 @@ mod fit;
 mod folder;
 mod frozen;
 mod fusion;
-mod gumbel;
+pub(crate) mod gumbel;
 mod integral;
 mod joint;
 mod missing;
@@ -41,13 +41,17 @@ mod thresholds;
 
 use std::path::PathBuf;
 
-use context::Context;
 use folder::{Folder, STAGES};
 use frozen::Frozen;
-use run::{Begin, Run};
+use run::Begin;
 
 pub use progress::{Observer, Progress};
 pub use report::{Epoch, PhaseReport, Report, StageReport};
+
+pub(crate) use cache::Features;
+pub(crate) use context::{Context, Said, Samples, choose};
+pub(crate) use fit::{Phase, Score, Step, fit, seed};
+pub(crate) use run::Run;
 
 use crate::checkpoint::weights_sha256;
 use crate::data::Splits;
@@ -341,6 +345,25 @@ impl Trainer {
             }
         }
     }
+}
+
+/// Trains what is no stage, by what every stage has: frozen parts are cached, the best epoch is kept, and what is drawn
+/// follows from the plan's seed. Nothing goes to a folder.
+///
+/// # Errors
+/// Those of `learn`, and as [`Trainer::train`].
+pub(crate) fn aside<N: Network>(
+    name: &str,
+    network: &N,
+    plan: &Plan,
+    splits: &Splits<N::Input>,
+    progress: &mut Progress,
+    learn: impl FnOnce(&Context<'_, N>, &mut Run<'_>) -> Result<()>,
+) -> Result<StageReport> {
+    let _frozen = Frozen::of(network, plan)?;
+    let mut run = Run::apart(name, plan, progress);
+    learn(&Context::new(network, plan, splits, MEMORY, std::env::temp_dir())?, &mut run)?;
+    run.finish(network)
 }
 
 #[cfg(test)]

@@ -13,30 +13,30 @@ use crate::{Error, Result};
 
 /// One modality of some samples.
 #[derive(Debug)]
-pub(super) enum Inputs {
+pub(crate) enum Inputs {
     Held(Features<'static>),
     Streamed(Streamed),
 }
 
 /// One modality of samples that are read whenever they are needed.
 #[derive(Debug)]
-pub(super) struct Streamed {
-    pub(super) stream: Stream,
-    pub(super) modality: usize,
-    pub(super) described: &'static Modality,
-    pub(super) device: Device,
+pub(crate) struct Streamed {
+    pub(crate) stream: Stream,
+    pub(crate) modality: usize,
+    pub(crate) described: &'static Modality,
+    pub(crate) device: Device,
 }
 
 /// What a stage reads batch by batch: inputs, or cached features.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Read<'a> {
+pub(crate) enum Read<'a> {
     Held(&'a Features<'a>),
     Streamed(&'a Streamed),
 }
 
 /// Some samples, by their places in a data set.
 #[derive(Debug)]
-pub(super) enum Rows {
+pub(crate) enum Rows {
     /// `[n]` of `i64`.
     At(Tensor),
     Range(Range<i64>),
@@ -44,7 +44,7 @@ pub(super) enum Rows {
 
 /// Batches of the same samples of one or several modalities, in an order that is known beforehand.
 #[derive(Debug)]
-pub(super) struct Reading<'a> {
+pub(crate) struct Reading<'a> {
     reads: Vec<Read<'a>>,
     batches: IntoIter<Rows>,
     /// What is streamed of each batch.
@@ -52,7 +52,7 @@ pub(super) struct Reading<'a> {
 }
 
 impl Inputs {
-    pub(super) fn read(&self) -> Read<'_> {
+    pub(crate) fn read(&self) -> Read<'_> {
         match self {
             Self::Held(features) => Read::Held(features),
             Self::Streamed(streamed) => Read::Streamed(streamed),
@@ -60,7 +60,7 @@ impl Inputs {
     }
 
     /// Which samples are there, `[samples]` of `bool`, wherever they lie; `None` where all are.
-    pub(super) fn present(&self) -> Option<Tensor> {
+    pub(crate) fn present(&self) -> Option<Tensor> {
         match self {
             Self::Held(features) => features.present().map(Tensor::shallow_clone),
             Self::Streamed(Streamed { stream, modality, .. }) => stream.present(*modality),
@@ -68,7 +68,7 @@ impl Inputs {
     }
 
     /// The same once more, where they lie.
-    pub(super) fn all(&self) -> Self {
+    pub(crate) fn all(&self) -> Self {
         match self {
             Self::Held(features) => Self::Held(features.all()),
             Self::Streamed(streamed) => Self::Streamed(Streamed { stream: streamed.stream.clone(), ..*streamed }),
@@ -79,7 +79,7 @@ impl Inputs {
     ///
     /// # Errors
     /// Where LibTorch cannot read the rows.
-    pub(super) fn only(&self, rows: &Tensor) -> Result<Self> {
+    pub(crate) fn only(&self, rows: &Tensor) -> Result<Self> {
         Ok(match self {
             Self::Held(features) => Self::Held(features.only(rows)),
             Self::Streamed(streamed) => {
@@ -91,7 +91,7 @@ impl Inputs {
 }
 
 impl Read<'_> {
-    pub(super) fn len(&self) -> i64 {
+    pub(crate) fn len(&self) -> i64 {
         match self {
             Self::Held(features) => features.len(),
             Self::Streamed(Streamed { stream, .. }) => stream.len(),
@@ -114,7 +114,7 @@ impl<'a> Reading<'a> {
     ///
     /// # Errors
     /// Where no thread can be started that reads ahead.
-    pub(super) fn new(reads: Vec<Read<'a>>, batches: Vec<Rows>) -> Result<Self> {
+    pub(crate) fn new(reads: Vec<Read<'a>>, batches: Vec<Rows>) -> Result<Self> {
         let streamed = |read: &Read<'a>| match *read {
             Read::Streamed(streamed) => Some(streamed),
             Read::Held(_) => None,
@@ -134,7 +134,7 @@ impl<'a> Reading<'a> {
     ///
     /// # Errors
     /// Those of the sources, and of samples that the network cannot take.
-    pub(super) fn next(&mut self) -> Result<Vec<Feature>> {
+    pub(crate) fn next(&mut self) -> Result<Vec<Feature>> {
         let ended = || Error::invalid("data set: there is no further batch to read");
         let rows = self.batches.next().ok_or_else(ended)?;
         let mut streamed = match &mut self.ahead {

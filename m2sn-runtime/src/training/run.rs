@@ -18,12 +18,12 @@ use crate::{Error, Result};
 
 /// A stage in the making.
 #[derive(Debug)]
-pub(super) struct Run<'a> {
+pub(crate) struct Run<'a> {
     /// The plan's seed.
-    pub(super) seed: u64,
+    pub(crate) seed: u64,
     /// The plan's pre-trained parameters, some of which learn at rates of their own.
     pub(super) weights: &'a [Weights],
-    pub(super) progress: &'a mut Progress,
+    pub(crate) progress: &'a mut Progress,
     report: StageReport,
     /// The SHA-256 of the variables that the stage began with; empty where there is no folder to keep it.
     made_from: String,
@@ -37,7 +37,7 @@ pub(super) struct Run<'a> {
 
 /// What a phase needs besides the network's variables to go on after an epoch.
 #[derive(Debug, Default)]
-pub(super) struct Moment {
+pub(crate) struct Moment {
     /// The optimizer's steps.
     pub(super) steps: i32,
     pub(super) optimizer: BTreeMap<String, Tensor>,
@@ -55,6 +55,21 @@ pub(super) enum Begin<'a> {
 }
 
 impl<'a> Run<'a> {
+    /// A stage that no folder knows of.
+    pub(super) fn apart(stage: &str, plan: &'a Plan, progress: &'a mut Progress) -> Self {
+        Self {
+            seed: plan.seed,
+            weights: &plan.weights,
+            progress,
+            report: StageReport { stage: stage.into(), ..StageReport::default() },
+            made_from: String::new(),
+            moment: None,
+            start: Instant::now(),
+            before: 0.0,
+            folder: None,
+        }
+    }
+
     /// Begins a stage, or goes on with it where the run folder holds its state.
     ///
     /// # Errors
@@ -67,17 +82,7 @@ impl<'a> Run<'a> {
         folder: Option<&'a mut Folder>,
         progress: &'a mut Progress,
     ) -> Result<Begin<'a>> {
-        let mut run = Self {
-            seed: plan.seed,
-            weights: &plan.weights,
-            progress,
-            report: StageReport { stage: stage.into(), ..StageReport::default() },
-            made_from: String::new(),
-            moment: None,
-            start: Instant::now(),
-            before: 0.0,
-            folder: None,
-        };
+        let mut run = Self::apart(stage, plan, progress);
         let Some(folder) = folder else { return Ok(Begin::Run(run)) };
         let here = weights_sha256(network)?;
         if let Some(report) = folder.restore(stage, network, &here)? {
