@@ -41,6 +41,7 @@ pub mod routing;
 pub mod evaluation;
 
 mod rivals;
+pub mod study;
 
 #[cfg(test)]
 mod tiny;
