@@ -4,6 +4,9 @@ use std::fs::File;
 use std::io::{BufWriter, ErrorKind, Write};
 use std::path::Path;
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
 use crate::{Error, Result};
 
 /// Writes a text file as [`atomically`] does.
@@ -12,6 +15,26 @@ use crate::{Error, Result};
 /// [`Error::Io`] where one of the steps is refused.
 pub(crate) fn write(path: &Path, text: &str) -> Result<()> {
     atomically(path, |file| file.write_all(text.as_bytes()))
+}
+
+/// Writes a value as JSON, as [`write`] does.
+///
+/// # Errors
+/// As [`write`]; [`Error::File`] where the value cannot be written as JSON.
+pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
+    let text = serde_json::to_string_pretty(value).map_err(|error| Error::file(path, error.to_string()))?;
+    write(path, &text)
+}
+
+/// Reads what [`write_json`] has written.
+///
+/// # Errors
+/// [`Error::Io`] where the file cannot be read, [`Error::File`] where it holds something else.
+pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
+    let text = std::fs::read_to_string(path).map_err(Error::io(path))?;
+    serde_json::from_str(&text).map_err(|error| {
+        Error::file(path, format!("it does not hold what was written here ({error}); remove it to have it made anew"))
+    })
 }
 
 /// Writes a file beside `path`, makes sure that it has reached the disk, and lets it take the name.

@@ -112,19 +112,31 @@ impl<'a, N: Network> Exits<'a, N> {
             target: data.target().to_device(device),
         };
         let paper = Paper::reading(network, N::plan().navigator.from)?;
-        let Decisions { goals, looks } = exits.cached(|cached, inputs| routing::decisions(cached, inputs, &paper))?;
+        let Decisions { goals, looks } = exits.cached(None, |cached, inputs| routing::decisions(&cached, inputs, &paper))?;
         exits.routes = goals.iter().map(routing::route::<N>).collect::<Result<_>>()?;
         exits.looks = looks;
         Ok(exits)
     }
 
-    /// Hands the network, as one whose encoders have run, and what stands for all samples to whoever routes them.
-    fn cached<T>(&self, run: impl FnOnce(&Cached<'_, N>, &[Feature]) -> Result<T>) -> Result<T> {
+    /// Hands the network, as one whose encoders have run, and what stands for all samples, or for those at `rows`, to whoever
+    /// routes them.
+    ///
+    /// # Errors
+    /// Those of `run`.
+    pub(crate) fn cached<T>(
+        &self,
+        rows: Option<&[i64]>,
+        run: impl FnOnce(Cached<'_, N>, &[Feature]) -> Result<T>,
+    ) -> Result<T> {
         let Self { network, features, stems, scores, present, .. } = self;
         let cached = Cached { network: *network, features, stems, scores, present };
         let _no_grad = tch::no_grad_guard();
-        let rows = Tensor::arange(self.len() as i64, (Kind::Int64, tch::Device::Cpu));
-        run(&cached, &cached.inputs(&rows))
+        let rows = match rows {
+            Some(rows) => Tensor::from_slice(rows),
+            None => Tensor::arange(self.len() as i64, (Kind::Int64, tch::Device::Cpu)),
+        };
+        let inputs = cached.inputs(&rows);
+        run(cached, &inputs)
     }
 
     /// Where a policy would send these samples, and what that would take by its costs; nothing but its looks is computed.
@@ -132,7 +144,7 @@ impl<'a, N: Network> Exits<'a, N> {
     /// # Errors
     /// Those of the policy.
     pub fn decided(&self, policy: &dyn Policy, costs: &Costs) -> Result<Decided<N::Route>> {
-        let outcome = self.cached(|cached, inputs| routing::run(cached, inputs, policy, None))?;
+        let outcome = self.cached(None, |cached, inputs| routing::run(&cached, inputs, policy, None))?;
         let ways = outcome.looks.iter().zip(&outcome.states);
         Ok(Decided {
             milliseconds: ways.map(|(looks, end)| costs.journey(looks, end).expected).collect(),
@@ -342,7 +354,7 @@ impl<'a, N: Network> Exits<'a, N> {
     }
 
     /// What is worth most for each sample at a price, for one who knows the answers.
-    pub(super) fn oracle_at(&self, costs: &Costs, price: f64) -> Result<Point> {
+    pub(crate) fn oracle_at(&self, costs: &Costs, price: f64) -> Result<Point> {
         few_routes::<N>()?;
         let late_fusion = costs.late_fusion();
         let mut best = vec![(f64::NEG_INFINITY, 0.0, routing::full::<N>()); self.len()];
@@ -364,7 +376,10 @@ impl<'a, N: Network> Exits<'a, N> {
     }
 
     /// What the answer of each sample is worth, by the task's own quality.
-    fn achieved(&self, logits: &Tensor, target: &Tensor) -> Result<Vec<f64>> {
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where logits are not finite.
+    pub(crate) fn achieved(&self, logits: &Tensor, target: &Tensor) -> Result<Vec<f64>> {
         let rule = self.rule()?;
         rule.task().check_logits(logits)?;
         let quality = policy::achieved(&rule, logits, target).to_device(tch::Device::Cpu);
@@ -381,7 +396,7 @@ impl<'a, N: Network> Exits<'a, N> {
         let _no_grad = tch::no_grad_guard();
         let grid = Grid::of(N::description().modalities);
         let (mut predicted, mut achieved) = (Vec::new(), Vec::new());
-        let starts = self.cached(|_, inputs| routing::starts(&grid, inputs))?;
+        let starts = self.cached(None, |_, inputs| routing::starts(&grid, inputs))?;
         for number in 0..grid.len() {
             let state = grid.state(number);
             // Nobody comes to an answer from a modality that a sample lacks.

@@ -89,7 +89,8 @@ pub fn frozen<N: Network>(
             samples,
             settings,
             |way, sample| Ok((ways[way].1)(&inputs[sample])?.milliseconds),
-        )?;
+        )
+        .map(timing::Timings::of)?;
     let rule = model.policies().rule()?;
     let no_time =
         || Error::invalid("an answer took no time by the clock of this machine, and times cannot be compared");

@@ -19,6 +19,6 @@ pub use unpaid::unpaid;
 
 pub(crate) use bar::Bar;
 pub(crate) use measure::{Learned, measure_parts};
-pub(crate) use stopwatch::Stopwatch;
+pub(crate) use stopwatch::{Lap, Stopwatch};
 
 pub(crate) use unpaid::cheapest;

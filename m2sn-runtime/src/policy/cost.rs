@@ -152,7 +152,7 @@ impl Costs {
     }
 
     /// What a decision takes, what it looks at left out.
-    fn decision(&self, look: Look) -> Estimate {
+    pub(crate) fn decision(&self, look: Look) -> Estimate {
         match look {
             // Whoever looks at logits alone compares a number of them with another.
             Look::Nothing | Look::Logits => Estimate::default(),

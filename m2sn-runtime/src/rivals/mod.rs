@@ -47,6 +47,9 @@ pub(crate) trait Rival<N: Network>: Debug + Sized {
     /// The network that it stands on.
     fn network(&self) -> &N;
 
+    /// As [`Rival::network`], to be given the parameters of a checkpoint.
+    fn network_mut(&mut self) -> &mut N;
+
     /// Learns, or chooses on validation samples, all that it decides by.
     ///
     /// # Errors

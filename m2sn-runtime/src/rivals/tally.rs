@@ -23,8 +23,10 @@ pub(crate) struct Ran {
     blocks: Vec<Vec<u64>>,
     /// By modality and exit; the last one's are none.
     shortcuts: Vec<Vec<u64>>,
-    /// By modality.
+    /// By modality: for an answer.
     task_heads: Vec<u64>,
+    /// By modality: what its head says alone, for whoever looks.
+    looks: Vec<u64>,
     fusions: u64,
     gates: u64,
     /// The multiply-adds of heads that are not the network's, and the samples that they answered.
@@ -80,6 +82,10 @@ impl Tally {
         self.ran.borrow_mut().task_heads[modality] += samples(feature);
     }
 
+    pub(super) fn look(&self, modality: usize, feature: &Tensor) {
+        self.ran.borrow_mut().looks[modality] += samples(feature);
+    }
+
     pub(super) fn fuse(&self, features: &[Tensor]) {
         self.ran.borrow_mut().fusions += features.first().map_or(0, samples);
     }
@@ -97,8 +103,9 @@ impl Tally {
 impl Ran {
     fn nothing(description: &Description) -> Self {
         let each = || description.modalities.iter().map(|modality| vec![0; modality.exits.len()]);
-        let task_heads = vec![0; description.modalities.len()];
-        Self { blocks: each().collect(), shortcuts: each().collect(), task_heads, ..Self::default() }
+        let heads = || vec![0; description.modalities.len()];
+        let (blocks, shortcuts) = (each().collect(), each().collect());
+        Self { blocks, shortcuts, task_heads: heads(), looks: heads(), ..Self::default() }
     }
 
     /// The multiply-adds of all that has run. Gates are of the size of the navigator; decisions of learned policies, some
@@ -108,7 +115,7 @@ impl Ran {
             let exits = modality.exits.iter().enumerate().map(|(e, exit)| {
                 self.blocks[m][e] * exit.block.multiply_adds + self.shortcuts[m][e] * exit.shortcut.multiply_adds
             });
-            exits.sum::<u64>() + self.task_heads[m] * modality.task_head.multiply_adds
+            exits.sum::<u64>() + (self.task_heads[m] + self.looks[m]) * modality.task_head.multiply_adds
         });
         modalities.sum::<u64>()
             + self.fusions * description.head.multiply_adds
@@ -116,7 +123,8 @@ impl Ran {
             + self.own.0
     }
 
-    /// The milliseconds of all that has run by a table, in which all heads are as fast as that of the fused features.
+    /// The milliseconds of all that has run by a table, in which all heads are as fast as that of the fused features; looks
+    /// left out, which it has as a whole.
     pub(crate) fn by_table(&self, table: &Table) -> f64 {
         let modalities = table.modalities.iter().enumerate().map(|(m, modality)| {
             let blocks = modality.blocks.iter().zip(&self.blocks[m]);

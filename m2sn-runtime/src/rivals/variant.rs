@@ -101,9 +101,10 @@ impl<P: Parts> Parts for Altered<'_, P> {
         self.parts.tally.time(Share::Decisions, || self.parts.stem(modality, output))
     }
 
-    /// Asked by a policy that looks, never on the way to an answer.
+    /// What a policy looks at, and never on the way to an answer.
     fn task_head(&self, modality: usize, feature: &Tensor) -> Tensor {
-        self.parts.tally.time(Share::Decisions, || self.parts.task_head(modality, feature))
+        self.parts.tally.look(modality, feature);
+        self.parts.tally.time(Share::Decisions, || self.parts.parts.task_head(modality, feature))
     }
 
     fn stand_in(&self, modality: usize, samples: i64) -> Tensor {

@@ -33,6 +33,12 @@ pub struct Timings {
 }
 
 impl Timings {
+    /// From times by candidate, sample and repetition, of which there is at least one.
+    pub(super) fn of(times: Vec<Vec<Vec<f64>>>) -> Self {
+        let median = |times: &Vec<f64>| Estimate::of(times).expect("there is at least one repetition").median;
+        Self { milliseconds: times.iter().map(|samples| samples.iter().map(median).collect()).collect() }
+    }
+
     /// The mean over the samples; `None` where there is no such candidate.
     pub fn mean(&self, candidate: usize) -> Option<Interval> {
         mean_interval(self.milliseconds.get(candidate)?)
@@ -79,7 +85,8 @@ pub fn measure<N: Network>(
             data.select(&[row])?.input()
         })
         .collect::<Result<Vec<_>>>()?;
-    in_turns(candidates.len(), samples, settings, |candidate, sample| candidates[candidate].time(&inputs[sample]))
+    let time = |candidate: usize, sample: usize| candidates[candidate].time(&inputs[sample]);
+    in_turns(candidates.len(), samples, settings, time).map(Timings::of)
 }
 
 /// The samples that a candidate answers in one turn.
@@ -88,16 +95,17 @@ const TURN: usize = 4;
 /// candidate before has left there, after four they are the candidate's own.
 const UNCOUNTED: usize = 4;
 
-/// Times each sample with each candidate by `time`, which is given the candidate and the sample.
+/// Times each sample with each candidate by `time`, which is given the candidate and the sample; returns what it says, by
+/// candidate, sample and repetition.
 ///
 /// # Errors
 /// [`Error::Invalid`] where there is nothing to time; those of `time`.
-pub(super) fn in_turns(
+pub(crate) fn in_turns<T: Clone>(
     candidates: usize,
     samples: usize,
     settings: &Settings,
-    mut time: impl FnMut(usize, usize) -> Result<f64>,
-) -> Result<Timings> {
+    mut time: impl FnMut(usize, usize) -> Result<T>,
+) -> Result<Vec<Vec<Vec<T>>>> {
     if samples == 0 || settings.repetitions == 0 || candidates == 0 {
         return Err(Error::invalid(format!(
             "timing: {samples} samples, {} repetitions and {candidates} candidates, expected at least one of each",
@@ -130,8 +138,7 @@ pub(super) fn in_turns(
             bar.step();
         }
     }
-    let median = |times: &Vec<f64>| Estimate::of(times).expect("there is at least one repetition").median;
-    Ok(Timings { milliseconds: times.iter().map(|samples| samples.iter().map(median).collect()).collect() })
+    Ok(times)
 }
 
 #[cfg(test)]

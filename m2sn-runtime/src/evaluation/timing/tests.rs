@@ -143,9 +143,8 @@ fn the_same_under_two_names_takes_the_same_time() {
         let mut machine = Machine::default();
         let timings = in_turns(candidates.len(), settings.samples, &settings, |candidate, _| {
             Ok(machine.answer(candidates[candidate]))
-        })
-        .unwrap();
-        let ratio = timings.ratio(left, right).unwrap();
+        });
+        let ratio = Timings::of(timings.unwrap()).ratio(left, right).unwrap();
         assert!((ratio.value - 1.0).abs() < 0.01, "{candidates:?}: {ratio}");
 
         // Turns of one answer, beginning with another candidate each time, as one might do it at first.

@@ -1,0 +1,199 @@
+//! One seed: everything learns, is tried, and is timed.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::compare::Answers;
+use super::contender::{Contender, best};
+use super::difficulty;
+use super::field::{Field, Tried};
+use super::networks::{Navigated, School, Shortcut, name_of};
+use super::results::{Kind, Lambda, Seed, Settings};
+use super::ways::{self, Learned};
+use super::{AGAIN, FIXED, LATE_FUSION, Samples};
+use crate::evaluation::{Curve, Point};
+use crate::network::Network;
+use crate::plan::{Latency, Method, Plan, Policy};
+use crate::policy::Costs;
+use crate::rivals::{Confidence, Rival};
+use crate::training::Progress;
+use crate::{Device, Result};
+
+/// What one seed has come to.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Outcome {
+    pub(super) seed: Seed,
+    /// What each method did on each sample, in the order of the rows.
+    pub(super) answers: Vec<Answers>,
+    /// Rivals that there cannot be of this network, and why.
+    pub(super) left_out: Vec<String>,
+}
+
+/// By what and where one seed is run.
+#[derive(Debug)]
+pub(super) struct Job<'a> {
+    /// Its seed is that of the job.
+    pub(super) plan: Plan,
+    pub(super) settings: &'a Settings,
+    /// The number of samples that are timed one by one.
+    pub(super) timed: usize,
+    pub(super) costs: &'a Costs,
+    pub(super) device: Device,
+    pub(super) folder: &'a Path,
+}
+
+/// Trains everything, and measures it.
+///
+/// # Errors
+/// As [`crate::training::Trainer::train`]; those of what is tried and timed.
+pub(super) fn run<N: Network>(
+    job: &Job<'_>,
+    samples: &Samples<N::Input>,
+    progress: &mut Progress,
+    say: &mut dyn FnMut(&str),
+) -> Result<Outcome> {
+    let Job { plan, settings, costs, device, folder, timed } = job;
+    let splits = &samples.splits;
+    let test = &samples.test.to_device(*device)?;
+    let school = School::<N> { plan, splits, costs, device: *device, folder };
+    let main = plan.shortcuts.method;
+
+    say("pre-training late fusion");
+    let pretrained = school.pretrained(progress)?;
+    let mut shortcuts: Vec<Shortcut<N>> = Vec::new();
+    for method in methods(main) {
+        say(&format!("training shortcuts and fusion, {}", name_of(method)));
+        shortcuts.push(school.shortcuts(method, progress)?);
+    }
+    say("training the paper's navigators");
+    for Shortcut { method, network, .. } in &mut shortcuts {
+        school.policy(network, &format!("{}-paper", name_of(*method)), Policy::Paper, progress)?;
+    }
+    let mut navigate = |latency| school.navigated(main, latency, progress);
+    let unhurried = navigate(Latency::Weight(0.0))?;
+    let ratios = settings.ratios.iter().map(|ratio| navigate(Latency::Ratio(*ratio)));
+    let navigated = ratios.collect::<Result<Vec<_>>>()?;
+    say("training learned policies");
+    for policy in [Policy::Value, Policy::Sequential] {
+        school.policy(&mut shortcuts[0].network, policy.name(), policy, progress)?;
+    }
+    let mut left_out = Vec::new();
+    let mut rivals = Rivals { school: &school, main, progress, say, left_out: &mut left_out };
+    let confidence = rivals.learn::<Confidence<N>>()?;
+
+    say("trying everything on validation and test samples");
+    let network = &shortcuts[0].network;
+    let learned = [Policy::Value, Policy::Sequential].map(|policy| Learned::of(network, policy, costs));
+    let learned = learned.into_iter().collect::<Result<Vec<_>>>()?;
+    let (before, after) = (Tried::of(&pretrained, splits, test)?, Tried::of(network, splits, test)?);
+    let late_fusion = before.valid.point(&ways::late_fusion::<N>(), costs)?.quality;
+    let groups = difficulty::groups(&before.test.exits)?;
+    let least = late_fusion - settings.within;
+    let mut field = Field { splits, test, costs, least, groups, members: Vec::new() };
+
+    for (index, modality) in N::description().modalities.iter().enumerate() {
+        let setting = vec![ways::alone::<N>(index)];
+        field.enter(Contender::new(format!("{} alone", modality.name), Kind::Alone, &pretrained, setting), &before)?;
+    }
+    for name in [LATE_FUSION, AGAIN] {
+        field.enter(Contender::new(name, Kind::Static, &pretrained, vec![ways::late_fusion::<N>()]), &before)?;
+    }
+    let whole = vec![ways::late_fusion::<N>()];
+    field.enter(Contender::new("late fusion after all stages", Kind::Static, network, whole), &after)?;
+    field.enter(Contender::new(FIXED, Kind::Static, network, ways::routes::<N>(costs)), &after)?;
+
+    let (lambdas, curve) = by_lambda(&navigated, &mut field)?;
+    for Shortcut { method, network, .. } in &shortcuts {
+        let (name, setting) = (format!("M²SN, {}", name_of(*method)), vec![ways::paper(network)?]);
+        let tried = Tried::of(network, splits, test)?;
+        field.enter(Contender::new(name, Kind::Paper, network, setting), &tried)?;
+    }
+    let setting = vec![ways::paper(&unhurried.network)?];
+    let contender = Contender::new("M²SN without latency in the loss", Kind::Paper, &unhurried.network, setting);
+    field.enter(contender, &Tried::of(&unhurried.network, splits, test)?)?;
+
+    for learned in &learned {
+        let mut contender = Contender::new(learned.policy.name(), Kind::Learned, network, learned.settings(costs));
+        contender.known = Some(learned.known(late_fusion));
+        field.enter(contender, &after)?;
+    }
+    field.enter_rival(confidence.as_ref())?;
+
+    let price = plan.navigator.price;
+    let oracle = after.test.exits.oracle_at(costs, price)?;
+    let mut points = (0..=16).map(|step| after.test.exits.oracle_at(costs, 10f64.powf(f64::from(step) / 4.0 - 3.0)));
+    let mut points = points.by_ref().collect::<Result<Vec<Point>>>()?;
+    points.sort_by(|left, right| left.share.total_cmp(&right.share));
+    say("timing everything in turns");
+    let (rows, answers, mut curves, difficulties) = field.time(settings, *timed, (&oracle, price))?;
+    curves.extend(curve);
+    curves.push(Curve { name: "oracle".into(), points });
+    let training = shortcuts.into_iter().map(|Shortcut { method, mut training, .. }| {
+        let row = rows.iter().find(|row| row.name == format!("M²SN, {}", name_of(method)));
+        if let Some(row) = row {
+            training.quality = row.scores.quality();
+            training.milliseconds = row.latencies.first().map_or(0.0, |latency| latency.milliseconds.value);
+        }
+        training
+    });
+    let training = training.collect();
+    let count = |data: i64| usize::try_from(data).unwrap_or(0);
+    let samples = [splits.train.len(), splits.valid.len(), test.len()].map(count);
+    let table = costs.table().clone();
+    let seed = Seed { seed: plan.seed, samples, table, rows, curves, training, lambdas, difficulties };
+    Ok(Outcome { seed, answers, left_out })
+}
+
+/// The method of the spec, then those of the paper.
+fn methods(main: Method) -> Vec<Method> {
+    let others = [Method::Integral, Method::Peripheral].into_iter().filter(|method| *method != main);
+    std::iter::once(main).chain(others).collect()
+}
+
+/// Enters M²SN with the λ that does best on validation samples, and says what all of them come to on test samples.
+fn by_lambda<'a, N: Network>(
+    navigated: &'a [Navigated<N>],
+    field: &mut Field<'a, N>,
+) -> Result<(Vec<Lambda>, Option<Curve>)> {
+    let (mut lambdas, mut on_valid, mut on_test) = (Vec::new(), Vec::new(), Vec::new());
+    for Navigated { ratio, lambda, network } in navigated {
+        let tried = Tried::of(network, field.splits, field.test)?;
+        let mut setting = ways::paper(network)?;
+        setting.by = format!("λ ratio {ratio}");
+        on_valid.push(tried.valid.point(&setting, field.costs)?);
+        let trial = tried.test.run(&setting, field.costs, None)?;
+        let point = tried.test.point(&setting, field.costs)?;
+        let most = trial.states.iter().map(|state| trial.states.iter().filter(|other| *other == state).count()).max();
+        let one_route = most.unwrap_or(0) as f64 / trial.states.len().max(1) as f64;
+        let Point { quality, share, .. } = point;
+        lambdas.push(Lambda { ratio: *ratio, lambda: *lambda, quality, share, one_route });
+        on_test.push(point);
+    }
+    let Some(Navigated { ratio, network, .. }) = navigated.get(best(&on_valid, field.least)) else {
+        return Ok((lambdas, None));
+    };
+    let mut setting = ways::paper(network)?;
+    setting.by = format!("λ ratio {ratio}");
+    let tried = Tried::of(network, field.splits, field.test)?;
+    field.enter(Contender::new("M²SN", Kind::Paper, network, vec![setting]), &tried)?;
+    on_test.sort_by(|left, right| left.share.total_cmp(&right.share));
+    Ok((lambdas, Some(Curve { name: "M²SN".into(), points: on_test })))
+}
+
+/// Has rivals learn, one after the other.
+struct Rivals<'a, 'b, N: Network> {
+    school: &'a School<'b, N>,
+    main: Method,
+    progress: &'a mut Progress,
+    say: &'a mut dyn FnMut(&str),
+    left_out: &'a mut Vec<String>,
+}
+
+impl<N: Network> Rivals<'_, '_, N> {
+    fn learn<R: Rival<N>>(&mut self) -> Result<Option<R>> {
+        (self.say)(&format!("training {}", R::NAME));
+        let learned = self.school.rival::<R>(self.main, self.progress)?;
+        Ok(learned.map_err(|reason| self.left_out.push(format!("{}: {reason}", R::NAME))).ok())
+    }
+}
