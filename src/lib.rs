@@ -3,7 +3,7 @@
 pub use m2sn_macros::{m2sn_model, m2sn_source};
 pub use m2sn_runtime::{
     Batch, Device, Error, Result, batch, checkpoint, data, device, evaluation, fusion, latency, navigator, network, nn,
-    plan, policy, predictor, routing, shape, shortcut, task, tch, training, weights,
+    plan, policy, predictor, routing, shape, shortcut, study, task, tch, training, weights,
 };
 
 /// What most programs name.

@@ -1,0 +1,117 @@
+//! What does adaptive computation buy, against what one would use otherwise, and can the number be trusted?
+//!
+//! ```text
+//! cargo run --release --example study                                      # generated digits
+//! cargo run --release --example study -- --data DIR --seeds 5              # handwritten and spoken ones
+//! cargo run --release --example study -- --network mustard --data DIR      # sarcasm in texts, fold by fold
+//! ```
+//!
+//! Trains late fusion, the paper's M²SN by each of its methods, the learned policies and every rival from the same
+//! pre-trained encoders, lets each choose its balance of quality and time on validation samples, and writes a report:
+//! `report.html`, Markdown, CSV, JSON and figures.
+
+#[path = "study/arguments.rs"]
+mod arguments;
+#[path = "avdigits/digits.rs"]
+mod digits;
+#[path = "program/mod.rs"]
+mod program;
+#[path = "avdigits/recorded.rs"]
+mod recorded;
+#[path = "study/samples.rs"]
+mod samples;
+#[path = "avdigits/synthetic/mod.rs"]
+mod synthetic;
+#[path = "mustard/texts.rs"]
+mod texts;
+
+use std::fs;
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+use m2sn::network::Network;
+use m2sn::plan::Plan;
+use m2sn::prelude::*;
+use m2sn::study::{Results, Study};
+use m2sn::{Error, Result};
+
+use arguments::{Arguments, Which};
+use program::say;
+use samples::Texts;
+
+/// Digits from their picture and from the sound of them being spoken.
+#[m2sn_model("specs/avdigits.yaml")]
+#[derive(Debug)]
+pub struct AvDigits;
+
+/// The same with wider encoders.
+#[m2sn_model("specs/avdigits_wide.yaml")]
+#[derive(Debug)]
+pub struct AvDigitsWide;
+
+/// Sarcasm from an utterance and what was said before.
+#[m2sn_model("examples/mustard/mustard.yaml")]
+#[derive(Debug)]
+pub struct MustardText;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    // One sample at a time keeps one core busy.
+    m2sn::tch::set_num_threads(1);
+    program::run(|out| run(&arguments, out))
+}
+
+fn run(arguments: &Arguments, out: &mut dyn Write) -> program::Outcome {
+    let folder = arguments.run_folder();
+    // Whether all of it can be kept should be known before it is computed.
+    fs::create_dir_all(&folder).map_err(|source| Error::Io { path: folder.clone(), source })?;
+    let results = match arguments.network {
+        Which::Digits => digits::<AvDigits>(arguments)?,
+        Which::DigitsWide => digits::<AvDigitsWide>(arguments)?,
+        Which::Mustard => sarcasm(arguments)?,
+    };
+    for seed in &results.seeds {
+        writeln!(out, "seed {} {:?}", seed.seed, seed.samples)?;
+        for row in &seed.rows {
+            let times: Vec<String> = row.latencies.iter().map(|l| format!("{:.3}", l.ratio.value)).collect();
+            writeln!(out, "{:34} {:26} {:.4} ms {:.3} [{}] work {:.3} regret {:.4} closed {:.2} one {:.2} p {:?}", row.name, row.by, row.scores.quality(), row.latencies[0].milliseconds.value, times.join(" "), row.work, row.regret, row.closed, row.routes[0].1, [row.parts.encoders, row.parts.shortcuts, row.parts.decisions, row.parts.fusion, row.parts.routing].map(|x| (x * 1e3).round() / 1e3))?;
+        }
+        for l in &seed.lambdas { writeln!(out, "{l:?}")?; }
+        for l in &seed.training { writeln!(out, "{l:?}")?; }
+    }
+    for c in &results.comparisons { writeln!(out, "{} against {}: {}", c.name, c.against, c.verdict)?; }
+    for f in &results.findings { writeln!(out, "{:?} {}", f.weight, f.text)?; }
+    std::fs::write(folder.join("results.json"), serde_json::to_string_pretty(&results)?)?;
+    Ok(())
+}
+
+/// A study of digits, recorded or generated.
+fn digits<N: Network>(arguments: &Arguments) -> Result<Results> {
+    let study = study(arguments, N::plan(), arguments.seeds(1));
+    study.run::<N>(|seed| samples::digits::<N>(arguments, seed), &mut Progress::bars(), say)
+}
+
+/// A study of sarcasm; its seeds are the folds of the authors.
+fn sarcasm(arguments: &Arguments) -> Result<Results> {
+    let texts = Texts::read(arguments)?;
+    let plan = Plan { weights: texts.weights(MustardText::plan().weights), ..MustardText::plan() };
+    let study = study(arguments, plan, arguments.seeds(texts.folds()));
+    study.run::<MustardText>(|seed| texts.fold(seed), &mut Progress::bars(), say)
+}
+
+fn study(arguments: &Arguments, plan: Plan, seeds: Vec<u64>) -> Study {
+    let study = Study::new(arguments.data_in_words(), arguments.run_folder())
+        .seeds(seeds)
+        .within(arguments.within / 100.0)
+        .quick(arguments.quick);
+    if !arguments.quick {
+        return study.plan(plan);
+    }
+    let mut plan = plan;
+    let Plan { pretrain, shortcuts, fusion, navigator, .. } = &mut plan;
+    for stage in [pretrain, &mut shortcuts.stage, fusion, &mut navigator.stage] {
+        stage.epochs = stage.epochs.min(3);
+    }
+    study.plan(plan).ratios([0.1, 1.0]).batches([1, 32]).timed(30)
+}
