@@ -75,13 +75,35 @@ fn run(arguments: &Arguments, out: &mut dyn Write) -> program::Outcome {
         writeln!(out, "seed {} {:?}", seed.seed, seed.samples)?;
         for row in &seed.rows {
             let times: Vec<String> = row.latencies.iter().map(|l| format!("{:.3}", l.ratio.value)).collect();
-            writeln!(out, "{:34} {:26} {:.4} ms {:.3} [{}] work {:.3} regret {:.4} closed {:.2} one {:.2} p {:?}", row.name, row.by, row.scores.quality(), row.latencies[0].milliseconds.value, times.join(" "), row.work, row.regret, row.closed, row.routes[0].1, [row.parts.encoders, row.parts.shortcuts, row.parts.decisions, row.parts.fusion, row.parts.routing].map(|x| (x * 1e3).round() / 1e3))?;
+            writeln!(
+                out,
+                "{:34} {:26} {:.4} ms {:.3} [{}] work {:.3} regret {:.4} closed {:.2} one {:.2} p {:?}",
+                row.name,
+                row.by,
+                row.scores.quality(),
+                row.latencies[0].milliseconds.value,
+                times.join(" "),
+                row.work,
+                row.regret,
+                row.closed,
+                row.routes[0].1,
+                [row.parts.encoders, row.parts.shortcuts, row.parts.decisions, row.parts.fusion, row.parts.routing]
+                    .map(|x| (x * 1e3).round() / 1e3)
+            )?;
         }
-        for l in &seed.lambdas { writeln!(out, "{l:?}")?; }
-        for l in &seed.training { writeln!(out, "{l:?}")?; }
+        for l in &seed.lambdas {
+            writeln!(out, "{l:?}")?;
+        }
+        for l in &seed.training {
+            writeln!(out, "{l:?}")?;
+        }
     }
-    for c in &results.comparisons { writeln!(out, "{} against {}: {}", c.name, c.against, c.verdict)?; }
-    for f in &results.findings { writeln!(out, "{:?} {}", f.weight, f.text)?; }
+    for c in &results.comparisons {
+        writeln!(out, "{} against {}: {}", c.name, c.against, c.verdict)?;
+    }
+    for f in &results.findings {
+        writeln!(out, "{:?} {}", f.weight, f.text)?;
+    }
     std::fs::write(folder.join("results.json"), serde_json::to_string_pretty(&results)?)?;
     Ok(())
 }

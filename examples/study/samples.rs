@@ -75,7 +75,10 @@ impl Texts {
     /// The texts of a fold, which a seed stands for.
     pub(crate) fn fold(&self, seed: u64) -> Result<Samples<mustard_text::Input>> {
         let fold = usize::try_from(seed).ok().and_then(|fold| self.data.folds.get(fold)).ok_or_else(|| {
-            Error::Invalid(format!("mustard: there is no fold {seed}, expected 0 to {}", self.folds().saturating_sub(1)))
+            Error::Invalid(format!(
+                "mustard: there is no fold {seed}, expected 0 to {}",
+                self.folds().saturating_sub(1)
+            ))
         })?;
         let (train, valid) = self.samples.select(&fold.train)?.part(VALIDATION, By::Class, seed)?;
         Ok(Samples { splits: data::Splits { train, valid }, test: self.samples.select(&fold.test)? })

@@ -112,7 +112,8 @@ impl<'a, N: Network> Exits<'a, N> {
             target: data.target().to_device(device),
         };
         let paper = Paper::reading(network, N::plan().navigator.from)?;
-        let Decisions { goals, looks } = exits.cached(None, |cached, inputs| routing::decisions(&cached, inputs, &paper))?;
+        let Decisions { goals, looks } =
+            exits.cached(None, |cached, inputs| routing::decisions(&cached, inputs, &paper))?;
         exits.routes = goals.iter().map(routing::route::<N>).collect::<Result<_>>()?;
         exits.looks = looks;
         Ok(exits)

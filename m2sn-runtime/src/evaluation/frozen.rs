@@ -84,13 +84,8 @@ pub fn frozen<N: Network>(
     let rows = (0..samples).map(|sample| sample as i64 * data.len() / samples.max(1) as i64);
     let inputs = rows.map(|row| data.select(&[row])?.input()).collect::<Result<Vec<_>>>()?;
     let timings =
-        timing::in_turns(
-            ways.len(),
-            samples,
-            settings,
-            |way, sample| Ok((ways[way].1)(&inputs[sample])?.milliseconds),
-        )
-        .map(timing::Timings::of)?;
+        timing::in_turns(ways.len(), samples, settings, |way, sample| Ok((ways[way].1)(&inputs[sample])?.milliseconds))
+            .map(timing::Timings::of)?;
     let rule = model.policies().rule()?;
     let no_time =
         || Error::invalid("an answer took no time by the clock of this machine, and times cannot be compared");

@@ -2,10 +2,10 @@
 
 use super::contender::Contender;
 use super::results::{Latency, Parts};
+use crate::batch::Feature;
 use crate::data::Dataset;
 use crate::evaluation::statistics::{mean, mean_interval, ratio_interval};
 use crate::evaluation::timing::{self, in_turns};
-use crate::batch::Feature;
 use crate::latency::{Estimate, Lap, Stopwatch};
 use crate::network::{Input, Network};
 use crate::rivals::Tally;
@@ -62,24 +62,22 @@ impl Times {
     /// What one method takes, by another's time.
     pub(super) fn of(&self, contender: usize, reference: usize) -> Result<Latency> {
         let (own, other) = (self.milliseconds(contender), self.milliseconds(reference));
-        let all = || self.laps[contender].iter().flatten();
-        let mut walls: Vec<f64> = all().map(|lap| lap.wall).collect();
+        let mut walls: Vec<f64> = self.laps[contender].iter().flatten().map(|lap| lap.wall).collect();
         walls.sort_by(f64::total_cmp);
         let at = |share: f64| walls[((walls.len() - 1) as f64 * share).round() as usize];
-        let each = self.batch as f64;
-        let processor = mean(&all().map(|lap| lap.work / each).collect::<Vec<_>>());
-        let known = || Some((mean_interval(&own)?, ratio_interval(&own, &other)?, processor?));
-        let (milliseconds, ratio, processor) = known().ok_or_else(|| {
+        let clock = mean(&walls.iter().map(|wall| wall / self.batch as f64).collect::<Vec<_>>());
+        let known = || Some((mean_interval(&own)?, ratio_interval(&own, &other)?, clock?));
+        let (milliseconds, ratio, clock) = known().ok_or_else(|| {
             Error::invalid("study: an answer took no time by the clock of this machine, and times cannot be compared")
         })?;
-        Ok(Latency { batch: self.batch, milliseconds, median: at(0.5), p95: at(0.95), processor, ratio })
+        Ok(Latency { batch: self.batch, milliseconds, ratio, clock, median: at(0.5), p95: at(0.95) })
     }
 
-    /// The milliseconds of a sample, by sample or batch: the median over repetitions.
+    /// The milliseconds of a sample, by sample or batch, of the processor where that can be told: the median over repetitions.
     pub(super) fn milliseconds(&self, contender: usize) -> Vec<f64> {
         let median = |laps: &Vec<Lap>| {
-            let walls: Vec<f64> = laps.iter().map(|lap| lap.wall).collect();
-            Estimate::of(&walls).map_or(0.0, |estimate| estimate.median) / self.batch as f64
+            let work: Vec<f64> = laps.iter().map(|lap| lap.work).collect();
+            Estimate::of(&work).map_or(0.0, |estimate| estimate.median) / self.batch as f64
         };
         self.laps[contender].iter().map(median).collect()
     }

@@ -21,7 +21,13 @@ const RESAMPLES: usize = 1000;
 
 /// Compares two methods by their answers, one entry a seed each; `noise` is by what share two measurements of the same
 /// method differed. `None` where there is nothing to compare, or the seeds' samples do not pair.
-pub(super) fn compare(name: &str, own: &[&Answers], against: &str, other: &[&Answers], noise: f64) -> Option<Comparison> {
+pub(super) fn compare(
+    name: &str,
+    own: &[&Answers],
+    against: &str,
+    other: &[&Answers],
+    noise: f64,
+) -> Option<Comparison> {
     let pairs = |of: fn(&Answers) -> &Vec<f64>| -> Option<Vec<(Vec<f64>, Vec<f64>)>> {
         if own.is_empty() || own.len() != other.len() {
             return None;
@@ -96,7 +102,10 @@ mod tests {
         let own = answers(&worth, 2.0);
         let found = compare("a", &[&own, &own], "b", &[&own, &own], 0.02).unwrap();
         assert_eq!((found.points.low, found.points.high), (0.0, 0.0));
-        assert_eq!(found.verdict, "no difference in time shown (1.00 to 1.00 of it), no difference in quality shown (+0.00 to +0.00 points)");
+        assert_eq!(
+            found.verdict,
+            "no difference in time shown (1.00 to 1.00 of it), no difference in quality shown (+0.00 to +0.00 points)"
+        );
     }
 
     #[test]

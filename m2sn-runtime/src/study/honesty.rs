@@ -1,5 +1,7 @@
 //! What a reader should know before believing a study.
 
+use std::collections::BTreeMap;
+
 use super::compare::{Answers, compare};
 use super::results::{Comparison, Finding, Kind, Row, Settings, Weight};
 use super::seed::Outcome;
@@ -15,19 +17,18 @@ pub(super) fn comparisons(outcomes: &[Outcome]) -> Vec<Comparison> {
     let rows = || first.seed.rows.iter();
     let mut pairs: Vec<(&str, &str)> = Vec::new();
     pairs.extend(rows().filter(|row| row.name != LATE_FUSION).map(|row| (&row.name[..], LATE_FUSION)));
-    let adaptive = |row: &&Row| matches!(row.kind, Kind::Paper | Kind::Learned | Kind::Rival);
-    pairs.extend(rows().filter(adaptive).map(|row| (&row.name[..], FIXED)));
+    pairs.extend(rows().filter(|row| decides(row)).map(|row| (&row.name[..], FIXED)));
     for learned in rows().filter(|row| row.kind == Kind::Learned) {
-        let others = rows().filter(adaptive).filter(|row| row.kind != Kind::Learned);
+        let others = rows().filter(|row| decides(row) && row.kind != Kind::Learned);
         pairs.extend(others.map(|row| (&learned.name[..], &row.name[..])));
     }
     let answers = |name: &str| -> Option<Vec<&Answers>> {
-        let of = |outcome: &'_ Outcome| outcome.seed.rows.iter().position(|row| row.name == name);
+        let of = |outcome: &Outcome| outcome.seed.rows.iter().position(|row| row.name == name);
         outcomes.iter().map(|outcome| outcome.answers.get(of(outcome)?)).collect()
     };
-    let compared = pairs.into_iter().filter_map(|(name, against)| {
-        compare(name, &answers(name)?, against, &answers(against)?, noise)
-    });
+    let compared = pairs
+        .into_iter()
+        .filter_map(|(name, against)| compare(name, &answers(name)?, against, &answers(against)?, noise));
     compared.collect()
 }
 
@@ -36,6 +37,11 @@ fn noise(outcomes: &[Outcome]) -> f64 {
     let again = outcomes.iter().flat_map(|outcome| outcome.seed.rows.iter().filter(|row| row.name == AGAIN));
     let off = again.filter_map(|row| row.latencies.first()).map(|latency| (latency.ratio.value - 1.0).abs());
     off.fold(0.0, f64::max)
+}
+
+/// Whether what a method computes depends on the sample.
+fn decides(row: &Row) -> bool {
+    matches!(row.kind, Kind::Paper | Kind::Learned | Kind::Rival)
 }
 
 /// What is known against the figures, the worst first.
@@ -47,95 +53,138 @@ pub(super) fn findings<N: Network>(
     comparisons: &[Comparison],
     settings: &Settings,
 ) -> Result<Vec<Finding>> {
-    let mut findings = Vec::new();
-    let mut find = |weight, text: String| {
-        if !findings.iter().any(|finding: &Finding| finding.text == text) {
-            findings.push(Finding { weight, text });
-        }
-    };
+    let mut findings = Findings::default();
     if settings.quick {
-        find(Weight::Warning, "Samples and epochs were cut short: this shows that all works, and not how well.".into());
-    }
-    for Outcome { seed, left_out, .. } in outcomes {
-        let place = format!("Seed {}", seed.seed);
-        for row in &seed.rows {
-            for text in idle_savings(row) {
-                find(Weight::Failure, format!("{place}: {text}"));
-            }
-            busy(row).into_iter().for_each(|text| find(Weight::Warning, format!("{place}: {text}")));
-            collapse(row).into_iter().for_each(|text| find(Weight::Note, format!("{place}: {text}")));
-        }
-        for text in against_itself(&seed.rows) {
-            find(Weight::Warning, format!("{place}: {text}"));
-        }
-        for doubt in seed.table.doubts() {
-            find(Weight::Warning, format!("{place}, latency table: {doubt}."));
-        }
-        for text in latency::unpaid::<N>(&seed.table)? {
-            find(Weight::Note, format!("By the latency table, {text}."));
-        }
-        for text in left_out {
-            find(Weight::Note, format!("Left out, {text}."));
-        }
-        if seed.samples[2] < FEW {
-            let count = seed.samples[2];
-            find(Weight::Warning, format!("{place}: {count} test samples are few, and intervals of so few too narrow."));
-        }
+        let text = "Samples and epochs were cut short: this shows that all works, and not how well.";
+        findings.once(Weight::Warning, text.into());
     }
     if outcomes.len() < 2 {
-        find(Weight::Warning, "One seed: how much training itself varies is not in the intervals.".into());
+        let text = "There is one seed: how much training itself varies is not in the intervals.";
+        findings.once(Weight::Warning, text.into());
     }
-    for Comparison { name, against, points, ratio, .. } in comparisons {
-        let no_better = points.low <= 0.0 && ratio.high >= 1.0 && against == FIXED;
-        if no_better {
+    for Outcome { seed, remarks, .. } in outcomes {
+        let mut find = |weight, text: String| findings.of(seed.seed, weight, text);
+        for row in &seed.rows {
+            idle_savings(row).into_iter().for_each(|(weight, text)| find(weight, text));
+            if let Some(route) = collapsed(row) {
+                find(
+                    Weight::Note,
+                    format!("`{}` has collapsed: it sends nearly all samples by one route, {route}", row.name),
+                );
+            }
+        }
+        if let Some(share) = busiest(&seed.rows) {
             find(
-                Weight::Note,
-                format!("`{name}` is not shown to be better than the {FIXED}, which decides nothing."),
+                Weight::Warning,
+                format!(
+                    "other programs were in the way: the clock went up to {share:.1} times as fast as the processor's"
+                ),
             );
         }
+        against_itself(&seed.rows).into_iter().for_each(|text| find(Weight::Warning, text));
+        seed.table.doubts().into_iter().for_each(|doubt| find(Weight::Warning, format!("the latency table: {doubt}")));
+        if seed.samples[2] < FEW {
+            find(Weight::Warning, format!("intervals of {} test samples are too narrow", seed.samples[2]));
+        }
+        for text in latency::unpaid::<N>(&seed.table)? {
+            find(Weight::Note, format!("by the latency table, {text}"));
+        }
+        remarks.iter().for_each(|text| find(Weight::Note, text.clone()));
     }
-    findings.sort_by_key(|finding| finding.weight);
-    Ok(findings)
+    let no_better: Vec<String> = comparisons
+        .iter()
+        .filter(|pair| pair.against == FIXED && pair.points.low <= 0.0 && pair.ratio.high >= 1.0)
+        .map(|pair| format!("`{}`", pair.name))
+        .collect();
+    if !no_better.is_empty() {
+        let text = format!(
+            "Neither better nor faster than the {FIXED}, which decides nothing, as far as is shown: {}.",
+            no_better.join(", ")
+        );
+        findings.once(Weight::Note, text);
+    }
+    Ok(findings.all(outcomes.len()))
+}
+
+/// Findings, and the seeds of which each holds.
+#[derive(Debug, Default)]
+struct Findings {
+    once: Vec<Finding>,
+    by_seed: BTreeMap<(Weight, String), Vec<u64>>,
+}
+
+impl Findings {
+    fn once(&mut self, weight: Weight, text: String) {
+        self.once.push(Finding { weight, text });
+    }
+
+    fn of(&mut self, seed: u64, weight: Weight, text: String) {
+        self.by_seed.entry((weight, text)).or_default().push(seed);
+    }
+
+    fn all(self, seeds: usize) -> Vec<Finding> {
+        let each = self.by_seed.into_iter().map(|((weight, text), of)| {
+            let text = match (of.len() == seeds, &of[..]) {
+                (true, _) => capitalised(&text),
+                (_, [seed]) => format!("Seed {seed}: {text}"),
+                (_, of) => format!("Seeds {}: {text}", of.iter().map(u64::to_string).collect::<Vec<_>>().join(", ")),
+            };
+            Finding { weight, text: format!("{text}.") }
+        });
+        let mut all: Vec<Finding> = self.once.into_iter().chain(each).collect();
+        all.sort_by_key(|finding| finding.weight);
+        all
+    }
+}
+
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// Below so many samples, intervals by the percentile bootstrap are visibly too narrow.
 const FEW: usize = 100;
 /// The share of work that has to be left out before time has to follow.
 const LEFT_OUT: f64 = 0.1;
-/// The share of samples on one route from which on nothing is decided any more.
+/// The share of samples on one route from which on hardly anything is decided any more.
 const ONE_ROUTE: f64 = 0.95;
 /// The time on the clock by that of the processor from which on other programs were in the way.
 const BUSY: f64 = 1.15;
 
-/// Multiply-adds that are left out and save no time: at each batch size where that is so.
-fn idle_savings(row: &Row) -> Vec<String> {
+/// Multiply-adds that are left out and save no time, at each batch size where that is so; or of which it is not shown.
+pub(super) fn idle_savings(row: &Row) -> Vec<(Weight, String)> {
     if row.work > 1.0 - LEFT_OUT {
         return Vec::new();
     }
-    let idle = row.latencies.iter().filter(|latency| latency.ratio.high >= 1.0);
-    let text = idle.map(|latency| {
-        format!(
-            "`{}` leaves out {:.0} % of the multiply-adds and saves no time in batches of {}: it takes {:.2} of late \
-             fusion's. Either it computes what it says it leaves out, or deciding costs what it saves.",
-            row.name,
-            100.0 * (1.0 - row.work),
-            latency.batch,
-            latency.ratio
-        )
-    });
-    text.collect()
+    let batches = |is_meant: &dyn Fn(f64, f64) -> bool| {
+        let of = row.latencies.iter().filter(|latency| is_meant(latency.ratio.value, latency.ratio.high));
+        of.map(|latency| latency.batch.to_string()).collect::<Vec<_>>().join(", ")
+    };
+    let (none, unsure) = (batches(&|value, _| value >= 1.0), batches(&|value, high| value < 1.0 && high >= 1.0));
+    let mut found = Vec::new();
+    if !none.is_empty() {
+        let text = format!(
+            "`{}` leaves out a tenth of the multiply-adds or more and takes no less time than late fusion in batches of \
+             {none}: it computes what it says it leaves out, or deciding costs what it saves",
+            row.name
+        );
+        found.push((Weight::Failure, text));
+    }
+    if !unsure.is_empty() {
+        let text = format!(
+            "`{}` leaves out a tenth of the multiply-adds or more, and that this saves time in batches of {unsure} is not shown",
+            row.name
+        );
+        found.push((Weight::Warning, text));
+    }
+    found
 }
 
-/// A method whose measurement other programs were in the way of.
-fn busy(row: &Row) -> Option<String> {
-    let latency = row.latencies.first()?;
-    let share = latency.milliseconds.value / latency.processor;
-    (share > BUSY).then(|| {
-        format!(
-            "while `{}` was timed, the clock went {share:.2} times as fast as the processor's: other programs were in the way",
-            row.name
-        )
-    })
+/// The highest ratio of the clock to the processor, where it is high.
+fn busiest(rows: &[Row]) -> Option<f64> {
+    let alone = rows.iter().filter_map(|row| row.latencies.first());
+    let shares = alone.map(|latency| latency.clock / latency.milliseconds.value);
+    shares.filter(|share| *share > BUSY).max_by(f64::total_cmp)
 }
 
 /// Late fusion against itself, at each batch size where the interval excludes that it is the same.
@@ -147,16 +196,15 @@ fn against_itself(rows: &[Row]) -> Vec<String> {
     });
     let text = off.map(|latency| {
         format!(
-            "in batches of {} late fusion takes {:.3} of its own time; no smaller difference is one.",
+            "in batches of {} late fusion takes {:.3} of its own time, so no smaller difference is one",
             latency.batch, latency.ratio
         )
     });
     text.collect()
 }
 
-/// A policy that sends nearly all samples the same way.
-fn collapse(row: &Row) -> Option<String> {
-    let decides = matches!(row.kind, Kind::Paper | Kind::Learned | Kind::Rival);
-    let (route, share) = row.routes.first().filter(|(_, share)| decides && *share >= ONE_ROUTE)?;
-    Some(format!("`{}` has collapsed: it sends {:.0} % of the samples by one route, {}.", row.name, 100.0 * share, route.join(", ")))
+/// The route by which a policy sends nearly all samples, where there is one.
+fn collapsed(row: &Row) -> Option<String> {
+    let (route, _) = row.routes.first().filter(|(_, share)| decides(row) && *share >= ONE_ROUTE)?;
+    Some(route.join(", "))
 }

@@ -1,5 +1,6 @@
 //! All that learns in one seed of a study.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -10,10 +11,10 @@ use super::results::Training;
 use crate::data::Splits;
 use crate::latency::Table;
 use crate::network::Network;
-use crate::plan::{Latency, Method, Navigator, Plan, Policy, Reads, Shortcuts};
+use crate::plan::{Latency, Method, Navigator, Plan, Policy, Reads, Shortcuts, Temperature};
 use crate::policy::Costs;
 use crate::rivals::{Begins, Lesson, Rival};
-use crate::training::{Progress, Trainer};
+use crate::training::{PhaseReport, Progress, StageReport, Trainer};
 use crate::{Device, Error, Result, checkpoint, file};
 
 /// Where and from what networks learn. Whatever has been learned is taken from the folder, so a study that was
@@ -42,6 +43,8 @@ pub(super) struct Navigated<N> {
     pub(super) ratio: f64,
     pub(super) lambda: f64,
     pub(super) network: N,
+    /// What has been done about a navigator that sent all samples one way.
+    pub(super) repair: Option<String>,
 }
 
 impl<N: Network> School<'_, N> {
@@ -80,25 +83,66 @@ impl<N: Network> School<'_, N> {
     ///
     /// # Errors
     /// As [`Trainer::navigator`].
-    pub(super) fn policy(&self, network: &mut N, folder: &str, policy: Policy, progress: &mut Progress) -> Result<()> {
+    pub(super) fn policy(&self, network: &mut N, policy: Policy, progress: &mut Progress) -> Result<()> {
         let plan = self.with(Navigator { policy, ..self.plan.navigator.clone() });
-        self.trainer(&plan, folder).navigator(network, self.splits, progress)?;
+        self.trainer(&plan, policy.name()).navigator(network, self.splits, progress)?;
         Ok(())
     }
 
-    /// The paper's navigator for another λ, over the network whose shortcuts have learned by `method`.
+    /// As [`School::policy`], of the navigator that reads what the network would answer at the first exits: what we found to be
+    /// best for it.
+    ///
+    /// # Errors
+    /// As [`Trainer::navigator`].
+    pub(super) fn reading(&self, network: &mut N, progress: &mut Progress) -> Result<()> {
+        let navigator =
+            Navigator { policy: Policy::Paper, from: Reads::Posterior, soften: true, ..self.plan.navigator.clone() };
+        self.trainer(&self.with(navigator), "reading").navigator(network, self.splits, progress)?;
+        Ok(())
+    }
+
+    /// The paper's navigator for one λ, as the paper has it, over the network whose shortcuts have learned by `method`.
+    ///
+    /// One that sends all samples one way begins anew with softer decisions, and what has come of that is kept where it is
+    /// better by the navigator's own loss on validation samples.
     ///
     /// # Errors
     /// As [`Trainer::navigator`].
     pub(super) fn navigated(&self, method: Method, latency: Latency, progress: &mut Progress) -> Result<Navigated<N>> {
-        let mut network = self.load(&format!("{}/{FUSED}", name_of(method)))?;
-        let plan = self.with(Navigator { policy: Policy::Paper, latency, ..self.plan.navigator.clone() });
+        let navigator =
+            Navigator { policy: Policy::Paper, from: Reads::Inputs, latency, ..self.plan.navigator.clone() };
         let (ratio, folder) = match latency {
-            Latency::Ratio(ratio) => (ratio, format!("lambda-{ratio}")),
-            Latency::Weight(_) => (0.0, "without-latency".into()),
+            Latency::Ratio(ratio) => (ratio, format!("{}-lambda-{ratio}", name_of(method))),
+            Latency::Weight(weight) => (0.0, format!("{}-weight-{weight}", name_of(method))),
         };
-        let report = self.trainer(&plan, &folder).navigator(&mut network, self.splits, progress)?;
-        Ok(Navigated { ratio, lambda: report.lambda.unwrap_or_default(), network })
+        let mut learn = |navigator: Navigator, folder: &str| -> Result<(N, StageReport)> {
+            let mut network = self.load(&format!("{}/{FUSED}", name_of(method)))?;
+            let report = self.trainer(&self.with(navigator), folder).navigator(&mut network, self.splits, progress)?;
+            Ok((network, report))
+        };
+        let (mut network, mut report) = learn(navigator.clone(), &folder)?;
+        let mut repair = None;
+        // Where milliseconds mean nothing, one way for all is no fault.
+        if is_one_way(&report) && latency != Latency::Weight(0.0) {
+            let Temperature { from, .. } = navigator.temperature;
+            let warmer = Temperature { from: (WARMER * from).max(WARM), ..navigator.temperature };
+            let (again, anew) = learn(Navigator { temperature: warmer, ..navigator }, &format!("{folder}-warmer"))?;
+            let helped = score(&anew) < score(&report);
+            let came = match (helped, is_one_way(&anew)) {
+                (true, false) => "which repaired it",
+                (true, true) => "which found a better way for all",
+                (false, _) => "which did not help",
+            };
+            repair = Some(format!(
+                "at λ ratio {ratio} it sent all validation samples one way, and began anew with a temperature of {:.1} in \
+                 place of {from}, {came}",
+                warmer.from
+            ));
+            if helped {
+                (network, report) = (again, anew);
+            }
+        }
+        Ok(Navigated { ratio, lambda: report.lambda.unwrap_or_default(), network, repair })
     }
 
     /// A rival over a network of its own; `Err` within says why there can be none of this network.
@@ -131,11 +175,6 @@ impl<N: Network> School<'_, N> {
     }
 
     fn with(&self, navigator: Navigator) -> Plan {
-        // The paper's navigator is compared as the paper has it.
-        let navigator = match navigator.policy {
-            Policy::Paper => Navigator { from: Reads::Inputs, ..navigator },
-            _ => navigator,
-        };
         Plan { navigator, ..self.plan.clone() }
     }
 
@@ -162,6 +201,31 @@ impl<N: Network> School<'_, N> {
 const PRETRAINED: &str = "pretrained";
 /// The folder, within that of a method, of the network after the fusion stage.
 const FUSED: &str = "fused";
+
+/// By how much softer decisions begin that are to be repaired, and how soft they are at least.
+const WARMER: f64 = 4.0;
+const WARM: f64 = 5.0;
+
+/// The share of samples at one exit of each modality from which on a navigator sends all samples one way.
+const ONE_WAY: f64 = 0.95;
+
+/// Whether the navigator of a stage sends nearly all validation samples to one exit of each modality.
+fn is_one_way(report: &StageReport) -> bool {
+    let Some(best) = report.phases.first().and_then(PhaseReport::best) else { return false };
+    let mut most: BTreeMap<&str, f64> = BTreeMap::new();
+    for (name, share) in &best.metrics {
+        if let Some((modality, _)) = name.strip_prefix("share/").and_then(|name| name.rsplit_once('/')) {
+            let most = most.entry(modality).or_default();
+            *most = most.max(*share);
+        }
+    }
+    !most.is_empty() && most.values().all(|share| *share >= ONE_WAY)
+}
+
+/// The navigator's own loss on validation samples.
+fn score(report: &StageReport) -> f64 {
+    report.phases.first().and_then(PhaseReport::best).map_or(f64::INFINITY, |best| best.score)
+}
 
 /// What a method is called.
 pub(super) fn name_of(method: Method) -> &'static str {

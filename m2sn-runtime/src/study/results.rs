@@ -117,16 +117,17 @@ pub enum Kind {
 pub struct Latency {
     /// The samples in a batch.
     pub batch: usize,
-    /// The mean milliseconds of a sample, and its interval over samples or batches.
+    /// The mean milliseconds of a sample, and its interval over samples or batches: of the processor, so that other programs
+    /// have no part in it, or of the clock where that cannot be told, because more than one thread works or another device.
     pub milliseconds: Interval,
-    /// The median milliseconds of a batch.
-    pub median: f64,
-    /// The milliseconds that one batch in twenty exceeds.
-    pub p95: f64,
-    /// The mean milliseconds that a sample took of the processor; those of the clock where that cannot be told.
-    pub processor: f64,
     /// The mean by that of late fusion, paired by sample or batch.
     pub ratio: Interval,
+    /// The mean milliseconds of a sample by the clock.
+    pub clock: f64,
+    /// The median milliseconds of a batch by the clock.
+    pub median: f64,
+    /// The milliseconds by the clock that one batch in twenty exceeds.
+    pub p95: f64,
 }
 
 /// What the time of an answer goes into, in milliseconds of one sample.

@@ -14,7 +14,7 @@ use super::ways::{self, Learned};
 use super::{AGAIN, FIXED, LATE_FUSION, Samples};
 use crate::evaluation::{Curve, Point};
 use crate::network::Network;
-use crate::plan::{Latency, Method, Plan, Policy};
+use crate::plan::{Latency, Method, Plan, Policy, Reads};
 use crate::policy::Costs;
 use crate::rivals::{Confidence, Rival};
 use crate::training::Progress;
@@ -26,8 +26,8 @@ pub(super) struct Outcome {
     pub(super) seed: Seed,
     /// What each method did on each sample, in the order of the rows.
     pub(super) answers: Vec<Answers>,
-    /// Rivals that there cannot be of this network, and why.
-    pub(super) left_out: Vec<String>,
+    /// Rivals that there cannot be of this network, and why; navigators that collapsed, and what has come of that.
+    pub(super) remarks: Vec<String>,
 }
 
 /// By what and where one seed is run.
@@ -67,19 +67,22 @@ pub(super) fn run<N: Network>(
         shortcuts.push(school.shortcuts(method, progress)?);
     }
     say("training the paper's navigators");
-    for Shortcut { method, network, .. } in &mut shortcuts {
-        school.policy(network, &format!("{}-paper", name_of(*method)), Policy::Paper, progress)?;
-    }
-    let mut navigate = |latency| school.navigated(main, latency, progress);
-    let unhurried = navigate(Latency::Weight(0.0))?;
-    let ratios = settings.ratios.iter().map(|ratio| navigate(Latency::Ratio(*ratio)));
-    let navigated = ratios.collect::<Result<Vec<_>>>()?;
+    let mut navigate = |method, latency| school.navigated(method, latency, progress);
+    let by_method = shortcuts.iter().map(|shortcut| navigate(shortcut.method, plan.navigator.latency));
+    let by_method = by_method.collect::<Result<Vec<_>>>()?;
+    let unhurried = navigate(main, Latency::Weight(0.0))?;
+    let navigated = settings.ratios.iter().map(|ratio| navigate(main, Latency::Ratio(*ratio)));
+    let navigated = navigated.collect::<Result<Vec<_>>>()?;
     say("training learned policies");
+    school.reading(&mut shortcuts[0].network, progress)?;
     for policy in [Policy::Value, Policy::Sequential] {
-        school.policy(&mut shortcuts[0].network, policy.name(), policy, progress)?;
+        school.policy(&mut shortcuts[0].network, policy, progress)?;
     }
-    let mut left_out = Vec::new();
-    let mut rivals = Rivals { school: &school, main, progress, say, left_out: &mut left_out };
+    let names = shortcuts.iter().map(|shortcut| format!("`M²SN, {}`", name_of(shortcut.method)));
+    let named = names.zip(&by_method).chain(navigated.iter().map(|navigated| ("`M²SN`".to_owned(), navigated)));
+    let repairs = named.filter_map(|(name, navigated)| Some(format!("{name}: {}", navigated.repair.as_ref()?)));
+    let mut remarks: Vec<String> = repairs.collect();
+    let mut rivals = Rivals { school: &school, main, progress, say, remarks: &mut remarks };
     let confidence = rivals.learn::<Confidence<N>>()?;
 
     say("trying everything on validation and test samples");
@@ -104,12 +107,14 @@ pub(super) fn run<N: Network>(
     field.enter(Contender::new(FIXED, Kind::Static, network, ways::routes::<N>(costs)), &after)?;
 
     let (lambdas, curve) = by_lambda(&navigated, &mut field)?;
-    for Shortcut { method, network, .. } in &shortcuts {
-        let (name, setting) = (format!("M²SN, {}", name_of(*method)), vec![ways::paper(network)?]);
+    for (Shortcut { method, .. }, Navigated { network, .. }) in shortcuts.iter().zip(&by_method) {
+        let (name, setting) = (format!("M²SN, {}", name_of(*method)), vec![ways::paper(network, Reads::Inputs)?]);
         let tried = Tried::of(network, splits, test)?;
         field.enter(Contender::new(name, Kind::Paper, network, setting), &tried)?;
     }
-    let setting = vec![ways::paper(&unhurried.network)?];
+    let setting = vec![ways::paper(network, Reads::Posterior)?];
+    field.enter(Contender::new("M²SN that reads the first exits", Kind::Paper, network, setting), &after)?;
+    let setting = vec![ways::paper(&unhurried.network, Reads::Inputs)?];
     let contender = Contender::new("M²SN without latency in the loss", Kind::Paper, &unhurried.network, setting);
     field.enter(contender, &Tried::of(&unhurried.network, splits, test)?)?;
 
@@ -142,7 +147,7 @@ pub(super) fn run<N: Network>(
     let samples = [splits.train.len(), splits.valid.len(), test.len()].map(count);
     let table = costs.table().clone();
     let seed = Seed { seed: plan.seed, samples, table, rows, curves, training, lambdas, difficulties };
-    Ok(Outcome { seed, answers, left_out })
+    Ok(Outcome { seed, answers, remarks })
 }
 
 /// The method of the spec, then those of the paper.
@@ -157,9 +162,9 @@ fn by_lambda<'a, N: Network>(
     field: &mut Field<'a, N>,
 ) -> Result<(Vec<Lambda>, Option<Curve>)> {
     let (mut lambdas, mut on_valid, mut on_test) = (Vec::new(), Vec::new(), Vec::new());
-    for Navigated { ratio, lambda, network } in navigated {
+    for Navigated { ratio, lambda, network, .. } in navigated {
         let tried = Tried::of(network, field.splits, field.test)?;
-        let mut setting = ways::paper(network)?;
+        let mut setting = ways::paper(network, Reads::Inputs)?;
         setting.by = format!("λ ratio {ratio}");
         on_valid.push(tried.valid.point(&setting, field.costs)?);
         let trial = tried.test.run(&setting, field.costs, None)?;
@@ -173,7 +178,7 @@ fn by_lambda<'a, N: Network>(
     let Some(Navigated { ratio, network, .. }) = navigated.get(best(&on_valid, field.least)) else {
         return Ok((lambdas, None));
     };
-    let mut setting = ways::paper(network)?;
+    let mut setting = ways::paper(network, Reads::Inputs)?;
     setting.by = format!("λ ratio {ratio}");
     let tried = Tried::of(network, field.splits, field.test)?;
     field.enter(Contender::new("M²SN", Kind::Paper, network, vec![setting]), &tried)?;
@@ -187,13 +192,13 @@ struct Rivals<'a, 'b, N: Network> {
     main: Method,
     progress: &'a mut Progress,
     say: &'a mut dyn FnMut(&str),
-    left_out: &'a mut Vec<String>,
+    remarks: &'a mut Vec<String>,
 }
 
 impl<N: Network> Rivals<'_, '_, N> {
     fn learn<R: Rival<N>>(&mut self) -> Result<Option<R>> {
         (self.say)(&format!("training {}", R::NAME));
         let learned = self.school.rival::<R>(self.main, self.progress)?;
-        Ok(learned.map_err(|reason| self.left_out.push(format!("{}: {reason}", R::NAME))).ok())
+        Ok(learned.map_err(|reason| self.remarks.push(format!("left out, {}: {reason}", R::NAME))).ok())
     }
 }

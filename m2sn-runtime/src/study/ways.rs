@@ -57,12 +57,12 @@ impl Variant for Alone {
     }
 }
 
-/// The paper's navigator, which reads the inputs.
+/// The paper's navigator, by what it reads.
 ///
 /// # Errors
 /// As [`Paper::of`].
-pub(super) fn paper<'a, N: Network>(network: &N) -> Result<Setting<'a>> {
-    let policy = Box::new(Paper::reading(network, Reads::Inputs)?);
+pub(super) fn paper<'a, N: Network>(network: &N, reads: Reads) -> Result<Setting<'a>> {
+    let policy = Box::new(Paper::reading(network, reads)?);
     Ok(Setting { by: String::new(), variant: Box::new(AsIs), policy })
 }
 
@@ -80,9 +80,9 @@ impl Learned {
     /// As [`crate::policy::Policies::standing`].
     pub(super) fn of<N: Network>(network: &N, policy: Policy, costs: &Costs) -> Result<Self> {
         let policies = network.policies();
-        let standing = policies.standing(policy)?.ok_or_else(|| {
-            Error::invalid(format!("study: the {} policy has learned nothing", policy.name()))
-        })?;
+        let standing = policies
+            .standing(policy)?
+            .ok_or_else(|| Error::invalid(format!("study: the {} policy has learned nothing", policy.name())))?;
         let balances = policies.balances(policy)?;
         let allowances = balances.iter().map(|balance| Ok([standing.allowance(costs, Budget::Price(balance.price))?]));
         Ok(Self { policy, allowances: allowances.collect::<Result<_>>()?, standing, balances })
