@@ -4,15 +4,17 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use m2sn::batch::Feature;
-use m2sn::data::{Dataset, Splits};
+use m2sn::data::{Dataset, Held, Source, Splits, Streaming};
+use m2sn::latency;
 use m2sn::network::{Input, Network};
-use m2sn::plan::Plan;
+use m2sn::plan::{Augment, Method, Plan, SpecAugment};
 use m2sn::prelude::*;
 use m2sn::shape::{Bytes, Video, Waveform};
 use m2sn::tch::{Kind, Tensor};
 use m2sn::training::Epoch;
 
 use crate::networks::{Signals, random_of, signals};
+use crate::steps::{Gestures, gestures};
 
 /// Random samples, some of them padded.
 fn padded(samples: i64) -> m2sn::Result<signals::Input> {
@@ -80,6 +82,75 @@ fn a_resumed_run_changes_samples_as_an_uninterrupted_one() {
         let plain = train(&plan, folders[2].path(), &mut Progress::silent()).expect("a training");
         assert!(whole != plain);
     });
+}
+
+/// Nothing that is drawn depends on where samples lie, or on the threads that read them.
+#[test]
+fn streamed_samples_are_changed_as_those_in_memory() {
+    alone("streamed_samples_are_changed_as_those_in_memory", || {
+        let signals = splits().expect("data");
+        for method in [Method::Integral, Method::Joint] {
+            let mut plan = Signals::plan();
+            plan.shortcuts.method = method;
+            learned_alike::<Signals>(plan, &signals).expect("trainings");
+        }
+        let masks =
+            Augment { flip: false, crop: None, spec_augment: Some(SpecAugment { time: 4, frequency: 2, masks: 2 }) };
+        let augment = ["hand", "sound"].map(|name| (name.to_owned(), masks.clone()));
+        let plan = Plan { augment: augment.into(), ..Gestures::plan() };
+        learned_alike::<Gestures>(plan, &movements().expect("data")).expect("trainings");
+    });
+}
+
+/// Trains by a plan that changes samples in memory, streamed by several numbers of threads, and without the changes.
+fn learned_alike<N: Network>(plan: Plan, data: &Splits<N::Input>) -> m2sn::Result<()> {
+    let features = data.train.input()?.features();
+    let table = latency::measure(&N::seeded(Device::Cpu, 1)?, &features, &latency::Settings::default())?;
+    let trained = |plan: &Plan, data: &Splits<N::Input>| -> m2sn::Result<BTreeMap<String, Tensor>> {
+        let mut model = N::seeded(Device::Cpu, 1)?;
+        let trainer = Trainer::new(plan.clone()).latency(table.clone());
+        trainer.train(&mut model, data, &mut Progress::silent())?;
+        let variables = model.variables().variables();
+        Ok(variables.into_iter().collect())
+    };
+    let expected = trained(&plan, data)?;
+    for workers in [1, 3] {
+        let found = trained(&plan, &streamed::<N>(data, workers)?)?;
+        let other: Vec<_> = expected.keys().filter(|name| found[*name] != expected[*name]).collect();
+        assert!(other.is_empty(), "{workers} threads: {other:?}");
+    }
+    let plain = trained(&Plan { augment: BTreeMap::new(), ..plan.clone() }, data)?;
+    for modality in plan.augment.keys() {
+        let encoder = format!("encoders.{modality}.");
+        let changed = expected.iter().any(|(name, value)| name.starts_with(&encoder) && plain[name] != *value);
+        assert!(changed, "{modality} is learned from as it is");
+    }
+    Ok(())
+}
+
+/// The same samples, of which memory holds those of two steps, so that threads read ahead.
+fn streamed<N: Network>(data: &Splits<N::Input>, workers: usize) -> m2sn::Result<Splits<N::Input>> {
+    let of = |data: &Dataset<N::Input>| -> m2sn::Result<_> {
+        let features = data.input()?.features();
+        let bytes = |feature: &Feature| feature.tensor.numel() * feature.tensor.kind().elt_size_in_bytes();
+        let sample = features.iter().map(bytes).sum::<usize>() as u64 / data.len() as u64;
+        let source = |feature| -> Box<dyn Source> { Box::new(Held::new(feature)) };
+        let sources = N::Input::MODALITIES.iter().copied().zip(features.into_iter().map(source)).collect();
+        let data = Dataset::streamed(sources, data.target().shallow_clone(), N::description().task)?;
+        Ok(data.streaming(Streaming { memory: 16 * sample, workers }))
+    };
+    Ok(Splits { train: of(&data.train)?, valid: of(&data.valid)? })
+}
+
+/// Random sequences, some of them padded.
+fn movements() -> m2sn::Result<Splits<gestures::Input>> {
+    let data = |samples: i64| {
+        let gestures::Input { hand, sound } = random_of::<Gestures>(samples)?;
+        let rows = Tensor::arange(samples, (Kind::Int64, m2sn::tch::Device::Cpu));
+        let hand = Batch::with_lengths(hand.tensor().shallow_clone(), &(rows.remainder(24) + 1))?;
+        Dataset::new(gestures::Input { hand, sound }, rows.remainder(4), Gestures::description().task)
+    };
+    Ok(Splits { train: data(24)?, valid: data(9)? })
 }
 
 /// Runs the body of a test in a process of its own, where no other test draws random numbers.

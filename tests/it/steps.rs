@@ -7,7 +7,7 @@ use crate::networks::{fits, random_of};
 use crate::predictors::answers_alike;
 
 #[m2sn_model("tests/it/gestures.yaml")]
-struct Gestures;
+pub(super) struct Gestures;
 
 #[test]
 fn parts_fit_and_freeze() -> m2sn::Result<()> {
