@@ -83,9 +83,11 @@ pub struct Weights {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Names {
-    /// As torchvision names those of a ResNet.
+    /// As torchvision names those of one of its networks.
     Torchvision {
-        /// The ResNet's name: its stem is the layer `<network>.stem`.
+        /// What kind of network it is.
+        kind: Torchvision,
+        /// The network's name: its first stage is the layer `<network>.layer1`.
         network: String,
     },
     /// As Hugging Face's `transformers` names those of a BERT, by itself or inside a model with heads.
@@ -106,6 +108,18 @@ pub enum Names {
     /// From what names in the file begin with, up to a dot, to what they begin with in the encoder. The longest beginning
     /// counts; an empty one stands for all names.
     Map(Vec<(String, String)>),
+}
+
+/// The kinds of networks whose parameters torchvision names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Torchvision {
+    /// A ResNet of images, or of every frame of a video.
+    Resnet,
+    /// A ResNet of 3-D convolutions.
+    R3d,
+    /// The same with convolutions in space and time apart.
+    R2plus1d,
 }
 
 /// What every stage has.

@@ -10,7 +10,8 @@
 //! save_file(state, "resnet18.safetensors")
 //! ```
 //!
-//! How a file names what is here, one file a scheme says. A new scheme is a variant of [`Names`], and a file that turns it
+//! How a file names what is here, one file a scheme says: `torchvision` of ResNets, those of every frame of a video
+//! included, of R3Ds and of R(2+1)Ds, `huggingface` of BERTs. A new scheme is a variant of [`Names`], and a file that turns it
 //! into `Renaming` pairs. Word vectors have a format of their own, a text, which [`crate::data::text`] reads.
 
 mod certificate;
@@ -148,7 +149,7 @@ fn encoder<N: Network>(network: &N, weights: &Weights) -> Result<BTreeMap<String
 
 fn renaming_of(names: &Names) -> Renaming {
     match names {
-        Names::Torchvision { network } => torchvision::names(network),
+        Names::Torchvision { kind, network } => torchvision::names(*kind, network),
         Names::Huggingface { network, layers } => huggingface::names(network, *layers),
         // Its file names words.
         Names::Glove { .. } => Renaming::new(Vec::new()),

@@ -4,6 +4,7 @@ use tch::Kind;
 
 use super::*;
 use crate::Device;
+use crate::plan::Torchvision;
 use crate::tiny::Tiny;
 
 type Values = BTreeMap<String, Tensor>;
@@ -141,16 +142,28 @@ fn what_is_written_is_read_again() {
 
 #[test]
 fn the_names_of_torchvision() {
-    let names = renaming_of(&Names::Torchvision { network: "body.net".into() });
-    for (theirs, ours) in [
-        ("conv1.weight", "body.net.stem.weight"),
-        ("bn1.running_var", "body.net.stem.norm.running_var"),
-        ("layer4.1.downsample.0.weight", "body.net.layer4.1.downsample.0.weight"),
+    for (kind, stem) in [
+        (
+            Torchvision::Resnet,
+            [("conv1.weight", "body.net.stem.weight"), ("bn1.running_var", "body.net.stem.norm.running_var")],
+        ),
+        (Torchvision::R3d, [("stem.0.weight", "body.net.stem.weight"), ("stem.1.bias", "body.net.stem.norm.bias")]),
+        (
+            Torchvision::R2plus1d,
+            [
+                ("stem.1.running_mean", "body.net.stem_space.norm.running_mean"),
+                ("stem.3.weight", "body.net.stem_time.weight"),
+            ],
+        ),
     ] {
-        assert_eq!(names.ours(theirs).as_deref(), Some(ours));
-        assert_eq!(names.theirs(ours).as_deref(), Some(theirs));
+        let names = renaming_of(&Names::Torchvision { kind, network: "body.net".into() });
+        let stage = ("layer4.1.downsample.0.weight", "body.net.layer4.1.downsample.0.weight");
+        for (theirs, ours) in stem.into_iter().chain([stage]) {
+            assert_eq!(names.ours(theirs).as_deref(), Some(ours));
+            assert_eq!(names.theirs(ours).as_deref(), Some(theirs));
+        }
+        assert_eq!((names.ours("fc.weight"), names.theirs("body.feature.weight")), (None, None));
     }
-    assert_eq!((names.ours("fc.weight"), names.theirs("body.feature.weight")), (None, None));
 }
 
 #[test]

@@ -67,6 +67,24 @@ fn networks_of_videos_cost_what_those_of_torchvision_do() {
     }
 }
 
+/// Each with its own names, which the runtime knows.
+#[test]
+fn torchvision_names_the_first_network_that_it_knows() {
+    for (encoder, names) in [
+        ("net: { r3d: { depth: 18 } }", r#"Torchvision { kind: R3d, network: "net" }"#),
+        ("net: { r2plus1d: { depth: 34 } }", r#"Torchvision { kind: R2plus1d, network: "net" }"#),
+        (
+            "each: { frames: { layers: [{ dropout: 0.1 }, { resnet: { depth: 18 } }] } }\n      - feature: attention_pool",
+            r#"Torchvision { kind: Resnet, network: "each.resnet" }"#,
+        ),
+    ] {
+        let weights = "weights: { file: a.safetensors, names: torchvision, ignore: [fc] }";
+        let modality = sound(&of_video(&format!("      - {encoder}\n    {weights}\n")));
+        let found = modality.weights.map(|weights| weights.names);
+        assert_eq!(format!("{:?}", found.expect("weights")), names);
+    }
+}
+
 /// The same of a video.
 fn of_video(encoder: &str) -> String {
     let video = "video: { frames: 8, channels: 3, height: 40, width: 48 }";

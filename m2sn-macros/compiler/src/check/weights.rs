@@ -1,10 +1,10 @@
 use std::collections::HashSet;
 
-use crate::model::{Names, Weights};
+use crate::model::{Names, Torchvision, Weights};
 use crate::place::Place;
 use crate::report::{Errors, suggest};
 use crate::spec::{self, Layer, Named};
-use crate::unfold::Part;
+use crate::unfold::{Part, written};
 
 /// Checks what a modality says of the parameters that its encoder begins with; `None` where it says nothing, or where a
 /// fault was reported.
@@ -62,11 +62,20 @@ fn names(
 ) -> Option<Names> {
     match names {
         spec::Names::Torchvision => {
-            let network = encoder.iter().find(|named| matches!(named.layer, Layer::Resnet(_)));
-            if network.is_none() {
-                nothing_of("torchvision", "resnet", place, errors);
+            let network = |(name, layer): (String, &Layer)| {
+                let kind = match layer {
+                    Layer::Resnet(_) => Torchvision::Resnet,
+                    Layer::R3d(_) => Torchvision::R3d,
+                    Layer::R2plus1d(_) => Torchvision::R2plus1d,
+                    _ => return None,
+                };
+                Some(Names::Torchvision { kind, network: name })
+            };
+            let found = encoder.iter().flat_map(|named| written(&named.name, &named.layer)).find_map(network);
+            if found.is_none() {
+                nothing_of("torchvision", "`resnet`, an `r3d` or an `r2plus1d`", place, errors);
             }
-            Some(Names::Torchvision { network: network?.name.clone() })
+            found
         }
         spec::Names::Huggingface => {
             let bert = |named: &Named| match &named.layer {
@@ -75,7 +84,7 @@ fn names(
             };
             let found = encoder.iter().find_map(bert);
             if found.is_none() {
-                nothing_of("huggingface", "bert", place, errors);
+                nothing_of("huggingface", "`bert`", place, errors);
             }
             let (network, layers) = found?;
             Some(Names::Huggingface { network, layers })
@@ -109,10 +118,10 @@ fn names(
     }
 }
 
-/// Reports that an encoder has no layer of the kind whose parameters a scheme names.
-fn nothing_of(scheme: &str, kind: &str, place: &Place, errors: &mut Errors) {
+/// Reports that an encoder has no layer of the kinds whose parameters a scheme names.
+fn nothing_of(scheme: &str, kinds: &str, place: &Place, errors: &mut Errors) {
     errors
-        .error(place, format!("`{scheme}` names the parameters of a `{kind}`, and this encoder has none"))
+        .error(place, format!("`{scheme}` names the parameters of a {kinds}, and this encoder has none"))
         .help("say what is what by `names: { map: { their_name: layer } }`");
 }
 

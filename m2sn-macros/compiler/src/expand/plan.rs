@@ -4,7 +4,7 @@ use proc_macro2::{Literal, TokenStream};
 use quote::quote;
 
 use super::{Context, list};
-use crate::model::{Model, Names, Weights};
+use crate::model::{Model, Names, Torchvision, Weights};
 use crate::spec::{
     Anneal, Augment, ClassWeights, Latency, Loss, Method, Metric, Optimizer, Policy, Reads, Schedule, Stage,
 };
@@ -83,7 +83,14 @@ fn weights(modality: &str, weights: &Weights) -> TokenStream {
     let Weights { file, names, ignore, fresh, freeze, learning_rate } = weights;
     let texts = |texts: &[String]| list(texts.iter().map(|text| quote!(#text.into())));
     let names = match names {
-        Names::Torchvision { network } => quote!(plan::Names::Torchvision { network: #network.into() }),
+        Names::Torchvision { kind, network } => {
+            let kind = match kind {
+                Torchvision::Resnet => quote!(Resnet),
+                Torchvision::R3d => quote!(R3d),
+                Torchvision::R2plus1d => quote!(R2plus1d),
+            };
+            quote!(plan::Names::Torchvision { kind: plan::Torchvision::#kind, network: #network.into() })
+        }
         Names::Huggingface { network, layers } => {
             let layers = Literal::u64_unsuffixed(*layers);
             quote!(plan::Names::Huggingface { network: #network.into(), layers: #layers })

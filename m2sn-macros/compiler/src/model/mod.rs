@@ -83,14 +83,22 @@ pub(crate) struct Weights {
 /// How a file names parameters.
 #[derive(Debug)]
 pub(crate) enum Names {
-    /// As torchvision names those of the ResNet of this name.
-    Torchvision { network: String },
+    /// As torchvision names those of the network of this name.
+    Torchvision { kind: Torchvision, network: String },
     /// As `transformers` names those of the BERT of this name and so many layers.
     Huggingface { network: String, layers: u64 },
     /// Not at all: it holds the vectors of words, of this vocabulary, for this embedding.
     Glove { layer: String, vocabulary: String },
     /// From what names in the file begin with to what they begin with here.
     Map(Vec<(String, String)>),
+}
+
+/// The kinds of networks whose parameters torchvision names.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Torchvision {
+    Resnet,
+    R3d,
+    R2plus1d,
 }
 
 /// One exit of an encoder.

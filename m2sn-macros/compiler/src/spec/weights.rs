@@ -36,7 +36,8 @@ pub(crate) struct Weights {
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) enum Names {
-    /// As torchvision names those of the `resnet` of this encoder.
+    /// As torchvision names those of the `resnet`, `r3d` or `r2plus1d` of this encoder. A `resnet` may stand
+    /// inside `frames`.
     Torchvision,
     /// As Hugging Face's `transformers` names those of the `bert` of this encoder, by itself or inside a model with heads.
     Huggingface,

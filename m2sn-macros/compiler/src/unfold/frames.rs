@@ -6,7 +6,7 @@ use crate::place::Place;
 use crate::report::Errors;
 use crate::spec::{Frames, Layer};
 
-/// The layers with their places, each named by its kind, with a number where earlier ones are of the same kind.
+/// The layers with their names and places.
 pub(super) fn layers<'a>(
     spec: &'a Frames,
     place: &Place,
@@ -19,14 +19,19 @@ pub(super) fn layers<'a>(
             .help("add at least one, such as `global_average_pool`, or leave the `frames` out");
         return None;
     }
+    let places = (0..).map(|index| place.entry(index));
+    Some(named(spec).zip(places).map(|((name, layer), place)| (name, place, layer)).collect())
+}
+
+/// The layers, each named by its kind, with a number where earlier ones are of the same kind.
+pub(super) fn named(spec: &Frames) -> impl Iterator<Item = (String, &Layer)> {
     let mut counts = HashMap::new();
-    let named = |(index, layer): (usize, &'a Layer)| {
+    spec.layers.iter().map(move |layer| {
         let count = counts.entry(layer.kind()).or_insert(0);
         *count += 1;
         let name = if *count == 1 { layer.kind().to_owned() } else { format!("{}{count}", layer.kind()) };
-        (name, place.entry(index), layer)
-    };
-    Some(spec.layers.iter().enumerate().map(named).collect())
+        (name, layer)
+    })
 }
 
 /// The same, of every frame of a video.

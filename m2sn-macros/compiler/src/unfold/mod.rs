@@ -61,6 +61,16 @@ pub(crate) fn unfold<'a>(
     sound.then_some(parts)
 }
 
+/// A layer as it was written, with its name; of `frames` the layers of each frame.
+pub(crate) fn written<'a>(name: &str, layer: &'a Layer) -> Vec<(String, &'a Layer)> {
+    match layer {
+        Layer::Frames(settings) => {
+            frames::named(settings).map(|(kind, layer)| (format!("{name}.{kind}"), layer)).collect()
+        }
+        layer => vec![(name.to_owned(), layer)],
+    }
+}
+
 fn write_out<'a>(
     name: &str,
     named: &Place,
