@@ -75,7 +75,7 @@ impl<N: Network> Rival<N> for Confidence<N> {
         let setting = |threshold: f64| Setting {
             by: format!("threshold {threshold:.4}"),
             variant: Box::new(AsIs),
-            policy: Box::new(Exiting::new(N::description().task, line.clone(), vec![threshold; line.0.len()])),
+            policy: Box::new(Exiting::new(N::description().task, line.clone(), vec![Some(threshold); line.0.len()])),
         };
         Ok(thresholds.into_iter().map(setting).collect())
     }
@@ -85,22 +85,26 @@ impl<N: Network> Rival<N> for Confidence<N> {
 #[derive(Debug)]
 pub(super) struct Exiting {
     line: Line,
-    /// By the number of blocks that have run, less one.
-    thresholds: Vec<f64>,
+    thresholds: Vec<Option<f64>>,
     sure: Sure,
 }
 
 impl Exiting {
-    /// `thresholds` are by the number of blocks that have run, less one.
-    pub(super) fn new(task: Task, line: Line, thresholds: Vec<f64>) -> Self {
+    /// `thresholds` are by the place on the line; where there is none, nobody is looked at.
+    pub(super) fn new(task: Task, line: Line, thresholds: Vec<Option<f64>>) -> Self {
         Self { line, thresholds, sure: Sure::new(task) }
+    }
+
+    fn threshold(&self, state: &State) -> Option<f64> {
+        self.line.place(state).and_then(|place| self.thresholds.get(place).copied().flatten())
     }
 }
 
 impl Policy for Exiting {
     fn look(&self, state: &State) -> Look {
         // At the end there is nothing left to decide.
-        if state.can_leave() && self.line.next(state).is_some() { Look::Logits } else { Look::Nothing }
+        let decides = state.can_leave() && self.line.next(state).is_some() && self.threshold(state).is_some();
+        if decides { Look::Logits } else { Look::Nothing }
     }
 
     fn next(&self, state: &State, seen: &Seen) -> Result<Vec<Move>> {
@@ -109,9 +113,9 @@ impl Policy for Exiting {
         }
         let on = self.line.next(state).map_or(Move::Stop, Move::Run);
         let Some(posterior) = &seen.posterior else { return Ok(vec![on; seen.rows.len()]) };
-        let threshold = state.depth().checked_sub(1).and_then(|place| self.thresholds.get(place));
+        let threshold = self.threshold(state);
         let of = |sure: f64| match threshold {
-            Some(threshold) if sure >= *threshold => Move::Stop,
+            Some(threshold) if sure >= threshold => Move::Stop,
             _ => on.clone(),
         };
         Ok(self.sure.of(&seen.rows, &posterior.logits)?.into_iter().map(of).collect())
@@ -182,12 +186,24 @@ impl Sure {
     }
 }
 
-/// Thresholds above which ever fewer of the values lie, from all of them to none.
+/// Thresholds that ever fewer of the values reach, from all of them to the highest. They lie in the middle between two values
+/// where these differ, since a sample in another batch may differ in its last bit.
 pub(super) fn quantiles(mut values: Vec<f64>, count: usize) -> Vec<f32> {
     values.sort_by(f64::total_cmp);
     let last = values.len().saturating_sub(1);
-    let at = |step: usize| values.get(step * last / (count - 1).max(1)).copied().unwrap_or_default() as f32;
+    let at = |step: usize| {
+        let place = step * last / (count - 1).max(1);
+        let Some(value) = values.get(place) else { return 0.0 };
+        let neighbour = place.checked_sub(1).unwrap_or(last.min(1));
+        below(value - (value - values[neighbour]).abs() / 2.0)
+    };
     (0..count).map(at).collect()
+}
+
+/// The threshold that is kept for a value: rounded down, so that whoever sets it reaches it.
+pub(super) fn below(value: f64) -> f32 {
+    let near = value as f32;
+    if f64::from(near) > value { near.next_down() } else { near }
 }
 
 #[cfg(test)]
@@ -233,7 +249,13 @@ mod tests {
 
     #[test]
     fn quantiles_run_from_all_to_one() {
-        assert_eq!(quantiles(vec![3.0, 1.0, 2.0, 5.0, 4.0], 3), [1.0, 3.0, 5.0]);
+        assert_eq!(quantiles(vec![3.0, 1.0, 2.0, 5.0, 4.0], 3), [0.5, 2.5, 4.5]);
+        assert_eq!(quantiles(vec![1.0, 1.0, 3.0], 3), [1.0, 1.0, 2.0]);
+        assert_eq!(quantiles(vec![2.0], 2), [2.0, 2.0]);
         assert_eq!(quantiles(Vec::new(), 2), [0.0, 0.0]);
+        for value in [0.1, 0.3, -0.1, 1.0] {
+            let kept = f64::from(below(value));
+            assert!(kept <= value && value - kept < 1e-7, "{value}");
+        }
     }
 }

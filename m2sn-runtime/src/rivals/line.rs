@@ -60,6 +60,19 @@ impl Line {
         })
     }
 
+    /// The place on the line of the last block that has run on samples in a state; `None` where none has.
+    pub(crate) fn place(&self, state: &State) -> Option<usize> {
+        let mut blocks = vec![0; state.blocks().len()];
+        let mut last = None;
+        for (place, modality) in self.0.iter().enumerate() {
+            blocks[*modality] += 1;
+            if blocks[*modality] <= state.blocks()[*modality] {
+                last = Some(place);
+            }
+        }
+        last
+    }
+
     /// The states along the line, for samples that lack nothing, from the first block on.
     pub(crate) fn states(&self) -> Vec<State> {
         let modalities = self.0.iter().max().map_or(0, |most| most + 1);
@@ -119,5 +132,8 @@ mod tests {
             [line.next(&lacking), line.next(&lacking.after(0)), line.next(&lacking.after(0).after(0))],
             [Some(0), Some(0), None]
         );
+        let place = |blocks: &[usize]| line.place(&State::of(blocks));
+        assert_eq!([place(&[0, 0]), place(&[1, 0]), place(&[1, 2]), place(&[2, 2])], [None, Some(0), Some(2), Some(3)]);
+        assert_eq!(line.place(&lacking.after(0).after(0)), Some(3));
     }
 }
