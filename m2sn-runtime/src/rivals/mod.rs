@@ -8,6 +8,7 @@
 
 mod confidence;
 mod line;
+mod mmexit;
 mod tally;
 mod variant;
 
@@ -17,6 +18,7 @@ mod trials;
 use std::fmt::Debug;
 
 pub(crate) use confidence::Confidence;
+pub(crate) use mmexit::MmExit;
 pub(crate) use tally::{Ran, Tally};
 pub(crate) use variant::{Altered, AsIs, Variant};
 

@@ -23,7 +23,7 @@ impl<N: Network> Context<'_, N> {
     }
 
     /// Inputs of all modalities as training shows them.
-    pub(super) fn all_augmented(&self, inputs: &[Feature]) -> Vec<Feature> {
+    pub(crate) fn all_augmented(&self, inputs: &[Feature]) -> Vec<Feature> {
         inputs.iter().enumerate().map(|(modality, input)| self.augmented(modality, input)).collect()
     }
 }

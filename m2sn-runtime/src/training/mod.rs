@@ -51,6 +51,7 @@ pub use report::{Epoch, PhaseReport, Report, StageReport};
 pub(crate) use cache::Features;
 pub(crate) use context::{Context, Said, Samples, choose};
 pub(crate) use fit::{Phase, Score, Step, fit, seed};
+pub(crate) use missing::Present;
 pub(crate) use run::Run;
 
 use crate::checkpoint::weights_sha256;
