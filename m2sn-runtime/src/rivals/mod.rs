@@ -7,6 +7,9 @@
 //! [`Variant`] of it.
 
 mod confidence;
+mod deepest;
+mod dynmm;
+mod gate;
 mod line;
 mod mmexit;
 mod tally;
@@ -19,6 +22,7 @@ use std::fmt::Debug;
 
 pub(crate) use confidence::Confidence;
 pub(crate) use mmexit::MmExit;
+pub(crate) use dynmm::DynMm;
 pub(crate) use tally::{Ran, Tally};
 pub(crate) use variant::{Altered, AsIs, Variant};
 

@@ -1,30 +1,54 @@
 //! What the tests of all rivals need.
 
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 use super::{Altered, Begins, Lesson, Ran, Rival, Setting, Tally};
 use crate::Device;
-use crate::data::Splits;
+use crate::checkpoint;
+use crate::data::{Dataset, Splits};
 use crate::network::{Input, Network};
 use crate::parts::Live;
 use crate::plan::Plan;
 use crate::policy::Costs;
 use crate::routing::{self, Outcome};
+use crate::task::Task;
 use crate::tiny::{Tiny, TinyInput, samples, table};
 use crate::training::{Progress, Trainer};
 
 /// A rival of the policies of [`Tiny`], trained as a study trains it.
 pub(super) fn trained<R: Rival<Tiny>>() -> (R, Splits<TinyInput>) {
     let splits = samples(256, 64).unwrap();
-    let mut network = Tiny::seeded(Device::Cpu, 3).unwrap();
-    let (plan, progress) = (Tiny::plan(), &mut Progress::silent());
+    (trained_on(&splits), splits)
+}
+
+/// A rival over a network of these inputs, trained as a study trains it.
+pub(super) fn trained_on<N: Network<Input = TinyInput>, R: Rival<N>>(splits: &Splits<TinyInput>) -> R {
+    trained_by(&N::plan(), splits)
+}
+
+/// As [`trained_on`], by another plan than the network's own.
+pub(super) fn trained_by<N: Network<Input = TinyInput>, R: Rival<N>>(plan: &Plan, splits: &Splits<TinyInput>) -> R {
+    let mut network = N::seeded(Device::Cpu, 3).unwrap();
+    let progress = &mut Progress::silent();
     let trainer = Trainer::new(plan.clone());
-    trainer.pretrain(&mut network, &splits, progress).unwrap();
+    trainer.pretrain(&mut network, splits, progress).unwrap();
     if R::BEGINS == Begins::Trained {
-        trainer.shortcuts(&mut network, &splits, progress).unwrap();
-        trainer.fusion(&mut network, &splits, progress).unwrap();
+        trainer.shortcuts(&mut network, splits, progress).unwrap();
+        trainer.fusion(&mut network, splits, progress).unwrap();
     }
-    (teach(network, &splits, &plan), splits)
+    teach(network, splits, plan)
+}
+
+/// The same samples, of which a third lacks the left modality and another third the right one.
+pub(super) fn lacking(splits: &Splits<TinyInput>, task: Task) -> Splits<TinyInput> {
+    let of = |data: &Dataset<TinyInput>| {
+        let third = Tensor::arange(data.len(), (Kind::Int64, tch::Device::Cpu)).remainder(3);
+        let TinyInput { left, right } = data.input().unwrap();
+        let left = left.where_present(&third.ne(1)).unwrap();
+        let input = TinyInput { left, right: right.where_present(&third.ne(2)).unwrap() };
+        Dataset::new(input, data.target().shallow_clone(), task).unwrap()
+    };
+    Splits { train: of(&splits.train), valid: of(&splits.valid) }
 }
 
 /// Lets a rival learn over a network.
@@ -61,4 +85,20 @@ pub(super) fn batches_are_answered_as_their_samples<N: Network>(network: &N, set
         work += ran.multiply_adds(N::description());
     }
     assert_eq!(work, ran.multiply_adds(N::description()), "{}", setting.by);
+}
+
+/// Checks that a checkpoint of a rival's network holds all that it has learned.
+pub(super) fn restored<N: Network, R: Rival<N>>(rival: &R, inputs: &N::Input) {
+    let folder = tempfile::tempdir().unwrap();
+    checkpoint::save(rival.network(), folder.path()).unwrap();
+    let other = R::new(N::seeded(Device::Cpu, 99).unwrap()).unwrap();
+    checkpoint::restore(other.network(), folder.path()).unwrap();
+    let (settings, others) = (rival.settings().unwrap(), other.settings().unwrap());
+    assert_eq!(settings.len(), others.len());
+    for (setting, restored) in settings.iter().zip(&others) {
+        let (expected, found) =
+            (answer(rival.network(), setting, inputs).0, answer(other.network(), restored, inputs).0);
+        assert_eq!((&setting.by, expected.states), (&restored.by, found.states));
+        assert!(expected.logits.equal(&found.logits), "{}", setting.by);
+    }
 }
