@@ -6,6 +6,7 @@
 //! executor of [`crate::routing`] runs them: a rival is a [`Policy`], and where it computes otherwise than its network a
 //! [`Variant`] of it.
 
+mod adamml;
 mod confidence;
 mod deepest;
 mod dynmm;
@@ -20,6 +21,7 @@ mod trials;
 
 use std::fmt::Debug;
 
+pub(crate) use adamml::AdaMml;
 pub(crate) use confidence::Confidence;
 pub(crate) use mmexit::MmExit;
 pub(crate) use dynmm::DynMm;
