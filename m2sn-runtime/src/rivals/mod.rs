@@ -7,6 +7,7 @@
 //! [`Variant`] of it.
 
 mod adamml;
+mod admn;
 mod confidence;
 mod deepest;
 mod dynmm;
@@ -22,6 +23,7 @@ mod trials;
 use std::fmt::Debug;
 
 pub(crate) use adamml::AdaMml;
+pub(crate) use admn::Admn;
 pub(crate) use confidence::Confidence;
 pub(crate) use mmexit::MmExit;
 pub(crate) use dynmm::DynMm;
