@@ -79,6 +79,10 @@ impl<N: Network> Rival<N> for MmExit<N> {
         &self.network
     }
 
+    fn network_mut(&mut self) -> &mut N {
+        &mut self.network
+    }
+
     fn train(&mut self, lesson: &Lesson<'_, N>, progress: &mut Progress) -> Result<()> {
         let order = self.serialized(lesson)?;
         let blocks = |modality: &usize| vec![*modality; N::description().modalities[*modality].exits.len()];

@@ -25,8 +25,8 @@ use std::fmt::Debug;
 pub(crate) use adamml::AdaMml;
 pub(crate) use admn::Admn;
 pub(crate) use confidence::Confidence;
-pub(crate) use mmexit::MmExit;
 pub(crate) use dynmm::DynMm;
+pub(crate) use mmexit::MmExit;
 pub(crate) use tally::{Ran, Tally};
 pub(crate) use variant::{Altered, AsIs, Variant};
 

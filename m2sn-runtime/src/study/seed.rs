@@ -16,7 +16,7 @@ use crate::evaluation::{Curve, Point};
 use crate::network::Network;
 use crate::plan::{Latency, Method, Plan, Policy, Reads};
 use crate::policy::Costs;
-use crate::rivals::{Confidence, Rival};
+use crate::rivals::{AdaMml, Admn, Confidence, DynMm, MmExit, Rival};
 use crate::training::Progress;
 use crate::{Device, Result};
 
@@ -84,6 +84,10 @@ pub(super) fn run<N: Network>(
     let mut remarks: Vec<String> = repairs.collect();
     let mut rivals = Rivals { school: &school, main, progress, say, remarks: &mut remarks };
     let confidence = rivals.learn::<Confidence<N>>()?;
+    let mmexit = rivals.learn::<MmExit<N>>()?;
+    let adamml = rivals.learn::<AdaMml<N>>()?;
+    let dynmm = rivals.learn::<DynMm<N>>()?;
+    let admn = rivals.learn::<Admn<N>>()?;
 
     say("trying everything on validation and test samples");
     let network = &shortcuts[0].network;
@@ -124,6 +128,10 @@ pub(super) fn run<N: Network>(
         field.enter(contender, &after)?;
     }
     field.enter_rival(confidence.as_ref())?;
+    field.enter_rival(mmexit.as_ref())?;
+    field.enter_rival(adamml.as_ref())?;
+    field.enter_rival(dynmm.as_ref())?;
+    field.enter_rival(admn.as_ref())?;
 
     let price = plan.navigator.price;
     let oracle = after.test.exits.oracle_at(costs, price)?;
