@@ -14,6 +14,7 @@ use crate::plan::{self, Reads};
 use crate::policy::{self, Budget, Costs, Grid, Look, Paper, Policy, Sequential, State, Value};
 use crate::routing::{self, Decisions};
 use crate::task::{Rule, Task};
+use crate::training::{Cache, MEMORY};
 use crate::{Error, Result};
 
 /// The samples that go through the network at a time.
@@ -62,14 +63,44 @@ pub struct Oracle<R> {
     pub milliseconds: f64,
 }
 
+/// What is kept of all samples, batch by batch.
+#[derive(Debug, Default)]
+struct Kept {
+    /// Undefined before the first batch.
+    all: Tensor,
+    samples: i64,
+}
+
+impl Kept {
+    fn append(&mut self, part: &Tensor, samples: i64, cache: &Cache) -> Result<()> {
+        if !self.all.defined() {
+            self.all = cache.tensor(samples, part)?;
+        }
+        let length = part.size()[0];
+        self.all.narrow(0, self.samples, length).f_copy_(part)?;
+        self.samples += length;
+        Ok(())
+    }
+}
+
 impl<'a, N: Network> Exits<'a, N> {
     /// Runs the network over a data set, in batches on the network's device. Where this takes longer than a second, a
-    /// terminal shows the progress.
+    /// terminal shows the progress. Of the features 4 GiB are held in memory, and what exceeds that goes to disk: see
+    /// [`Exits::bounded`].
     ///
     /// # Errors
     /// [`Error::Invalid`] or [`Error::Shape`] where there is no sample or the targets are those of another task; else as
     /// [`routing::predict`].
     pub fn of(network: &'a N, data: &Dataset<N::Input>) -> Result<Self> {
+        Self::bounded(network, data, MEMORY)
+    }
+
+    /// As [`Exits::of`], with so many bytes of features in memory; the others lie in the system's folder for temporary
+    /// files. What lies on a GPU stays there.
+    ///
+    /// # Errors
+    /// As [`Exits::of`]; [`Error::Io`] where there is no room on the disk.
+    pub fn bounded(network: &'a N, data: &Dataset<N::Input>, memory: u64) -> Result<Self> {
         if data.is_empty() {
             return Err(Error::invalid("exits: the data set holds no sample"));
         }
@@ -77,43 +108,45 @@ impl<'a, N: Network> Exits<'a, N> {
         let device = network.variables().device();
         let _no_grad = tch::no_grad_guard();
         let modalities = N::description().modalities;
-        let mut pieces: Vec<Vec<Vec<Tensor>>> =
-            Grid::of(modalities).places().map(|places| (0..places).map(|_| Vec::new()).collect()).collect();
-        let mut stems: Vec<Vec<Tensor>> = modalities.iter().map(|_| Vec::new()).collect();
-        let mut scores: Vec<Vec<Tensor>> = modalities.iter().map(|_| Vec::new()).collect();
+        let cache = Cache::new(memory, std::env::temp_dir());
+        let mut features: Vec<Vec<Kept>> =
+            Grid::of(modalities).places().map(|places| (0..places).map(|_| Kept::default()).collect()).collect();
+        let mut stems: Vec<Kept> = modalities.iter().map(|_| Kept::default()).collect();
+        let mut scores: Vec<Kept> = modalities.iter().map(|_| Kept::default()).collect();
         let mut bar = Bar::new("exits", (data.len() as usize).div_ceil(BATCH as usize));
         for batch in data.batches(BATCH)? {
             let inputs = batch?.input()?.features();
             let inputs: Vec<Feature> = inputs.iter().map(|input| input.to_device(device)).collect();
             check_inputs(N::description(), network.variables().device(), &inputs)?;
-            for (scores, pieces) in network.navigate(&inputs, false).into_iter().zip(&mut scores) {
-                pieces.push(scores);
+            for (part, kept) in network.navigate(&inputs, false).iter().zip(&mut scores) {
+                kept.append(part, data.len(), &cache)?;
             }
-            for (modality, (input, pieces)) in inputs.iter().zip(&mut pieces).enumerate() {
+            for (modality, (input, places)) in inputs.iter().zip(&mut features).enumerate() {
                 // Once more than needed: passes that keep everything take memory, and the first blocks are cheap.
                 let first = network.block(modality, 0, input, false);
-                stems[modality].push(stem(&modalities[modality], &first, input.present.as_ref()));
-                for (feature, pieces) in route_features(network, modality, input).into_iter().zip(pieces) {
-                    pieces.push(feature);
+                let stem = stem(&modalities[modality], &first, input.present.as_ref());
+                stems[modality].append(&stem, data.len(), &cache)?;
+                for (part, kept) in route_features(network, modality, input).iter().zip(places) {
+                    kept.append(part, data.len(), &cache)?;
                 }
             }
             bar.step();
         }
-        let whole = |pieces: &Vec<Vec<Tensor>>| pieces.iter().map(|pieces| Tensor::cat(pieces, 0)).collect();
+        let whole = |kept: Vec<Kept>| kept.into_iter().map(|kept| kept.all).collect::<Vec<_>>();
         let present = data.present().into_iter();
         let mut exits = Self {
             network,
-            features: pieces.iter().map(whole).collect(),
-            stems: whole(&stems),
-            scores: whole(&scores),
+            features: features.into_iter().map(whole).collect(),
+            stems: whole(stems),
+            scores: whole(scores),
             present: present.map(|present| present.map(|present| present.to_device(device))).collect(),
             routes: Vec::new(),
             looks: Vec::new(),
             target: data.target().to_device(device),
         };
         let paper = Paper::reading(network, N::plan().navigator.from)?;
-        let Decisions { goals, looks } =
-            exits.cached(None, |cached, inputs| routing::decisions(&cached, inputs, &paper))?;
+        let decide = |cached: Cached<'_, N>, inputs: &[Feature]| routing::decisions(&cached, inputs, &paper);
+        let Decisions { goals, looks } = exits.cached(None, decide)?;
         exits.routes = goals.iter().map(routing::route::<N>).collect::<Result<_>>()?;
         exits.looks = looks;
         Ok(exits)
@@ -642,6 +675,18 @@ mod tests {
                 && exits.alone(0, usize::MAX).is_err()
                 && exits.alone(1, 2).is_ok()
         );
+    }
+
+    #[test]
+    fn features_on_disk_are_those_in_memory() {
+        let network = Tiny::new(Device::Cpu).unwrap();
+        let data = samples(300, 1).unwrap().train;
+        let [held, mapped] = [u64::MAX, 0].map(|bytes| Exits::bounded(&network, &data, bytes).unwrap());
+        for route in routing::all::<Tiny>() {
+            assert_eq!(held.by(route), mapped.by(route));
+        }
+        assert_eq!(held.routes(), mapped.routes());
+        assert_eq!((&held.stems, &held.scores), (&mapped.stems, &mapped.scores));
     }
 
     #[test]

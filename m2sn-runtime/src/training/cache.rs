@@ -90,6 +90,22 @@ impl Cache {
         filled.ok_or_else(|| Error::invalid("data set: there are no samples"))
     }
 
+    /// Room for `samples` samples like those of `part`, which is not given back before the cache is gone. What lies on another
+    /// device than the processor stays there.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the bound is passed and there is no room for a file either.
+    pub(crate) fn tensor(&self, samples: i64, part: &Tensor) -> Result<Tensor> {
+        let (mut shape, kind, device) = (part.size(), part.kind(), part.device());
+        shape[0] = samples;
+        let bytes = shape.iter().product::<i64>().unsigned_abs() * kind.elt_size_in_bytes() as u64;
+        if device != Device::Cpu || self.used.get() + bytes <= self.limit {
+            self.used.set(self.used.get() + bytes);
+            return Ok(Tensor::f_empty(&shape, (kind, device))?);
+        }
+        self.mapped(&shape, kind, bytes)
+    }
+
     /// Room for `samples` samples like those of `part`.
     fn room(&self, samples: i64, part: &Feature, device: Device) -> Result<Features<'_>> {
         let shape = |tensor: &Tensor| -> Vec<i64> {
