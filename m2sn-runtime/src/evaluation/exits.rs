@@ -13,8 +13,8 @@ use crate::parts::{Cached, Live, Parts, stem};
 use crate::plan::{self, Reads};
 use crate::policy::{self, Budget, Costs, Grid, Look, Paper, Policy, Sequential, State, Value};
 use crate::routing::{self, Decisions};
+use crate::store::{MEMORY, Store};
 use crate::task::{Rule, Task};
-use crate::training::{Cache, MEMORY};
 use crate::{Error, Result};
 
 /// The samples that go through the network at a time.
@@ -72,9 +72,10 @@ struct Kept {
 }
 
 impl Kept {
-    fn append(&mut self, part: &Tensor, samples: i64, cache: &Cache) -> Result<()> {
+    fn append(&mut self, part: &Tensor, samples: i64, store: &Store) -> Result<()> {
         if !self.all.defined() {
-            self.all = cache.tensor(samples, part)?;
+            let shape = [&[samples], &part.size()[1..]].concat();
+            self.all = store.room(&shape, (part.kind(), part.device()))?;
         }
         let length = part.size()[0];
         self.all.narrow(0, self.samples, length).f_copy_(part)?;
@@ -108,7 +109,7 @@ impl<'a, N: Network> Exits<'a, N> {
         let device = network.variables().device();
         let _no_grad = tch::no_grad_guard();
         let modalities = N::description().modalities;
-        let cache = Cache::new(memory, std::env::temp_dir());
+        let store = Store::new(memory, std::env::temp_dir());
         let mut features: Vec<Vec<Kept>> =
             Grid::of(modalities).places().map(|places| (0..places).map(|_| Kept::default()).collect()).collect();
         let mut stems: Vec<Kept> = modalities.iter().map(|_| Kept::default()).collect();
@@ -119,15 +120,15 @@ impl<'a, N: Network> Exits<'a, N> {
             let inputs: Vec<Feature> = inputs.iter().map(|input| input.to_device(device)).collect();
             check_inputs(N::description(), network.variables().device(), &inputs)?;
             for (part, kept) in network.navigate(&inputs, false).iter().zip(&mut scores) {
-                kept.append(part, data.len(), &cache)?;
+                kept.append(part, data.len(), &store)?;
             }
             for (modality, (input, places)) in inputs.iter().zip(&mut features).enumerate() {
                 // Once more than needed: passes that keep everything take memory, and the first blocks are cheap.
                 let first = network.block(modality, 0, input, false);
                 let stem = stem(&modalities[modality], &first, input.present.as_ref());
-                stems[modality].append(&stem, data.len(), &cache)?;
+                stems[modality].append(&stem, data.len(), &store)?;
                 for (part, kept) in route_features(network, modality, input).iter().zip(places) {
-                    kept.append(part, data.len(), &cache)?;
+                    kept.append(part, data.len(), &store)?;
                 }
             }
             bar.step();

@@ -1,28 +1,19 @@
 //! The outputs of frozen parts, computed once: in memory up to a bound, past it in a mapped file.
 
-use std::cell::Cell;
-use std::fs::File;
-use std::io::{self, Write};
 use std::ops::Range;
 use std::path::PathBuf;
 
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Tensor};
 
 use super::progress::Progress;
 use super::reading::{Read, Reading, Rows};
 use crate::batch::Feature;
+use crate::store::{self, Store};
 use crate::{Error, Result};
 
-/// Hands out room for features, and knows how much of the memory is taken.
+/// The outputs of frozen parts.
 #[derive(Debug)]
-pub(crate) struct Cache {
-    /// The bytes that may be held in memory.
-    limit: u64,
-    used: Cell<u64>,
-    /// Where mapped files go.
-    folder: PathBuf,
-    files: Cell<u32>,
-}
+pub(crate) struct Cache(Store);
 
 /// One feature for each sample of a data set, wherever they lie, to be used on one device.
 #[derive(Debug)]
@@ -34,7 +25,7 @@ pub(crate) struct Features<'a> {
 
 impl Cache {
     pub(crate) fn new(limit: u64, folder: PathBuf) -> Self {
-        Self { limit, used: Cell::new(0), folder, files: Cell::new(0) }
+        Self(Store::new(limit, folder))
     }
 
     /// Keeps what `compute` makes of each chunk of all samples, as many features as it returns; they lie on `device`. A bar
@@ -90,22 +81,6 @@ impl Cache {
         filled.ok_or_else(|| Error::invalid("data set: there are no samples"))
     }
 
-    /// Room for `samples` samples like those of `part`, which is not given back before the cache is gone. What lies on another
-    /// device than the processor stays there.
-    ///
-    /// # Errors
-    /// [`Error::Io`] where the bound is passed and there is no room for a file either.
-    pub(crate) fn tensor(&self, samples: i64, part: &Tensor) -> Result<Tensor> {
-        let (mut shape, kind, device) = (part.size(), part.kind(), part.device());
-        shape[0] = samples;
-        let bytes = shape.iter().product::<i64>().unsigned_abs() * kind.elt_size_in_bytes() as u64;
-        if device != Device::Cpu || self.used.get() + bytes <= self.limit {
-            self.used.set(self.used.get() + bytes);
-            return Ok(Tensor::f_empty(&shape, (kind, device))?);
-        }
-        self.mapped(&shape, kind, bytes)
-    }
-
     /// Room for `samples` samples like those of `part`.
     fn room(&self, samples: i64, part: &Feature, device: Device) -> Result<Features<'_>> {
         let shape = |tensor: &Tensor| -> Vec<i64> {
@@ -113,47 +88,21 @@ impl Cache {
             shape[0] = samples;
             shape
         };
-        let bytes = |tensor: &Tensor| -> u64 {
-            shape(tensor).iter().product::<i64>().unsigned_abs() * tensor.kind().elt_size_in_bytes() as u64
-        };
+        let bytes = |tensor: &Tensor| store::bytes(&shape(tensor), tensor.kind());
         let total = bytes(&part.tensor) + part.mask.as_ref().map_or(0, bytes);
-        let in_memory = self.used.get() + total <= self.limit;
+        // A feature and its mask lie in one place.
+        let in_memory = self.0.take(total);
         let room = |tensor: &Tensor| -> Result<Tensor> {
-            if in_memory {
-                Ok(Tensor::f_empty(shape(tensor), (tensor.kind(), device))?)
-            } else {
-                self.mapped(&shape(tensor), tensor.kind(), bytes(tensor))
+            match in_memory {
+                true => Ok(Tensor::f_empty(shape(tensor), (tensor.kind(), device))?),
+                false => self.0.mapped(&shape(tensor), tensor.kind()),
             }
         };
         let tensor = room(&part.tensor)?;
         let mask = part.mask.as_ref().map(room).transpose()?;
-        let claim = in_memory.then(|| {
-            self.used.set(self.used.get() + total);
-            (self, total)
-        });
+        let claim = in_memory.then_some((self, total));
         // Of a sample that lacks a modality the features are kept like any other's, and nobody asks for them.
         Ok(Features { feature: Feature { tensor, mask, present: None }, device, claim })
-    }
-
-    /// A tensor in a file that is gone as soon as nobody uses the tensor, also where the program is killed.
-    fn mapped(&self, shape: &[i64], kind: Kind, bytes: u64) -> Result<Tensor> {
-        std::fs::create_dir_all(&self.folder).map_err(Error::io(&self.folder))?;
-        let count = self.files.replace(self.files.get() + 1);
-        let path = self.folder.join(format!(".m2sn-cache-{}-{count}", std::process::id()));
-        let name = path.to_str().ok_or_else(|| Error::file(&path, "the path is not Unicode; choose another folder"))?;
-        if let Err(error) = File::create(&path).and_then(|mut file| reserve(&mut file, bytes)) {
-            let _ = std::fs::remove_file(&path);
-            let what = format!(
-                "{bytes} bytes of cached features do not fit: {error}; allow more memory (`Trainer::memory`), or choose a \
-                 run folder with more room"
-            );
-            return Err(Error::io(path)(io::Error::new(error.kind(), what)));
-        }
-        let tensor = Tensor::f_from_file(name, true, shape.iter().product::<i64>(), (kind, Device::Cpu));
-        // The mapping outlives the name.
-        std::fs::remove_file(&path).map_err(Error::io(&path))?;
-        tracing::debug!(bytes, "cached features go to disk: the bound on memory is reached");
-        Ok(tensor?.view(shape))
     }
 }
 
@@ -196,23 +145,9 @@ impl<'a> Features<'a> {
 impl Drop for Features<'_> {
     fn drop(&mut self) {
         if let Some((cache, bytes)) = self.claim {
-            cache.used.set(cache.used.get() - bytes);
+            cache.0.give_back(bytes);
         }
     }
-}
-
-/// Takes the room on the disk that a mapping will need: a write to a mapped file that finds none ends the process.
-///
-/// Only what has reached the disk has its blocks: a file system may take zeros, and find no room for them later.
-fn reserve(file: &mut File, bytes: u64) -> io::Result<()> {
-    const BLOCK: &[u8] = &[0; 1 << 20];
-    let mut left = bytes;
-    while left > 0 {
-        let length = left.min(BLOCK.len() as u64);
-        file.write_all(&BLOCK[..length as usize])?;
-        left -= length;
-    }
-    file.sync_data()
 }
 
 /// The ranges of at most `chunk` samples that make up all of them.
@@ -222,6 +157,8 @@ pub(crate) fn chunks(samples: i64, chunk: i64) -> impl Iterator<Item = Range<i64
 
 #[cfg(test)]
 mod tests {
+    use tch::Kind;
+
     use super::*;
 
     fn fill(cache: &Cache) -> Features<'_> {
@@ -253,55 +190,15 @@ mod tests {
     }
 
     #[test]
-    fn room_is_taken_before_it_is_mapped() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("file");
-        reserve(&mut File::create(&path).unwrap(), (3 << 20) + 7).unwrap();
-        assert_eq!(std::fs::metadata(&path).unwrap().len(), (3 << 20) + 7);
-        #[cfg(unix)]
-        {
-            // A sparse file would have the length as well.
-            let blocks = std::os::unix::fs::MetadataExt::blocks(&std::fs::metadata(&path).unwrap());
-            assert!(blocks * 512 >= 3 << 20, "{blocks} blocks");
-        }
-    }
-
-    fn refusal(folder: PathBuf) -> String {
-        let cache = Cache::new(0, folder);
-        let error = cache.mapped(&[7, 3], Kind::Float, 84).unwrap_err();
-        assert!(matches!(error, Error::Io { .. }), "{error:?}");
-        error.to_string()
-    }
-
-    #[test]
-    fn a_place_that_is_no_folder_is_an_error_that_names_it() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        let place = file.path().join("cache");
-        let message = refusal(place.clone());
-        assert!(message.starts_with(&format!("{}: ", place.display())), "{message}");
-    }
-
-    #[test]
-    #[cfg(target_os = "linux")]
-    fn a_full_disk_is_an_error_that_names_file_and_bytes() {
-        let folder = tempfile::tempdir().unwrap();
-        let name = format!(".m2sn-cache-{}-0", std::process::id());
-        std::os::unix::fs::symlink("/dev/full", folder.path().join(&name)).unwrap();
-        let message = refusal(folder.path().into());
-        assert!(message.contains(&name) && message.contains("84 bytes of cached features do not fit: "), "{message}");
-        assert!(message.contains("allow more memory (`Trainer::memory`)"), "{message}");
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is left that would keep it full");
-    }
-
-    #[test]
     fn gives_memory_back() {
         let folder = tempfile::tempdir().unwrap();
         let cache = Cache::new(21 * 5, folder.path().into());
         let first = fill(&cache);
-        assert_eq!((cache.used.get(), cache.files.get()), (105, 0));
+        let files = || std::fs::read_dir(folder.path()).unwrap().count();
+        assert!(!cache.0.take(1) && files() == 0);
         let second = fill(&cache);
-        assert_eq!((cache.used.get(), cache.files.get()), (105, 2), "tensor and mask");
+        assert!(!cache.0.take(1), "it lies on the disk");
         drop((first, second));
-        assert_eq!(cache.used.get(), 0);
+        assert!(cache.0.take(21 * 5));
     }
 }

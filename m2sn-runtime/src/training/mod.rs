@@ -48,7 +48,7 @@ use run::Begin;
 pub use progress::{Observer, Progress};
 pub use report::{Epoch, PhaseReport, Report, StageReport};
 
-pub(crate) use cache::{Cache, Features};
+pub(crate) use cache::Features;
 pub(crate) use context::{Context, Said, Samples, choose};
 pub(crate) use fit::{Phase, Score, Step, fit, seed};
 pub(crate) use missing::Present;
@@ -60,11 +60,9 @@ use crate::latency::{self, Table};
 use crate::network::{Input, Network, check_present};
 use crate::plan::{Plan, Policy};
 use crate::policy::Costs;
+use crate::store::MEMORY;
 use crate::task::Criterion;
 use crate::{Error, Result, weights};
-
-/// The bytes of cached features that are held in memory where nothing else is said.
-pub(crate) const MEMORY: u64 = 4 << 30;
 
 /// Trains a model by a plan.
 ///
