@@ -148,7 +148,7 @@ fn budgets(grid: &Grid, device: Device) -> Vec<Budget> {
 fn teach<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>, gates: &Gates, budgets: &[Budget]) -> Result<()> {
     let network = context.network;
     let phase = Phase {
-        name: "admn/controller".into(),
+        name: "navigator/admn".into(),
         parts: Gates::PARTS.into(),
         stage: &context.plan.navigator.stage,
         samples: context.train.len(),

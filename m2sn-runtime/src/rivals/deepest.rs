@@ -40,11 +40,28 @@ pub(super) fn features<'a, N: Network>(
     })
 }
 
-/// What late fusion's whole time weighs in the loss by each of [`RATIOS`].
+/// How a setting weighs time against the task.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Weight {
+    ratio: f64,
+    /// What late fusion's whole time weighs in the loss.
+    pub(super) time: f64,
+}
+
+impl Weight {
+    /// The loss of a setting, from that of the task and the share of late fusion's time.
+    ///
+    /// Settings learn together, and one by which time weighs much must not drown the others.
+    pub(super) fn of(self, task: Tensor, time: Tensor) -> Tensor {
+        (task + time * self.time) / (1.0 + self.ratio)
+    }
+}
+
+/// The weights of all [`RATIOS`].
 ///
 /// As for the navigator, a ratio is one of the task loss that the heads of the modalities have, on average: the loss of
 /// the fused features on samples that the encoders have learned from is next to nothing.
-pub(super) fn weights<N: Network>(context: &Context<'_, N>, deepest: &[Features<'_>]) -> [f64; RATIOS.len()] {
+pub(super) fn weights<N: Network>(context: &Context<'_, N>, deepest: &[Features<'_>]) -> [Weight; RATIOS.len()] {
     let all = Tensor::arange(context.train.len(), (Kind::Int64, tch::Device::Cpu));
     let lacking = context.lacking(&context.train, &all);
     let losses = deepest.iter().zip(lacking).enumerate().map(|(modality, (features, lacking))| {
@@ -58,7 +75,7 @@ pub(super) fn weights<N: Network>(context: &Context<'_, N>, deepest: &[Features<
         })
     });
     let mean = losses.sum::<f64>() / deepest.len() as f64;
-    RATIOS.map(|ratio| ratio * mean)
+    RATIOS.map(|ratio| Weight { ratio, time: ratio * mean })
 }
 
 /// The share of late fusion's time that each encoder takes from its beginning to its end.
@@ -75,5 +92,11 @@ mod tests {
     #[test]
     fn shares_by_hand() {
         assert_eq!(shares(&table()), [7.0 / 77.25, 70.0 / 77.25]);
+    }
+
+    #[test]
+    fn time_is_weighed_by_hand() {
+        let weight = Weight { ratio: 3.0, time: 6.0 };
+        assert_eq!(weight.of(Tensor::from(2.0), Tensor::from(0.5)).double_value(&[]), (2.0 + 3.0) / 4.0);
     }
 }

@@ -77,7 +77,7 @@ impl<N: Network> Rival<N> for DynMm<N> {
 fn teach<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>, gates: &Gates, table: &Table) -> Result<()> {
     let network = context.network;
     let phase = Phase {
-        name: "dynmm/gate".into(),
+        name: "navigator/dynmm".into(),
         parts: Gates::PARTS.into(),
         stage: &context.plan.navigator.stage,
         samples: context.train.len(),
@@ -95,7 +95,7 @@ fn teach<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>, gates: &Gates,
         let scores = gates.scores(network, &without(&step.inputs, &missing), true);
         let losses = scores.iter().zip(weights).map(|(scores, weight)| {
             let (logits, price) = offer.by(scores);
-            context.criterion.of(&logits, &target) + price.mean(Kind::Float) * weight
+            weight.of(context.criterion.of(&logits, &target), price.mean(Kind::Float))
         });
         Ok(losses.sum())
     };
@@ -107,10 +107,10 @@ fn teach<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>, gates: &Gates,
             let (mut found, mut sum) = (Vec::new(), 0.0);
             for ((scores, weight), ratio) in gates.scores(network, &inputs, false).iter().zip(weights).zip(RATIOS) {
                 let (logits, price) = offer.by(scores);
-                let (loss, price) = (context.loss(&logits, target), price.mean(Kind::Float).double_value(&[]));
-                sum += loss + weight * price;
-                found.push((format!("loss/{}", deepest::by(ratio)), loss));
-                found.push((format!("share/{}", deepest::by(ratio)), price));
+                let (loss, price) = (context.criterion.of(&logits, target), price.mean(Kind::Float));
+                found.push((format!("loss/{}", deepest::by(ratio)), loss.double_value(&[])));
+                found.push((format!("share/{}", deepest::by(ratio)), price.double_value(&[])));
+                sum += weight.of(loss, price).double_value(&[]);
             }
             found.push(("score".to_owned(), sum));
             Ok(found)
@@ -274,7 +274,7 @@ mod tests {
     use crate::network::Input;
     use crate::policy::Given;
     use crate::rivals::trials::{
-        answer, batches_are_answered_as_their_samples, lacking, restored, trained, trained_on,
+        answer, batches_are_answered_as_their_samples, lacking, restored, trained_by, trained_on,
     };
     use crate::routing::{Outcome, encode};
     use crate::tiny::{Lacking, Tiny, samples, table};
@@ -287,7 +287,9 @@ mod tests {
 
     #[test]
     fn the_dearer_time_is_the_less_of_it_is_taken() {
-        let (rival, splits) = trained::<DynMm<Tiny>>();
+        let (mut plan, splits) = (Tiny::plan(), samples(256, 64).unwrap());
+        plan.navigator.stage.epochs = 20;
+        let rival: DynMm<Tiny> = trained_by(&plan, &splits);
         let inputs = splits.valid.input().unwrap();
         let (settings, network) = (rival.settings().unwrap(), rival.network());
         let mut work = Vec::new();
