@@ -23,7 +23,10 @@ use crate::training::{Progress, Trainer};
 use crate::{Device, Result};
 
 const EXITS: [&str; 3] = ["first", "second", "full"];
+/// The widths of inputs and of what each block makes of them, by modality.
 const WIDTHS: [[i64; 4]; 2] = [[6, 12, 10, 8], [5, 9, 10, 8]];
+/// Those by which some blocks keep the width of what they get: both but the first on the left, the second on the right.
+const STEADY_WIDTHS: [[i64; 4]; 2] = [[6, 8, 8, 8], [5, 9, 9, 8]];
 const CLASSES: i64 = 3;
 
 /// The network in which no modality may be missing.
@@ -41,9 +44,20 @@ pub(crate) type LackingReading = TinyOf<true, true>;
 /// The one that tells labels instead, of which both modalities may be missing.
 pub(crate) type Labelling = TinyOf<true, false, true>;
 
+/// The one some of whose blocks keep the dimensions of what they get.
+pub(crate) type Steady = TinyOf<false, false, false, true>;
+
+/// The one of which that holds, and that tells labels, of which both modalities may be missing.
+pub(crate) type SteadyLabelling = TinyOf<true, false, true, true>;
+
 /// Two modalities of three exits each; blocks and shortcuts are single linear layers.
 #[derive(Debug)]
-pub(crate) struct TinyOf<const LACKING: bool, const READING: bool = false, const LABELLING: bool = false> {
+pub(crate) struct TinyOf<
+    const LACKING: bool,
+    const READING: bool = false,
+    const LABELLING: bool = false,
+    const STEADY: bool = false,
+> {
     blocks: Vec<Vec<nn::Linear>>,
     shortcuts: Vec<Vec<nn::Linear>>,
     task_heads: Vec<nn::Linear>,
@@ -54,7 +68,9 @@ pub(crate) struct TinyOf<const LACKING: bool, const READING: bool = false, const
     variables: VarStore,
 }
 
-impl<const LACKING: bool, const READING: bool, const LABELLING: bool> Network for TinyOf<LACKING, READING, LABELLING> {
+impl<const LACKING: bool, const READING: bool, const LABELLING: bool, const STEADY: bool> Network
+    for TinyOf<LACKING, READING, LABELLING, STEADY>
+{
     type Input = TinyInput;
     type Route = TinyRoute;
 
@@ -67,17 +83,18 @@ impl<const LACKING: bool, const READING: bool, const LABELLING: bool> Network fo
             (0..2).map(|modality| (0..exits).map(|exit| build(modality, exit)).collect()).collect()
         };
         let names = ["left", "right"];
+        let widths = if STEADY { STEADY_WIDTHS } else { WIDTHS };
         let blocks = each(
             &|m, b| {
                 let path = &root / "encoders" / names[m] / format!("layer{b}");
-                nn::linear(path, WIDTHS[m][b], WIDTHS[m][b + 1], Default::default())
+                nn::linear(path, widths[m][b], widths[m][b + 1], Default::default())
             },
             3,
         );
         let shortcuts = each(
             &|m, e| {
                 let path = &root / "shortcuts" / names[m] / EXITS[e];
-                nn::linear(path, WIDTHS[m][e + 1], WIDTHS[m][3], Default::default())
+                nn::linear(path, widths[m][e + 1], widths[m][3], Default::default())
             },
             2,
         );
@@ -103,20 +120,24 @@ impl<const LACKING: bool, const READING: bool, const LABELLING: bool> Network fo
         }
         static LEFT: [Exit; 3] = exits([&[12], &[10], &[8]]);
         static RIGHT: [Exit; 3] = exits([&[9], &[10], &[8]]);
-        const fn modalities(missing: Option<f64>) -> [Modality; 2] {
+        static STEADY_LEFT: [Exit; 3] = exits([&[8], &[8], &[8]]);
+        static STEADY_RIGHT: [Exit; 3] = exits([&[9], &[9], &[8]]);
+        const fn modalities(missing: Option<f64>, encoders: [&'static [Exit; 3]; 2]) -> [Modality; 2] {
             const TASK_HEAD: Cost = Cost { parameters: 27, multiply_adds: 24 };
             let (kind, vocabulary) = (tch::Kind::Float, None);
             let [left, right] = [("left", "Vector<6>", &[6]), ("right", "Vector<5>", &[5])];
             let (name, input, dims) = left;
             let (feature, task_head, normalize) = (8, TASK_HEAD, None);
-            let exits = &LEFT;
+            let exits = encoders[0];
             let left = Modality { name, input, dims, kind, vocabulary, missing, normalize, feature, exits, task_head };
             let (name, input, dims) = right;
-            let exits = &RIGHT;
+            let exits = encoders[1];
             [left, Modality { name, input, dims, kind, vocabulary, missing, normalize, feature, exits, task_head }]
         }
-        static ALL: [Modality; 2] = modalities(None);
-        static ANY: [Modality; 2] = modalities(Some(0.25));
+        static ALL: [Modality; 2] = modalities(None, [&LEFT, &RIGHT]);
+        static ANY: [Modality; 2] = modalities(Some(0.25), [&LEFT, &RIGHT]);
+        static STEADY_ALL: [Modality; 2] = modalities(None, [&STEADY_LEFT, &STEADY_RIGHT]);
+        static STEADY_ANY: [Modality; 2] = modalities(Some(0.25), [&STEADY_LEFT, &STEADY_RIGHT]);
         const DESCRIPTION: Description = Description {
             name: "Tiny",
             spec_path: "tiny.yaml",
@@ -131,11 +152,17 @@ impl<const LACKING: bool, const READING: bool, const LABELLING: bool> Network fo
         };
         static WHOLE: Description = DESCRIPTION;
         static LACKING_DESCRIPTION: Description = Description { modalities: &ANY, ..DESCRIPTION };
-        static LABELS: Description = Description { task: Task::Multilabel { labels: CLASSES }, ..LACKING_DESCRIPTION };
-        match (LABELLING, LACKING) {
-            (true, _) => &LABELS,
-            (false, true) => &LACKING_DESCRIPTION,
-            (false, false) => &WHOLE,
+        const LABELS_DESCRIPTION: Description =
+            Description { task: Task::Multilabel { labels: CLASSES }, modalities: &ANY, ..DESCRIPTION };
+        static LABELS: Description = LABELS_DESCRIPTION;
+        static STEADY_WHOLE: Description = Description { modalities: &STEADY_ALL, ..DESCRIPTION };
+        static STEADY_LABELS: Description = Description { modalities: &STEADY_ANY, ..LABELS_DESCRIPTION };
+        match (LABELLING, LACKING, STEADY) {
+            (true, _, false) => &LABELS,
+            (true, _, true) => &STEADY_LABELS,
+            (false, true, _) => &LACKING_DESCRIPTION,
+            (false, false, false) => &WHOLE,
+            (false, false, true) => &STEADY_WHOLE,
         }
     }
 

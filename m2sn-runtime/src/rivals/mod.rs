@@ -16,6 +16,7 @@ mod gate;
 mod line;
 mod mixture;
 mod mmexit;
+mod skipnet;
 mod tally;
 mod variant;
 
@@ -31,6 +32,7 @@ pub(crate) use dynmm::DynMm;
 pub(crate) use eenet::EeNet;
 pub(crate) use mixture::Mixture;
 pub(crate) use mmexit::MmExit;
+pub(crate) use skipnet::SkipNet;
 pub(crate) use tally::{Ran, Tally};
 pub(crate) use variant::{Altered, AsIs, Variant};
 
