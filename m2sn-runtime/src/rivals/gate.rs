@@ -131,9 +131,10 @@ mod tests {
         let together = gates.scores(&network, &inputs, false);
         assert_eq!(together.iter().map(Tensor::size).collect::<Vec<_>>(), [[5, 4]; 3]);
         assert!(gates.each(&network).zip(&together).all(|(gate, scores)| gate.scores(&inputs).equal(scores)));
-        // The navigator of this network embeds nothing: its layer sees the inputs side by side.
-        let side_by_side = Tensor::cat(&[&inputs[0].tensor, &inputs[1].tensor], 1);
-        assert!(gates.0[1].forward(&side_by_side).equal(&together[1]));
+        // What a gate decides by is what the navigator decides by.
+        let embedded = embed(&network, &inputs, false);
+        let decision = run(&network.layers(Chain::Decision), &embedded.into(), false).tensor;
+        assert!(decision.equal(&Tensor::cat(&network.navigate(&inputs, false), 1)));
     }
 
     #[test]
