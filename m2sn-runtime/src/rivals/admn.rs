@@ -265,11 +265,10 @@ impl<N: Network> Variant for Controlled<'_, N> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Device;
     use crate::rivals::trials::{
         answer, batches_are_answered_as_their_samples, lacking, restored, trained, trained_on,
     };
-    use crate::tiny::{Labelling, Lacking, Tiny, labelled, samples};
+    use crate::tiny::{Labelling, Lacking, Tiny, labelled};
 
     fn grid<N: Network>() -> Grid {
         Grid::of(N::description().modalities)

@@ -99,6 +99,10 @@ impl<N: Network> Rival<N> for EeNet<N> {
         &self.network
     }
 
+    fn network_mut(&mut self) -> &mut N {
+        &mut self.network
+    }
+
     fn train(&mut self, lesson: &Lesson<'_, N>, progress: &mut Progress) -> Result<()> {
         let exits = Exits::of(&self.network, &lesson.splits.valid)?;
         let line = Line::greedy(&exits, lesson.costs)?;

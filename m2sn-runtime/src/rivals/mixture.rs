@@ -53,6 +53,10 @@ impl<N: Network> Rival<N> for Mixture<N> {
         &self.network
     }
 
+    fn network_mut(&mut self) -> &mut N {
+        &mut self.network
+    }
+
     fn train(&mut self, lesson: &Lesson<'_, N>, _: &mut Progress) -> Result<()> {
         let exits = Exits::of(&self.network, &lesson.splits.valid)?;
         let routes: Vec<N::Route> = routing::all::<N>().collect();

@@ -87,13 +87,13 @@ impl<'a, N: Network> Field<'a, N> {
         Ok(())
     }
 
-    /// As [`Field::enter`], of a rival over a network of its own.
+    /// As [`Field::enter`], of what learns as a rival does, over a network of its own.
     ///
     /// # Errors
     /// As [`Field::enter`].
-    pub(super) fn enter_rival<R: Rival<N>>(&mut self, rival: Option<&'a R>) -> Result<()> {
+    pub(super) fn enter_rival<R: Rival<N>>(&mut self, kind: Kind, rival: Option<&'a R>) -> Result<()> {
         let Some(rival) = rival else { return Ok(()) };
-        let contender = Contender::new(R::NAME, Kind::Rival, rival.network(), rival.settings()?);
+        let contender = Contender::new(R::NAME, kind, rival.network(), rival.settings()?);
         self.enter(contender, &Tried::of(rival.network(), self.splits, self.test)?)
     }
 

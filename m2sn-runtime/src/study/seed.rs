@@ -16,7 +16,7 @@ use crate::evaluation::{Curve, Point};
 use crate::network::Network;
 use crate::plan::{Latency, Method, Plan, Policy, Reads};
 use crate::policy::Costs;
-use crate::rivals::{AdaMml, Admn, Confidence, DynMm, MmExit, Rival};
+use crate::rivals::{AdaMml, Admn, Confidence, DynMm, EeNet, Mixture, MmExit, Rival, SkipNet};
 use crate::training::Progress;
 use crate::{Device, Result};
 
@@ -83,11 +83,14 @@ pub(super) fn run<N: Network>(
     let repairs = named.filter_map(|(name, navigated)| Some(format!("{name}: {}", navigated.repair.as_ref()?)));
     let mut remarks: Vec<String> = repairs.collect();
     let mut rivals = Rivals { school: &school, main, progress, say, remarks: &mut remarks };
+    let mixture = rivals.learn::<Mixture<N>>()?;
     let confidence = rivals.learn::<Confidence<N>>()?;
+    let eenet = rivals.learn::<EeNet<N>>()?;
     let mmexit = rivals.learn::<MmExit<N>>()?;
     let adamml = rivals.learn::<AdaMml<N>>()?;
     let dynmm = rivals.learn::<DynMm<N>>()?;
     let admn = rivals.learn::<Admn<N>>()?;
+    let skipnet = rivals.learn::<SkipNet<N>>()?;
 
     say("trying everything on validation and test samples");
     let network = &shortcuts[0].network;
@@ -109,6 +112,7 @@ pub(super) fn run<N: Network>(
     let whole = vec![ways::late_fusion::<N>()];
     field.enter(Contender::new("late fusion after all stages", Kind::Static, network, whole), &after)?;
     field.enter(Contender::new(FIXED, Kind::Static, network, ways::routes::<N>(costs)), &after)?;
+    field.enter_rival(Kind::Static, mixture.as_ref())?;
 
     let (lambdas, curve) = by_lambda(&navigated, &mut field)?;
     for (Shortcut { method, .. }, Navigated { network, .. }) in shortcuts.iter().zip(&by_method) {
@@ -127,11 +131,13 @@ pub(super) fn run<N: Network>(
         contender.known = Some(learned.known(late_fusion));
         field.enter(contender, &after)?;
     }
-    field.enter_rival(confidence.as_ref())?;
-    field.enter_rival(mmexit.as_ref())?;
-    field.enter_rival(adamml.as_ref())?;
-    field.enter_rival(dynmm.as_ref())?;
-    field.enter_rival(admn.as_ref())?;
+    field.enter_rival(Kind::Rival, confidence.as_ref())?;
+    field.enter_rival(Kind::Rival, eenet.as_ref())?;
+    field.enter_rival(Kind::Rival, mmexit.as_ref())?;
+    field.enter_rival(Kind::Rival, adamml.as_ref())?;
+    field.enter_rival(Kind::Rival, dynmm.as_ref())?;
+    field.enter_rival(Kind::Rival, admn.as_ref())?;
+    field.enter_rival(Kind::Rival, skipnet.as_ref())?;
 
     let price = plan.navigator.price;
     let oracle = after.test.exits.oracle_at(costs, price)?;

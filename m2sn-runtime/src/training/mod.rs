@@ -49,7 +49,7 @@ pub use progress::{Observer, Progress};
 pub use report::{Epoch, PhaseReport, Report, StageReport};
 
 pub(crate) use cache::Features;
-pub(crate) use context::{Context, Said, Samples, choose};
+pub(crate) use context::{Context, Said, Samples};
 pub(crate) use fit::{Phase, Score, Step, fit, seed};
 pub(crate) use missing::Present;
 pub(crate) use run::Run;
