@@ -17,6 +17,11 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE")]
     pub(crate) vectors: Option<PathBuf>,
 
+    /// The accuracy that late fusion's time has to bring, 0.03 for three points; what is trained serves every price
+    /// [default: that of the spec]
+    #[arg(long, value_name = "PRICE", value_parser = price)]
+    pub(crate) price: Option<f64>,
+
     /// Only the first folds, so many
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100))]
     folds: Option<u64>,
@@ -49,6 +54,9 @@ Examples:
   # The repository of the authors, and GloVe as it is published
   cargo run --release --example mustard -- --data MUStARD/data --vectors glove.840B.300d.txt
 
+  # Once more at a lower price, which trains nothing anew
+  cargo run --release --example mustard -- --data DIR --price 0.01
+
   # Three seeds
   cargo run --release --example mustard -- --data DIR --seeds 3";
 
@@ -63,6 +71,12 @@ impl Arguments {
     pub(crate) fn folds(&self) -> usize {
         self.folds.and_then(|folds| usize::try_from(folds).ok()).unwrap_or(usize::MAX)
     }
+}
+
+/// Reads a price, which is refused before anything is trained by it.
+fn price(text: &str) -> Result<f64, String> {
+    let price = text.parse().ok().filter(|price: &f64| price.is_finite() && *price >= 0.0);
+    price.ok_or_else(|| "expected a number of at least 0".to_owned())
 }
 
 #[cfg(test)]
@@ -81,5 +95,15 @@ mod tests {
         let folder = |line: &str| Arguments::parse_from(line.split(' ')).run_folder();
         assert_eq!(folder("mustard --data d"), PathBuf::from("runs/mustard-text"));
         assert_eq!(folder("mustard --data d --run here"), PathBuf::from("here"));
+    }
+
+    #[test]
+    fn prices_are_numbers_of_at_least_zero() {
+        let price = |price: &str| Arguments::try_parse_from(["mustard", &format!("--price={price}")]);
+        assert_eq!(price("0.03").unwrap().price, Some(0.03));
+        for wrong in ["-0.1", "NaN", "inf", "low"] {
+            let message = price(wrong).unwrap_err().to_string();
+            assert!(message.contains("expected a number of at least 0"), "{message}");
+        }
     }
 }

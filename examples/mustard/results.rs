@@ -24,6 +24,8 @@ pub(crate) struct Results {
     data: String,
     /// Whether it is the published one, of which references are known.
     is_published: bool,
+    /// At which the policy decides.
+    price: f64,
     seeds: Vec<Seed>,
 }
 
@@ -38,15 +40,15 @@ pub(crate) struct Seed {
 }
 
 impl Results {
-    pub(crate) fn new(data: String, is_published: bool, seeds: Vec<Seed>) -> Self {
-        Self { data, is_published, seeds }
+    pub(crate) fn new(data: String, is_published: bool, price: f64, seeds: Vec<Seed>) -> Self {
+        Self { data, is_published, price, seeds }
     }
 }
 
 impl fmt::Display for Results {
     /// Writes Markdown.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "Data: {}.", self.data)?;
+        writeln!(f, "Data: {}. The policy decides at a price of {}.", self.data, self.price)?;
         for Seed { seed, folds, reports } in &self.seeds {
             writeln!(
                 f,
