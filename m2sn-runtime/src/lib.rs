@@ -7,6 +7,7 @@ mod error;
 mod file;
 mod random;
 mod store;
+mod svg;
 
 pub mod shape;
 

@@ -16,12 +16,12 @@ mod exits;
 mod folds;
 mod front;
 mod frozen;
-mod plot;
+pub(crate) mod plot;
 mod report;
 mod scores;
 mod seeds;
 mod study;
-mod table;
+pub(crate) mod table;
 
 pub use batches::{Batched, Batches, batches};
 pub use calibration::{Calibration, Group};

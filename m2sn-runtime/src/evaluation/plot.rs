@@ -34,7 +34,7 @@ pub(super) enum Mark {
 
 const SIZE: (u32, u32) = (760, 460);
 /// Colours that those can tell apart who do not see all (Okabe and Ito, 2008).
-const COLOURS: [RGBColor; 6] = [
+pub(crate) const COLOURS: [RGBColor; 6] = [
     RGBColor(0, 0, 0),
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),
@@ -115,7 +115,7 @@ fn steps(points: &[(f64, f64)], end: f64) -> Vec<(f64, f64)> {
 }
 
 /// The range of values with some room around it; `None` where there are none, or one is not finite.
-fn range(values: impl Iterator<Item = f64> + Clone) -> Option<std::ops::Range<f64>> {
+pub(crate) fn range(values: impl Iterator<Item = f64> + Clone) -> Option<std::ops::Range<f64>> {
     let low = values.clone().reduce(f64::min)?;
     let high = values.reduce(f64::max)?;
     let room = ((high - low) * 0.06).max(1e-3);

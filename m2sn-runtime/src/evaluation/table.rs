@@ -1,7 +1,7 @@
 //! Markdown tables that read well as plain text, too.
 
 /// A table with a head, its first column to the left and the others to the right; cells that a row lacks stay empty.
-pub(super) fn markdown(head: &[String], rows: &[Vec<String>]) -> String {
+pub(crate) fn markdown(head: &[String], rows: &[Vec<String>]) -> String {
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column)).chain([&head[column]]);
         cells.map(|cell| cell.chars().count()).max().unwrap_or(0).max(3)

@@ -15,6 +15,7 @@
 //! | `difficulty` | easy, medium and hard samples |
 //! | `compare`, `honesty` | pairs of methods over all seeds; what a reader should know |
 //! | `results` | all of it as data |
+//! | `report/` | what is written of it: tables, figures, a page; two studies side by side |
 
 mod clock;
 mod compare;
@@ -24,6 +25,7 @@ mod field;
 mod honesty;
 mod memory;
 mod networks;
+mod report;
 mod results;
 mod seed;
 mod ways;
@@ -32,6 +34,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+pub use report::{Against, Change, Difference, against};
 pub use results::{
     Comparison, Difficulty, Finding, Kind, Lambda, Latency, Parts, Results, Row, Seed, Settings, Training, Weight,
 };

@@ -6,6 +6,7 @@
 use std::fmt::Write;
 
 use super::{ExplainedMove, ExplainedRoute, ExplainedStep, Explanation};
+use crate::svg::{escaped, fitted};
 
 /// All in pixels.
 const BOX: (usize, usize) = (250, 74);
@@ -186,19 +187,4 @@ fn y(row: usize) -> usize {
 fn quality(predicted: Option<f64>, real: Option<f64>) -> String {
     let said = |what, value: Option<f64>| value.map(|value| format!("{what} {value:.3}"));
     [said("predicted", predicted), said("real", real)].into_iter().flatten().collect::<Vec<_>>().join(", ")
-}
-
-/// A line cut to so many letters.
-fn fitted(line: &str, letters: usize) -> String {
-    if line.chars().count() <= letters {
-        return line.into();
-    }
-    let start: String = line.chars().take(letters.saturating_sub(1)).collect();
-    start.trim_end().to_owned() + "…"
-}
-
-/// Text as XML holds it, without the characters that it cannot hold.
-fn escaped(text: &str) -> String {
-    let text: String = text.chars().filter(|c| !c.is_control() && !matches!(c, '\u{fffe}' | '\u{ffff}')).collect();
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
