@@ -131,7 +131,7 @@ impl<N: Network> Main<'_, N> {
             let there = self.there(&context.train, &step.rows);
             let on = at_random(&there, FULL_SHARE);
             let features = self.train.iter().map(|all| all.rows(&step.rows).tensor).collect();
-            let logits = context.network.fuse(&self.taken(features, &on), true);
+            let logits = context.network.fuse(&self.taken(features, &on, Tensor::shallow_clone), true);
             Ok(context.criterion.of(&logits, &context.train.target(&step.rows)))
         };
         // The same after every epoch, so that the scores can be compared.
@@ -144,7 +144,12 @@ impl<N: Network> Main<'_, N> {
                 let say = |(part, share, on): (&str, f64, &Tensor)| {
                     let on = on.narrow(0, range.start, range.end - range.start);
                     let features = self.valid.iter().map(|all| all.range(range.clone()).tensor).collect();
-                    Said::new(part, share, context.network.fuse(&self.taken(features, &on), false), target)
+                    Said::new(
+                        part,
+                        share,
+                        context.network.fuse(&self.taken(features, &on, Tensor::detach), false),
+                        target,
+                    )
                 };
                 Ok(parts.map(say).into())
             })
@@ -163,7 +168,7 @@ impl<N: Network> Main<'_, N> {
         let _no_grad = tch::no_grad_guard();
         let answer = |on: &&Tensor| {
             let features = self.valid.iter().map(|all| all.range(0..samples).tensor).collect();
-            network.fuse(&self.taken(features, on), false)
+            network.fuse(&self.taken(features, on, Tensor::detach), false)
         };
         let logits = Tensor::cat(&on.iter().map(answer).collect::<Vec<_>>(), 0);
         let all = Tensor::arange(samples, (Kind::Int64, Device::Cpu));
@@ -187,7 +192,7 @@ impl<N: Network> Main<'_, N> {
         let shares = Tensor::from_slice(&deepest::shares(table)).to_kind(Kind::Float).to_device(context.device);
         let answer = |all: &[Features<'_>], rows: &Tensor, on: &Tensor| {
             let features = all.iter().map(|all| all.rows(rows).tensor).collect();
-            context.network.fuse(&self.taken(features, on), false)
+            context.network.fuse(&self.taken(features, on, Tensor::detach), false)
         };
         let step_loss = |step: &Step| {
             let missing = context.missing(&context.train, &step.rows);
@@ -229,15 +234,16 @@ impl<N: Network> Main<'_, N> {
         present(&self.context.lacking(samples, rows), rows.size()[0]).to_device(self.context.device)
     }
 
-    /// What fusion takes where modalities are on, `[batch, modalities]` of zeros and ones.
-    fn taken(&self, features: Vec<Tensor>, on: &Tensor) -> Vec<Tensor> {
+    /// What fusion takes where modalities are on, `[batch, modalities]` of zeros and ones, and where they are off, which is
+    /// made of their stand-in: itself where that learns, and else a copy.
+    fn taken(&self, features: Vec<Tensor>, on: &Tensor, off: fn(&Tensor) -> Tensor) -> Vec<Tensor> {
         let on = on.to_kind(Kind::Float);
         let of = |(modality, feature): (usize, Tensor)| {
             let on = on.narrow(1, modality as i64, 1);
             let Some(stand_in) = self.stand_ins.get(self.context.network, modality) else { return feature };
             // A gradient goes to the decision, and none to a feature that is not there, whatever it is.
             let feature = feature.masked_fill(&on.eq(0.0).logical_and(&feature.isfinite().logical_not()), 0.0);
-            &feature * &on + stand_in * (1.0 - &on)
+            &feature * &on + off(stand_in) * (1.0 - &on)
         };
         features.into_iter().enumerate().map(of).collect()
     }
@@ -433,6 +439,16 @@ mod tests {
         let learned = rival.stand_ins.0[0].as_ref().unwrap().abs().sum(Kind::Float).double_value(&[]);
         assert!(learned > 0.0, "stand-ins learn with fusion");
         restored(&rival, &inputs);
+    }
+
+    #[test]
+    fn what_fusion_has_learned_stays_while_gates_learn() {
+        let (mut plan, splits) = (Tiny::plan(), samples(96, 36).unwrap());
+        plan.fusion.epochs = 0;
+        let rival: AdaMml<Tiny> = trained_by(&plan, &splits);
+        for stand_in in rival.stand_ins.0.iter().flatten() {
+            assert!(stand_in.equal(&stand_in.zeros_like()), "{stand_in}");
+        }
     }
 
     #[test]
