@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::super::{Results, Row};
 use super::methods::{Method, methods, single};
 use super::sheet::Sheet;
-use super::tables::{plain, said, words};
+use super::tables::{absent, plain, words};
 use super::{escape, html, named};
 use crate::evaluation::statistics::{Interval, Spread};
 use crate::svg::escaped;
@@ -143,7 +143,7 @@ impl Against {
                             verdict.clone(),
                         ])
                     }
-                    None => cells.extend(vec![said(None, 0); 3]),
+                    None => cells.extend(vec![absent(); 3]),
                 }
             }
             cells

@@ -19,12 +19,12 @@ const BEHIND: [&str; 22] = [
     "ms",
     "ms_low",
     "ms_high",
-    "median_batch_ms",
-    "p95_batch_ms",
-    "clock_ms",
     "ratio",
     "ratio_low",
     "ratio_high",
+    "clock_ms",
+    "clock_median_batch_ms",
+    "clock_p95_batch_ms",
     "samples_train",
     "samples_valid",
     "samples_test",
@@ -86,13 +86,11 @@ fn figures(row: &Row) -> [f64; 9] {
 }
 
 fn times(latency: Option<&Latency>) -> [String; 10] {
-    let Some(Latency { batch, milliseconds, clock, median, p95, ratio }) = latency else {
-        return Default::default();
-    };
+    let Some(Latency { batch, milliseconds, ratio, clock, median, p95 }) = latency else { return Default::default() };
     let [value, low, high] = [milliseconds.value, milliseconds.low, milliseconds.high].map(number);
     let [ratio, ratio_low, ratio_high] = [ratio.value, ratio.low, ratio.high].map(number);
     let [clock, median, p95] = [*clock, *median, *p95].map(number);
-    [batch.to_string(), value, low, high, median, p95, clock, ratio, ratio_low, ratio_high]
+    [batch.to_string(), value, low, high, ratio, ratio_low, ratio_high, clock, median, p95]
 }
 
 /// All digits; nothing for what is no number.

@@ -101,9 +101,9 @@ pub(super) fn row(name: &str, kind: Kind, by: &str, accuracy: f64, ratio: f64) -
     let latency = |batch: usize| Latency {
         batch,
         milliseconds: interval(4.0 * ratio, 0.05),
+        clock: 4.1 * ratio,
         median: 3.9 * ratio * batch as f64,
         p95: 4.4 * ratio * batch as f64,
-        clock: 4.1 * ratio,
         ratio: interval(ratio, 0.01),
     };
     let shares = |modality: &str, exits: [f64; 2]| Shares {

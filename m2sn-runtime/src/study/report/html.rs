@@ -10,9 +10,6 @@ pub(super) fn report(results: &Results, figures: &[Figure]) -> String {
     let (front, others): (Vec<&Figure>, Vec<&Figure>) = figures.iter().partition(|figure| figure.name == "front");
     let sheets = tables::all(results);
     let mut body = header(&summary::title(results), &summary::introduction(results));
-    if results.settings.quick {
-        body += &format!("<p class=\"warning\">{}</p>\n", summary::QUICK);
-    }
     let links = front.iter().map(|figure| (figure.name, &figure.title[..]));
     let links = links.chain(sheets.iter().map(|sheet| (&sheet.id[..], &sheet.title[..])));
     let links = links.chain(others.first().map(|_| ("figures", "Figures"))).chain([("setup", "How it was made")]);
@@ -50,11 +47,10 @@ pub(super) fn header(title: &str, introduction: &str) -> String {
 }
 
 fn findings(results: &Results) -> String {
-    let mut findings: Vec<_> = results.findings.iter().collect();
+    let findings = summary::findings(results);
     if findings.is_empty() {
         return String::new();
     }
-    findings.sort_by_key(|finding| finding.weight);
     let items = findings.iter().map(|finding| {
         let class = match finding.weight {
             Weight::Failure => "failure",
@@ -96,12 +92,11 @@ fn contents<'a>(links: impl Iterator<Item = (&'a str, &'a str)>) -> String {
 
 fn drawn(figure: &Figure) -> String {
     format!(
-        "<figure id=\"{}\">\n<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"{title}\">\n{}</div>\n\
-         <figcaption><strong>{title}.</strong> {}</figcaption>\n</figure>\n",
+        "<figure id=\"{}\">\n{}<figcaption><strong>{}.</strong> {}</figcaption>\n</figure>\n",
         figure.name,
         figure.svg,
-        escaped(&figure.caption),
-        title = escaped(&figure.title)
+        escaped(&figure.title),
+        escaped(&figure.caption)
     )
 }
 

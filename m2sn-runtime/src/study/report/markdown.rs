@@ -15,11 +15,7 @@ impl fmt::Display for Results {
             escape::markdown(&summary::title(self)),
             escape::markdown(&summary::introduction(self))
         )?;
-        if self.settings.quick {
-            writeln!(f, "\n**{}**", summary::QUICK)?;
-        }
-        let mut findings: Vec<_> = self.findings.iter().collect();
-        findings.sort_by_key(|finding| finding.weight);
+        let findings = summary::findings(self);
         if !findings.is_empty() {
             writeln!(f, "\n## Findings\n")?;
         }

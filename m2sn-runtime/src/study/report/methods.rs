@@ -45,7 +45,7 @@ impl<'a> Method<'a> {
     pub(super) fn by(&self) -> String {
         let mut by: Vec<&str> = Vec::new();
         for (_, row) in &self.rows {
-            if !by.contains(&&row.by[..]) {
+            if !row.by.is_empty() && !by.contains(&&row.by[..]) {
                 by.push(&row.by);
             }
         }

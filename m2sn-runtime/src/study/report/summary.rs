@@ -1,6 +1,6 @@
 //! What was studied, on what, and where, in words.
 
-use super::super::{Comparison, Results, Weight};
+use super::super::{Comparison, Finding, Results, Weight};
 
 /// The title of everything that is written.
 pub(super) fn title(results: &Results) -> String {
@@ -23,8 +23,12 @@ pub(super) fn introduction(results: &Results) -> String {
     )
 }
 
-/// What a study that was cut short is good for.
-pub(super) const QUICK: &str = "Samples and epochs were cut short: this shows that all works, and not how well.";
+/// Findings, the worst first.
+pub(super) fn findings(results: &Results) -> Vec<&Finding> {
+    let mut findings: Vec<&Finding> = results.findings.iter().collect();
+    findings.sort_by_key(|finding| finding.weight);
+    findings
+}
 
 /// Comparisons by what is compared with, in their order.
 pub(super) fn verdicts(comparisons: &[Comparison]) -> Vec<(&str, Vec<&Comparison>)> {
@@ -68,7 +72,7 @@ pub(super) fn setup(results: &Results) -> Vec<(&'static str, String)> {
         ("Run by", engines),
     ];
     if settings.quick {
-        setup.push(("Cut short", QUICK.into()));
+        setup.push(("Cut short", "samples and epochs".into()));
     }
     setup.retain(|(_, value)| !value.is_empty());
     setup

@@ -1,18 +1,21 @@
 //! The tables of a report.
 
-use super::super::{Comparison, Kind, Results, Row};
+use super::super::{Comparison, Kind, Lambda, Results, Row, Training};
 use super::means::{self, Means};
 use super::methods::{Method, heading, methods, single};
 use super::sheet::{Group, Sheet};
 use super::summary;
-use crate::evaluation::statistics::Spread;
+use crate::evaluation::statistics::{Interval, Spread};
 
 /// All tables that there is something to say in.
 pub(super) fn all(results: &Results) -> Vec<Sheet> {
     let methods = methods(results);
     let mut sheets: Vec<Sheet> =
         [scores(results, &methods), comparisons(results), training(results)].into_iter().flatten().collect();
-    sheets.extend(results.settings.batches.iter().filter_map(|batch| latencies(&methods, *batch)));
+    let mut batches = results.settings.batches.clone();
+    batches.sort_unstable();
+    batches.dedup();
+    sheets.extend(batches.into_iter().filter_map(|batch| latencies(&methods, batch)));
     sheets.extend([difficulties(results), lambdas(results)].into_iter().flatten());
     sheets
 }
@@ -52,12 +55,12 @@ fn scores(results: &Results, methods: &[Method<'_>]) -> Option<Sheet> {
         cells
     };
     let over = match seeds {
-        1 => "Of one seed, so nothing is known of its chance".to_owned(),
+        1 => "Of one seed, so how much training varies does not show".to_owned(),
         _ => format!("The mean over {seeds} seeds ± their standard deviation"),
     };
     let note = format!(
-        "{over}; milliseconds are of one sample at a time, with every look and decision. Regret is what the oracle, which \
-         knows the answers, is worth more at the price of the spec, and the gap is that between late fusion and the oracle."
+        "{over}; milliseconds are of one sample at a time, with every look and decision, by the processor where that can be \
+         told. Regret is what the oracle, which knows the answers, is worth more at the price of the spec, and the gap is that between late fusion and the oracle."
     );
     Sheet::new("scores", "Scores and milliseconds (Table III)", note, head, by_kind(methods, row))
 }
@@ -86,7 +89,7 @@ fn training(results: &Results) -> Option<Sheet> {
     let rows = names.iter().map(|name| {
         let found: Vec<_> =
             results.seeds.iter().flat_map(|seed| &seed.training).filter(|of| of.method == *name).collect();
-        let of = |precision, figure: &dyn Fn(&super::super::Training) -> Option<f64>| {
+        let of = |precision, figure: &dyn Fn(&Training) -> Option<f64>| {
             said(found.iter().map(|training| figure(training)).collect::<Option<Vec<_>>>(), precision)
         };
         vec![
@@ -119,24 +122,24 @@ fn latencies(methods: &[Method<'_>], batch: usize) -> Option<Sheet> {
             method.name.to_owned(),
             spread(method, 3, |row| Some(at(row)?.milliseconds.value)),
             spread(method, 3, |row| Some(at(row)?.ratio.value)),
+            spread(method, 3, |row| Some(at(row)?.clock)),
             spread(method, 3, |row| Some(at(row)?.median)),
             spread(method, 3, |row| Some(at(row)?.p95)),
-            spread(method, 3, |row| Some(at(row)?.clock)),
         ]
     };
     let head = words(&[
         "method",
         "ms a sample",
         "ratio to late fusion",
-        "median of a batch",
-        "95th percentile",
         "clock, ms a sample",
+        "clock, median of a batch",
+        "clock, 95th percentile",
     ]);
     let samples = if batch == 1 { "one sample at a time".to_owned() } else { format!("batches of {batch}") };
     let note = match batch {
         1 => {
-            "Milliseconds of a sample, and their ratio, are those of the processor where one thread works; median, percentile and \
-              the last column are those of the clock. Where they drift apart, the machine was busy with something else."
+            "Milliseconds of a sample and ratios are of the processor, in which other programs have no part, or of the clock \
+             where several threads work or another device. Where the two drift apart the machine was busy."
         }
         _ => "",
     };
@@ -171,7 +174,7 @@ fn difficulties(results: &Results) -> Option<Sheet> {
 /// Figure 5 in figures.
 fn lambdas(results: &Results) -> Option<Sheet> {
     let rows = means::by_lambda(results).into_iter().map(|(ratio, found)| {
-        let of = |precision, figure: &dyn Fn(&super::super::Lambda) -> f64| {
+        let of = |precision, figure: &dyn Fn(&Lambda) -> f64| {
             said(Some(found.iter().map(|lambda| figure(lambda)).collect()), precision)
         };
         vec![
@@ -196,7 +199,9 @@ fn by_kind<'a: 'b, 'b>(
         if groups.last().is_none_or(|(kind, _)| *kind != method.kind) {
             groups.push((method.kind, Group { heading: heading(method.kind).into(), rows: Vec::new() }));
         }
-        groups.iter_mut().rev().take(1).for_each(|(_, group)| group.rows.push(row(method)));
+        if let Some((_, group)) = groups.last_mut() {
+            group.rows.push(row(method));
+        }
     }
     groups.into_iter().map(|(_, group)| group).collect()
 }
@@ -214,7 +219,7 @@ fn spread(method: &Method<'_>, precision: usize, figure: impl Fn(&Row) -> Option
 }
 
 /// A mean and a deviation; of one value that alone, and a dash of none.
-pub(super) fn said(values: Option<Vec<f64>>, precision: usize) -> String {
+fn said(values: Option<Vec<f64>>, precision: usize) -> String {
     let values = values.unwrap_or_default();
     match (Spread::of(&values), values.len()) {
         (None, _) => absent(),
@@ -235,16 +240,18 @@ pub(super) fn number(value: f64, precision: usize) -> String {
     }
 }
 
-fn interval(interval: &crate::evaluation::statistics::Interval, precision: usize, signed: bool) -> String {
-    let ends = [interval.value, interval.low, interval.high];
-    if !ends.iter().all(|end| end.is_finite()) {
+fn interval(interval: &Interval, precision: usize, signed: bool) -> String {
+    let Interval { value, low, high } = *interval;
+    if ![value, low, high].iter().all(|end| end.is_finite()) {
         return absent();
     }
-    let [value, low, high] =
-        ends.map(|end| if signed { format!("{end:+.precision$}") } else { format!("{end:.precision$}") });
+    let [value, low, high] = [value, low, high].map(|end| {
+        let text = number(end, precision);
+        if signed && !text.starts_with('-') { format!("+{text}") } else { text }
+    });
     format!("{value} [{low}, {high}]")
 }
 
-fn absent() -> String {
+pub(super) fn absent() -> String {
     "-".into()
 }

@@ -288,7 +288,7 @@ fn legend(area: &Area<'_>, entries: &[Entry<'_>], lowest: f64, slowest: f64) -> 
         }
         let mut name = entry.name.to_owned();
         if let Some((ratio, quality)) = entry.point.filter(|(ratio, quality)| *quality < lowest || *ratio > slowest) {
-            name = format!("{} ({quality:.3} at {ratio:.2})", crate::svg::fitted(&name, 14));
+            name = format!("{} ({quality:.3} at {ratio:.2})", crate::svg::fitted(&name, 12));
         }
         words(area, &name, (x + 40, y), Side::Right, column - 46)?;
     }
@@ -336,6 +336,30 @@ fn border(inside: (f64, f64), outside: (f64, f64), low: f64, right: f64) -> (f64
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn points_of_one_name_belong_together() {
+        let points = |points: &[(f64, f64, &str)]| {
+            let point =
+                |(share, quality, by): &(f64, f64, &str)| Point { share: *share, quality: *quality, by: (*by).into() };
+            points.iter().map(point).collect::<Vec<_>>()
+        };
+        let of = |name: &str, curves: [&[(f64, f64, &str)]; 2]| {
+            let mut results = super::super::super::fixture::results();
+            for (seed, curve) in results.seeds.iter_mut().zip(curves) {
+                seed.curves = vec![Curve { name: name.into(), points: points(curve) }];
+            }
+            curve(&results, name)
+        };
+        let (first, other): (&[_], &[_]) =
+            (&[(0.25, 0.5, "a"), (0.5, 0.75, "b")], &[(0.25, 0.25, "b"), (0.75, 1.0, "a")]);
+        assert_eq!(of("rival", [first, other]), [(0.375, 0.5), (0.5, 0.75)]);
+        // Thresholds belong together by their place, and routes do not.
+        let third: &[_] = &[(0.75, 0.5, "c"), (1.0, 0.25, "d")];
+        assert_eq!(of("rival", [first, third]), [(0.5, 0.5), (0.75, 0.5)]);
+        assert_eq!(of(FIXED, [first, third]), [(0.25, 0.5), (0.5, 0.75)]);
+        assert_eq!(of("rival", [first, &third[..1]]), [(0.25, 0.5), (0.5, 0.75)]);
+    }
 
     #[test]
     fn lines_end_at_the_edge() {
