@@ -404,6 +404,8 @@ mod tests {
     use super::*;
     use crate::rivals::trials::{answer, batches_are_answered_as_their_samples, lacking, restored};
     use crate::rivals::trials::{teach, trained, trained_on};
+    use crate::rivals::{Altered, Tally};
+    use crate::routing;
     use crate::tiny::{Labelling, Tiny, TinyInput, labelled, samples};
     use crate::training::Trainer;
 
@@ -463,6 +465,22 @@ mod tests {
         let inputs = TinyInput::from_features(features).unwrap();
         let (outcome, _) = answer(rival.network(), &rival.settings().unwrap()[0], &inputs);
         assert!(bool::try_from(outcome.logits.isfinite().all()).unwrap());
+    }
+
+    #[test]
+    fn features_of_exits_are_answered_as_inputs_are() {
+        let (rival, splits) = trained::<MmExit<Tiny>>();
+        let exits = Exits::of(rival.network(), &splits.valid).unwrap();
+        for setting in rival.settings().unwrap() {
+            let (live, ran) = answer(rival.network(), &setting, &splits.valid.input().unwrap());
+            let tally = Tally::counting(Tiny::description());
+            let cached = exits.cached(None, |cached, inputs| {
+                routing::run(&Altered::new(cached, &*setting.variant, &tally), inputs, &*setting.policy, None)
+            });
+            let cached = cached.unwrap();
+            assert_eq!((live.states, ran), (cached.states, tally.ran()), "{}", setting.by);
+            assert!((live.logits - cached.logits).abs().max().double_value(&[]) < 1e-5, "{}", setting.by);
+        }
     }
 
     #[test]
