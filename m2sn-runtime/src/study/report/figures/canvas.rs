@@ -19,7 +19,7 @@ pub(super) const WIDTH: u32 = 520;
 /// The height of a line of text, from which plotters takes the size of letters.
 pub(super) const LINE: i32 = 18;
 /// The mean width of a letter.
-pub(super) const LETTER: f64 = 7.2;
+pub(super) const LETTER: f64 = 7.0;
 
 /// The lines of axes, and what stands behind the data.
 pub(super) const RULE: RGBAColor = RGBAColor(0, 0, 0, 0.18);

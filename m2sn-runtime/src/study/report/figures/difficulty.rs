@@ -12,7 +12,7 @@ use crate::evaluation::plot::{COLOURS, range};
 use crate::svg::fitted;
 
 /// The left and the right of both panels.
-const PANELS: [(i32, i32); 2] = [(200, 340), (368, 508)];
+const PANELS: [(i32, i32); 2] = [(244, 366), (386, 508)];
 const TOP: i32 = 70;
 const ROW: i32 = 24;
 

@@ -10,7 +10,7 @@ use super::canvas::{self, Area, Drawn, RULE, Side, WIDTH, digits, rule, ticks, w
 use crate::Result;
 use crate::evaluation::plot::COLOURS;
 
-const LEFT: i32 = 196;
+const LEFT: i32 = 240;
 const RIGHT: i32 = 470;
 const TOP: i32 = 62;
 const ROW: i32 = 24;
