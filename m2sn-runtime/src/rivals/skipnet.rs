@@ -11,8 +11,9 @@
 //! pre-trained parameters on, as long as the plan says of the shortcuts: for the first third with soft gates and no cost, then
 //! with hard ones by a straight-through Gumbel-softmax, in place of reinforcement, and with the milliseconds of the blocks
 //! that run. One training a weight would be too dear: encoders and fusion are shared, each gate has an output for each
-//! ratio of time and task loss, each sample of a step follows a ratio drawn for it, and what blocks cost teaches gates alone. Gates begin open, so that training
-//! begins with the network as it was. The answer is late fusion's; a block runs on those samples alone that do not skip it.
+//! ratio of time and task loss, each sample of a step follows a ratio drawn for it, and what blocks cost teaches gates alone.
+//! Gates begin open, so that training begins with the network as it was, and learn ten times as fast as encoders. The answer
+//! is late fusion's; a block runs on those samples alone that do not skip it.
 
 use tch::nn::{self, Init, LinearConfig, Module, Path};
 use tch::{Device, Kind, Tensor};
