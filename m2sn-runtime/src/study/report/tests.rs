@@ -164,6 +164,22 @@ fn names_are_words_alone() {
 }
 
 #[test]
+fn many_exits_have_room() {
+    let mut results = results();
+    let exits: Vec<String> = (0..40).map(|exit| format!("layer{exit}")).collect();
+    for row in results.seeds.iter_mut().flat_map(|seed| &mut seed.rows) {
+        row.exits[0].exits = exits.iter().map(|exit| (exit.clone(), 1.0 / 40.0)).collect();
+        row.routes = exits.iter().map(|exit| (vec![exit.clone(), "full".into()], 1.0 / 40.0)).collect();
+    }
+    let figures = figures::all(&results).unwrap();
+    let routes = figures.iter().find(|figure| figure.name == "routes-learned").unwrap();
+    for height in routes.svg.split(" height=\"").skip(1).filter_map(|rest| rest.split('"').next()) {
+        assert!(height.parse::<f64>().unwrap() > 0.0, "{height}");
+    }
+    assert!(routes.svg.contains("layer39"));
+}
+
+#[test]
 fn what_is_missing_is_left_out() {
     let empty = Seed { seed: 0, samples: [0; 3], rows: Vec::new(), curves: Vec::new(), ..blank() };
     let mut results = results();

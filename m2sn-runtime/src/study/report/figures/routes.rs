@@ -12,7 +12,7 @@ const HEIGHT: f64 = 330.0;
 const TOP: f64 = 46.0;
 const SIDE: f64 = 116.0;
 const NODE: f64 = 16.0;
-/// Between the exits of a column.
+/// Between the exits of a column, where there are few.
 const GAP: f64 = 24.0;
 /// White around the letters, since some stand on ribbons.
 const FONT: &str = "font-family=\"sans-serif\" font-size=\"14.5\" fill=\"#000000\" paint-order=\"stroke\" stroke=\"#FFFFFF\" stroke-width=\"3\"";
@@ -91,11 +91,11 @@ fn nodes<'a>(order: &[&'a str], column: usize, routes: &[(&[String], f64)]) -> V
     };
     let taken: Vec<(&str, f64)> =
         order.iter().map(|exit| (*exit, share(exit))).filter(|(_, share)| *share > 0.0).collect();
-    let height = HEIGHT - GAP * taken.len().saturating_sub(1) as f64;
+    let (gap, height) = (gap(taken.len()), filled(taken.len()));
     let mut top = TOP;
     let node = |(exit, share): (&'a str, f64)| {
         let node = Node { exit, share: share * height, top };
-        top += node.share + GAP;
+        top += node.share + gap;
         node
     };
     taken.into_iter().map(node).collect()
@@ -115,7 +115,7 @@ fn ribbons<'a>(routes: &[(&'a [String], f64)], orders: &[Vec<&str>], columns: &[
             let others = (0..column).rev().chain(column + 1..columns.len());
             others.map(|other| place(ribbon.exits, other)).collect::<Vec<_>>()
         });
-        let height = HEIGHT - GAP * nodes.len().saturating_sub(1) as f64;
+        let height = filled(nodes.len());
         for node in nodes {
             let mut top = node.top;
             for ribbon in
@@ -138,9 +138,7 @@ fn drawn(modalities: &[&str], columns: &[Vec<Node<'_>>], ribbons: &[Ribbon<'_>],
         "<svg width=\"{WIDTH}\" height=\"{height}\" viewBox=\"0 0 {WIDTH} {height}\" xmlns=\"http://www.w3.org/2000/svg\">\n\
          <rect x=\"0\" y=\"0\" width=\"{WIDTH}\" height=\"{height}\" fill=\"#FFFFFF\"/>\n"
     );
-    let thick = |ribbon: &Ribbon<'_>, column: usize| {
-        ribbon.share * (HEIGHT - GAP * columns[column].len().saturating_sub(1) as f64)
-    };
+    let thick = |ribbon: &Ribbon<'_>, column: usize| ribbon.share * filled(columns[column].len());
     for ribbon in ribbons {
         let first = orders[0].iter().position(|exit| ribbon.exits.first().is_some_and(|taken| taken == exit));
         let colour = hex(first.unwrap_or(0));
@@ -159,6 +157,8 @@ fn drawn(modalities: &[&str], columns: &[Vec<Node<'_>>], ribbons: &[Ribbon<'_>],
             );
         }
     }
+    // Names of neighbours do not meet.
+    let letters = if last > 0 { (step / canvas::LETTER) as usize } else { 40 }.min(24);
     for (column, nodes) in columns.iter().enumerate() {
         let middle = x(column) + NODE / 2.0;
         // What is written beside the outer columns stands outside, and beside those between on the right.
@@ -167,9 +167,9 @@ fn drawn(modalities: &[&str], columns: &[Vec<Node<'_>>], ribbons: &[Ribbon<'_>],
         let _ = writeln!(
             text,
             "<text x=\"{middle:.1}\" y=\"24\" text-anchor=\"middle\" {FONT} font-weight=\"bold\">{}</text>",
-            escaped(&fitted(modalities.get(column).copied().unwrap_or_default(), 20))
+            escaped(&fitted(modalities.get(column).copied().unwrap_or_default(), letters))
         );
-        let height = HEIGHT - GAP * nodes.len().saturating_sub(1) as f64;
+        let height = filled(nodes.len());
         for Node { exit, share, top } in nodes {
             let _ = writeln!(
                 text,
@@ -184,6 +184,16 @@ fn drawn(modalities: &[&str], columns: &[Vec<Node<'_>>], ribbons: &[Ribbon<'_>],
         }
     }
     text + "</svg>"
+}
+
+/// What is left free between the exits of a column: no more than half of it in all.
+fn gap(exits: usize) -> f64 {
+    GAP.min(HEIGHT / 2.0 / exits.saturating_sub(1).max(1) as f64)
+}
+
+/// What is left for the exits.
+fn filled(exits: usize) -> f64 {
+    HEIGHT - gap(exits) * exits.saturating_sub(1) as f64
 }
 
 /// The colour of the exit of a number.
