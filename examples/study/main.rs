@@ -73,6 +73,7 @@ fn run(arguments: &Arguments, out: &mut dyn Write) -> program::Outcome {
     };
     results.save(&folder)?;
     let against = other.map(|other| study::against(&results, &other));
+    against.iter().try_for_each(|against| against.save(&folder))?;
     match (arguments.json, &against) {
         (true, Some(against)) => writeln!(out, "{}", against.json()?)?,
         (true, None) => writeln!(out, "{}", results.json()?)?,

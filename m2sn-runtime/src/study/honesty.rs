@@ -64,9 +64,11 @@ pub(super) fn findings<N: Network>(
     }
     for Outcome { seed, remarks, .. } in outcomes {
         let mut find = |weight, text: String| findings.of(seed.seed, weight, text);
+        let late_fusion = seed.rows.iter().find(|row| row.name == LATE_FUSION);
+        let full = late_fusion.and_then(|row| Some(&row.routes.first()?.0[..]));
         for row in &seed.rows {
             idle_savings(row).into_iter().for_each(|(weight, text)| find(weight, text));
-            if let Some(route) = collapsed(row) {
+            if let Some(route) = collapsed(row, full) {
                 find(
                     Weight::Note,
                     format!("`{}` has collapsed: it sends nearly all samples by one route, {route}", row.name),
@@ -148,6 +150,8 @@ const FEW: usize = 100;
 const LEFT_OUT: f64 = 0.1;
 /// The share of samples on one route from which on hardly anything is decided any more.
 const ONE_ROUTE: f64 = 0.95;
+/// The share of late fusion's work that has to be left out on its route before something was decided there.
+const INSIDE: f64 = 0.01;
 /// The time on the clock by that of the processor from which on other programs were in the way.
 const BUSY: f64 = 1.15;
 
@@ -203,8 +207,10 @@ fn against_itself(rows: &[Row]) -> Vec<String> {
     text.collect()
 }
 
-/// The route by which a policy sends nearly all samples, where there is one.
-fn collapsed(row: &Row) -> Option<String> {
+/// The route by which a policy sends nearly all samples, where there is one. Who leaves out work on the full route decides
+/// inside of it.
+fn collapsed(row: &Row, full: Option<&[String]>) -> Option<String> {
     let (route, _) = row.routes.first().filter(|(_, share)| decides(row) && *share >= ONE_ROUTE)?;
-    Some(route.join(", "))
+    let decides_inside = full == Some(&route[..]) && row.work < 1.0 - INSIDE;
+    (!decides_inside).then(|| route.join(", "))
 }

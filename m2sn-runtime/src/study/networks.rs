@@ -158,6 +158,8 @@ impl<N: Network> School<'_, N> {
             Begins::Pretrained => PRETRAINED.to_owned(),
             Begins::Trained => format!("{}/{FUSED}", name_of(trained)),
         };
+        // What it draws for itself follows from the seed, too, and not from what has learned before.
+        tch::manual_seed(self.plan.seed as i64);
         let mut rival = match R::new(self.load(&begins)?) {
             Ok(rival) => rival,
             Err(Error::Invalid(reason)) => return Ok(Err(reason)),
@@ -167,7 +169,6 @@ impl<N: Network> School<'_, N> {
         if place.join("manifest.json").exists() {
             checkpoint::load(rival.network_mut(), &place)?;
         } else {
-            tch::manual_seed(self.plan.seed as i64);
             rival.train(&Lesson { plan: self.plan, splits: self.splits, costs: self.costs }, progress)?;
             checkpoint::save(rival.network(), &place)?;
         }

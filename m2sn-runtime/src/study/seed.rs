@@ -128,7 +128,7 @@ pub(super) fn run<N: Network>(
 
     for learned in &learned {
         let mut contender = Contender::new(learned.policy.name(), Kind::Learned, network, learned.settings(costs));
-        contender.known = Some(learned.known(late_fusion));
+        contender.known = Some(learned.known(after.valid.point(&ways::late_fusion::<N>(), costs)?.quality));
         field.enter(contender, &after)?;
     }
     field.enter_rival(Kind::Rival, confidence.as_ref())?;

@@ -73,6 +73,8 @@ pub(super) struct Learned {
     standing: Standing,
     balances: Vec<Balance>,
     allowances: Vec<[Option<Allowance>; 1]>,
+    /// In what losses are counted.
+    unit: f64,
 }
 
 impl Learned {
@@ -85,7 +87,8 @@ impl Learned {
             .ok_or_else(|| Error::invalid(format!("study: the {} policy has learned nothing", policy.name())))?;
         let balances = policies.balances(policy)?;
         let allowances = balances.iter().map(|balance| Ok([standing.allowance(costs, Budget::Price(balance.price))?]));
-        Ok(Self { policy, allowances: allowances.collect::<Result<_>>()?, standing, balances })
+        let (allowances, unit) = (allowances.collect::<Result<_>>()?, policies.unit(policy)?);
+        Ok(Self { policy, allowances, standing, balances, unit })
     }
 
     /// One setting a price.
@@ -98,11 +101,12 @@ impl Learned {
         self.balances.iter().zip(&self.allowances).map(of).collect()
     }
 
-    /// What each came to on the validation samples from which the policy has not learned, by the quality of late fusion there.
-    pub(super) fn known(&self, late_fusion: f64) -> Vec<Point> {
+    /// What each came to on the validation samples from which the policy has not learned, where the network's full route
+    /// comes to `full`.
+    pub(super) fn known(&self, full: f64) -> Vec<Point> {
         let point = |balance: &Balance| Point {
             share: balance.share,
-            quality: late_fusion - balance.loss,
+            quality: full - self.unit * balance.loss,
             by: format!("price {:.4}", balance.price),
         };
         self.balances.iter().map(point).collect()
