@@ -26,7 +26,11 @@ pub(crate) struct Arguments {
     #[arg(long, value_enum, default_value = "noisy")]
     pub(crate) audio: AudioVariant,
 
-    /// How many seeds, from 0 on [default: 1, of MUStARD its five folds]
+    /// The first seed; of MUStARD, the first fold
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+
+    /// How many seeds, from the first on [default: 1, of MUStARD its five folds]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100))]
     seeds: Option<u64>,
 
@@ -73,6 +77,11 @@ Examples:
   # The same with clean images
   cargo run --release --example study -- --data DIR --image clean --seeds 5
 
+  # The same on two cores: two programs share a folder, and a third collects what they have come to
+  cargo run --release --example study -- --data DIR --seeds 3 &
+  cargo run --release --example study -- --data DIR --seed 3 --seeds 2; wait
+  cargo run --release --example study -- --data DIR --seeds 5
+
   # The five folds of MUStARD
   cargo run --release --example study -- --network mustard --data DIR
 
@@ -99,7 +108,7 @@ impl Arguments {
 
     /// The seeds: so many as were asked for, else so many as are usual.
     pub(crate) fn seeds(&self, usual: u64) -> Vec<u64> {
-        (0..self.seeds.unwrap_or(usual)).collect()
+        (self.seed..self.seed.saturating_add(self.seeds.unwrap_or(usual))).collect()
     }
 
     /// The data set in words, for the heads of all results.

@@ -38,7 +38,8 @@ impl Times {
                 data.len()
             )));
         }
-        let most = usize::try_from(data.len() / size).unwrap_or(1);
+        // Where samples are few, batches share some.
+        let most = usize::try_from(data.len() - size + 1).unwrap_or(1);
         let count = (samples / batch).max(FEWEST).min(most);
         let inputs = (0..count as i64)
             .map(|index| {

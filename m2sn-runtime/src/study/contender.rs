@@ -24,9 +24,6 @@ pub(super) struct Contender<'a, N> {
     pub(super) network: &'a N,
     /// The balances of quality and time that it has; at least one.
     pub(super) settings: Vec<Setting<'a>>,
-    /// What is known of them on validation samples, where that is not to be found by trying: of policies that have learned
-    /// from some of these.
-    pub(super) known: Option<Vec<Point>>,
     /// The one that was chosen.
     pub(super) chosen: usize,
 }
@@ -97,7 +94,7 @@ impl<'a, N: Network> Trials<'a, N> {
 
 impl<'a, N: Network> Contender<'a, N> {
     pub(super) fn new(name: impl Into<String>, kind: Kind, network: &'a N, settings: Vec<Setting<'a>>) -> Self {
-        Self { name: name.into(), kind, network, settings, known: None, chosen: 0 }
+        Self { name: name.into(), kind, network, settings, chosen: 0 }
     }
 
     /// Chooses, of all balances that lose no more than that against late fusion on validation samples, the fastest; where all
@@ -106,12 +103,10 @@ impl<'a, N: Network> Contender<'a, N> {
     /// # Errors
     /// As [`Trials::run`].
     pub(super) fn choose(&mut self, valid: &Trials<'_, N>, least: f64, costs: &Costs) -> Result<()> {
-        let points = match self.known.take() {
-            Some(points) => points,
-            None if self.settings.len() == 1 => return Ok(()),
-            None => self.settings.iter().map(|setting| valid.point(setting, costs)).collect::<Result<_>>()?,
-        };
-        self.chosen = best(&points, least);
+        if self.settings.len() > 1 {
+            let points = self.settings.iter().map(|setting| valid.point(setting, costs)).collect::<Result<Vec<_>>>()?;
+            self.chosen = best(&points, least);
+        }
         Ok(())
     }
 

@@ -44,6 +44,16 @@ pub(super) struct Member<'a, N> {
     curve: Vec<Point>,
 }
 
+/// What all contenders came to.
+#[derive(Debug)]
+pub(super) struct Measured {
+    pub(super) rows: Vec<Row>,
+    /// In the order of the rows.
+    pub(super) answers: Vec<Answers>,
+    pub(super) curves: Vec<Curve>,
+    pub(super) difficulties: Vec<Difficulty>,
+}
+
 /// Validation and test samples, as one network has them.
 #[derive(Debug)]
 pub(super) struct Tried<'a, N: Network> {
@@ -101,12 +111,7 @@ impl<'a, N: Network> Field<'a, N> {
     ///
     /// # Errors
     /// As [`Times::measure`].
-    pub(super) fn time(
-        self,
-        settings: &Settings,
-        timed: usize,
-        (oracle, price): (&Point, f64),
-    ) -> Result<(Vec<Row>, Vec<Answers>, Vec<Curve>, Vec<Difficulty>)> {
+    pub(super) fn time(self, settings: &Settings, timed: usize, (oracle, price): (&Point, f64)) -> Result<Measured> {
         let Self { test, groups, members, .. } = self;
         let names: Vec<&str> = members.iter().map(|member| &member.contender.name[..]).collect();
         let reference = names.iter().position(|name| *name == LATE_FUSION).ok_or_else(no_reference)?;
@@ -144,7 +149,7 @@ impl<'a, N: Network> Field<'a, N> {
                 closed: if gap > 0.0 { 1.0 - (best - value(&found.point)) / gap } else { 0.0 },
             });
         }
-        Ok((rows, answers, curves, difficulties))
+        Ok(Measured { rows, answers, curves, difficulties })
     }
 }
 

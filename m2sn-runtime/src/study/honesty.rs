@@ -67,7 +67,6 @@ pub(super) fn findings<N: Network>(
         let late_fusion = seed.rows.iter().find(|row| row.name == LATE_FUSION);
         let full = late_fusion.and_then(|row| Some(&row.routes.first()?.0[..]));
         for row in &seed.rows {
-            idle_savings(row).into_iter().for_each(|(weight, text)| find(weight, text));
             if let Some(route) = collapsed(row, full) {
                 find(
                     Weight::Note,
@@ -83,7 +82,6 @@ pub(super) fn findings<N: Network>(
                 ),
             );
         }
-        against_itself(&seed.rows).into_iter().for_each(|text| find(Weight::Warning, text));
         seed.table.doubts().into_iter().for_each(|doubt| find(Weight::Warning, format!("the latency table: {doubt}")));
         if seed.samples[2] < FEW {
             find(Weight::Warning, format!("intervals of {} test samples are too narrow", seed.samples[2]));
@@ -93,6 +91,10 @@ pub(super) fn findings<N: Network>(
         }
         remarks.iter().for_each(|text| find(Weight::Note, text.clone()));
     }
+    idle_savings(&outcomes.iter().map(|outcome| &outcome.seed.rows[..]).collect::<Vec<_>>())
+        .into_iter()
+        .chain(against_itself(outcomes))
+        .for_each(|(weight, text)| findings.once(weight, text));
     let no_better: Vec<String> = comparisons
         .iter()
         .filter(|pair| pair.against == FIXED && pair.points.low <= 0.0 && pair.ratio.high >= 1.0)
@@ -152,32 +154,51 @@ const LEFT_OUT: f64 = 0.1;
 const ONE_ROUTE: f64 = 0.95;
 /// The share of late fusion's work that has to be left out on its route before something was decided there.
 const INSIDE: f64 = 0.01;
+/// By how much a method may differ from itself before a reader is warned.
+const SAME: f64 = 0.02;
 /// The time on the clock by that of the processor from which on other programs were in the way.
 const BUSY: f64 = 1.15;
 
-/// Multiply-adds that are left out and save no time, at each batch size where that is so; or of which it is not shown.
-pub(super) fn idle_savings(row: &Row) -> Vec<(Weight, String)> {
-    if row.work > 1.0 - LEFT_OUT {
-        return Vec::new();
+/// Methods that leave out multiply-adds and save no time, by batch size, or of which it is not shown; means over seeds, whose
+/// rows these are.
+pub(super) fn idle_savings(seeds: &[&[Row]]) -> Vec<(Weight, String)> {
+    let (mut idle, mut unsure) = (Vec::new(), Vec::new());
+    for row in seeds.first().into_iter().flat_map(|rows| rows.iter()) {
+        let all: Vec<&Row> = seeds.iter().filter_map(|rows| rows.iter().find(|other| other.name == row.name)).collect();
+        let mean = |of: &dyn Fn(&Row) -> f64| all.iter().map(|row| of(row)).sum::<f64>() / all.len() as f64;
+        if mean(&|row| row.work) > 1.0 - LEFT_OUT {
+            continue;
+        }
+        let batches = |is_meant: &dyn Fn(usize) -> bool| {
+            let places = (0..row.latencies.len()).filter(|place| is_meant(*place));
+            places.map(|place| row.latencies[place].batch.to_string()).collect::<Vec<_>>().join(", ")
+        };
+        let ratio = |place: usize| mean(&|row| row.latencies.get(place).map_or(0.0, |latency| latency.ratio.value));
+        let is_open = |place: usize| {
+            all.iter().any(|row| row.latencies.get(place).is_some_and(|latency| latency.ratio.high >= 1.0))
+        };
+        for (list, batches) in [
+            (&mut idle, batches(&|place| ratio(place) >= 1.0)),
+            (&mut unsure, batches(&|place| ratio(place) < 1.0 && is_open(place))),
+        ] {
+            if !batches.is_empty() {
+                list.push(format!("`{}` in batches of {batches}", row.name));
+            }
+        }
     }
-    let batches = |is_meant: &dyn Fn(f64, f64) -> bool| {
-        let of = row.latencies.iter().filter(|latency| is_meant(latency.ratio.value, latency.ratio.high));
-        of.map(|latency| latency.batch.to_string()).collect::<Vec<_>>().join(", ")
-    };
-    let (none, unsure) = (batches(&|value, _| value >= 1.0), batches(&|value, high| value < 1.0 && high >= 1.0));
     let mut found = Vec::new();
-    if !none.is_empty() {
+    if !idle.is_empty() {
         let text = format!(
-            "`{}` leaves out a tenth of the multiply-adds or more and takes no less time than late fusion in batches of \
-             {none}: it computes what it says it leaves out, or deciding costs what it saves",
-            row.name
+            "Multiply-adds are left out, a tenth or more, and no time is saved: {}. Who computes what it says it leaves out is \
+             wrong; else deciding, or batches that part, cost what is saved.",
+            idle.join("; ")
         );
         found.push((Weight::Failure, text));
     }
     if !unsure.is_empty() {
         let text = format!(
-            "`{}` leaves out a tenth of the multiply-adds or more, and that this saves time in batches of {unsure} is not shown",
-            row.name
+            "Multiply-adds are left out, a tenth or more, and that this saves time is not shown with every seed: {}.",
+            unsure.join("; ")
         );
         found.push((Weight::Warning, text));
     }
@@ -191,20 +212,27 @@ fn busiest(rows: &[Row]) -> Option<f64> {
     shares.filter(|share| *share > BUSY).max_by(f64::total_cmp)
 }
 
-/// Late fusion against itself, at each batch size where the interval excludes that it is the same.
-fn against_itself(rows: &[Row]) -> Vec<String> {
-    let again = rows.iter().find(|row| row.name == AGAIN);
-    let off = again.into_iter().flat_map(|row| &row.latencies).filter(|latency| {
+/// Late fusion against itself, by batch size: the largest difference, where an interval excludes that there is none.
+fn against_itself(outcomes: &[Outcome]) -> Option<(Weight, String)> {
+    let mut off: BTreeMap<usize, f64> = BTreeMap::new();
+    let again = outcomes.iter().flat_map(|outcome| outcome.seed.rows.iter().filter(|row| row.name == AGAIN));
+    for latency in again.flat_map(|row| &row.latencies) {
         let ratio = latency.ratio;
-        ratio.low > 1.0 || ratio.high < 1.0
-    });
-    let text = off.map(|latency| {
-        format!(
-            "in batches of {} late fusion takes {:.3} of its own time, so no smaller difference is one",
-            latency.batch, latency.ratio
-        )
-    });
-    text.collect()
+        if ratio.low > 1.0 || ratio.high < 1.0 {
+            let most = off.entry(latency.batch).or_default();
+            *most = most.max((ratio.value - 1.0).abs());
+        }
+    }
+    let most = off.values().copied().fold(0.0, f64::max);
+    let batches = off.iter().map(|(batch, off)| format!("{:.1} % in batches of {batch}", 100.0 * off));
+    let batches = batches.collect::<Vec<_>>().join(", ");
+    (!off.is_empty()).then(|| {
+        let weight = if most > SAME { Weight::Warning } else { Weight::Note };
+        let text = format!(
+            "Late fusion, timed as two methods, differs from itself by up to {batches}: no smaller difference is one."
+        );
+        (weight, text)
+    })
 }
 
 /// The route by which a policy sends nearly all samples, where there is one. Who leaves out work on the full route decides

@@ -30,7 +30,7 @@ mod results;
 mod seed;
 mod ways;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -137,7 +137,8 @@ impl Study {
 
     /// Runs the study: `samples` has those of a seed, and `say` is told what is being done.
     ///
-    /// What has been done is taken from the folder: whole seeds, and of a seed that was interrupted what has learned.
+    /// What has been done is taken from the folder: whole seeds, and of a seed that was interrupted what has learned. So several
+    /// processes can run different seeds in one folder at once, and another one collect what they have come to.
     ///
     /// # Errors
     /// [`Error::File`] where the folder holds another study; [`Error::Invalid`] where there is no seed, or a batch holds more
@@ -228,11 +229,15 @@ impl Study {
     fn table<N: Network>(&self, splits: &Splits<N::Input>, device: Device) -> Result<Table> {
         let path = self.folder.join("latency.json");
         let network = N::new(device)?;
-        if Path::exists(&path) {
+        if path.exists() {
             return Table::load(&path, &network);
         }
         let samples = splits.valid.narrow(0, splits.valid.len().min(16))?.to_device(device)?;
         let table = latency::measure(&network, &samples.input()?.features(), &latency::Settings::default())?;
+        // Another process that runs other seeds may have come first: all decide by the same.
+        if path.exists() {
+            return Table::load(&path, &network);
+        }
         table.save(&path)?;
         Ok(table)
     }

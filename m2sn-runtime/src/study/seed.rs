@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::compare::Answers;
 use super::contender::{Contender, best};
 use super::difficulty;
-use super::field::{Field, Tried};
+use super::field::{Field, Measured, Tried};
 use super::networks::{Navigated, School, Shortcut, name_of};
 use super::results::{Kind, Lambda, Seed, Settings};
 use super::ways::{self, Learned};
@@ -110,7 +110,7 @@ pub(super) fn run<N: Network>(
         field.enter(Contender::new(name, Kind::Static, &pretrained, vec![ways::late_fusion::<N>()]), &before)?;
     }
     let whole = vec![ways::late_fusion::<N>()];
-    field.enter(Contender::new("late fusion after all stages", Kind::Static, network, whole), &after)?;
+    field.enter(Contender::new("late fusion, all stages", Kind::Static, network, whole), &after)?;
     field.enter(Contender::new(FIXED, Kind::Static, network, ways::routes::<N>(costs)), &after)?;
     field.enter_rival(Kind::Static, mixture.as_ref())?;
 
@@ -121,14 +121,13 @@ pub(super) fn run<N: Network>(
         field.enter(Contender::new(name, Kind::Paper, network, setting), &tried)?;
     }
     let setting = vec![ways::paper(network, Reads::Posterior)?];
-    field.enter(Contender::new("M²SN that reads the first exits", Kind::Paper, network, setting), &after)?;
+    field.enter(Contender::new("M²SN, reading exits", Kind::Paper, network, setting), &after)?;
     let setting = vec![ways::paper(&unhurried.network, Reads::Inputs)?];
-    let contender = Contender::new("M²SN without latency in the loss", Kind::Paper, &unhurried.network, setting);
+    let contender = Contender::new("M²SN without latency", Kind::Paper, &unhurried.network, setting);
     field.enter(contender, &Tried::of(&unhurried.network, splits, test)?)?;
 
     for learned in &learned {
-        let mut contender = Contender::new(learned.policy.name(), Kind::Learned, network, learned.settings(costs));
-        contender.known = Some(learned.known(after.valid.point(&ways::late_fusion::<N>(), costs)?.quality));
+        let contender = Contender::new(learned.policy.name(), Kind::Learned, network, learned.settings(costs));
         field.enter(contender, &after)?;
     }
     field.enter_rival(Kind::Rival, confidence.as_ref())?;
@@ -145,7 +144,7 @@ pub(super) fn run<N: Network>(
     let mut points = points.by_ref().collect::<Result<Vec<Point>>>()?;
     points.sort_by(|left, right| left.share.total_cmp(&right.share));
     say("timing everything in turns");
-    let (rows, answers, mut curves, difficulties) = field.time(settings, *timed, (&oracle, price))?;
+    let Measured { rows, answers, mut curves, difficulties } = field.time(settings, *timed, (&oracle, price))?;
     curves.extend(curve);
     curves.push(Curve { name: "oracle".into(), points });
     let training = shortcuts.into_iter().map(|Shortcut { method, mut training, .. }| {

@@ -1,7 +1,9 @@
 //! Studies as a whole, on the smallest network.
 
+use std::path::Path;
+
 use super::contender::{Contender, Trial, Trials};
-use super::field::{Field, Tried};
+use super::field::{Field, Measured, Tried};
 use super::networks::School;
 use super::ways::{self, Learned};
 use super::*;
@@ -121,14 +123,17 @@ fn who_masks_in_place_of_leaving_out_is_caught() {
     }
     let settings = Settings { batches: vec![1], ..Study::new("", "").settings };
     let oracle = Point { share: 0.5, quality: 1.0, by: String::new() };
-    let (rows, ..) = field.time(&settings, 20, (&oracle, 0.1)).unwrap();
+    let Measured { rows, .. } = field.time(&settings, 20, (&oracle, 0.1)).unwrap();
     let failures = |name: &str| {
         let row = rows.iter().find(|row| row.name == name).unwrap();
         // By its counts, both leave out four blocks of six.
         assert!(name == LATE_FUSION || row.multiply_adds == 4.0 * 100.0 + 48.0, "{}", row.multiply_adds);
-        honesty::idle_savings(row).into_iter().filter(|(weight, _)| *weight == Weight::Failure).count()
+        let found = honesty::idle_savings(&[std::slice::from_ref(row)]);
+        found.into_iter().filter(|(weight, _)| *weight == Weight::Failure).count()
     };
     assert_eq!([failures(LATE_FUSION), failures("honest"), failures("masking")], [0, 0, 1]);
+    let found = honesty::idle_savings(&[&rows, &rows]);
+    assert!(found[0].1.contains("no time is saved: `masking` in batches of 1."), "{found:?}");
 }
 
 #[test]

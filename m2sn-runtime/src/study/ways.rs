@@ -2,7 +2,6 @@
 
 use tch::Tensor;
 
-use crate::evaluation::Point;
 use crate::network::{Network, Route};
 use crate::parts::Parts;
 use crate::plan::{Policy, Reads};
@@ -73,8 +72,6 @@ pub(super) struct Learned {
     standing: Standing,
     balances: Vec<Balance>,
     allowances: Vec<[Option<Allowance>; 1]>,
-    /// In what losses are counted.
-    unit: f64,
 }
 
 impl Learned {
@@ -87,8 +84,7 @@ impl Learned {
             .ok_or_else(|| Error::invalid(format!("study: the {} policy has learned nothing", policy.name())))?;
         let balances = policies.balances(policy)?;
         let allowances = balances.iter().map(|balance| Ok([standing.allowance(costs, Budget::Price(balance.price))?]));
-        let (allowances, unit) = (allowances.collect::<Result<_>>()?, policies.unit(policy)?);
-        Ok(Self { policy, allowances, standing, balances, unit })
+        Ok(Self { policy, allowances: allowances.collect::<Result<_>>()?, standing, balances })
     }
 
     /// One setting a price.
@@ -99,16 +95,5 @@ impl Learned {
             policy: self.standing.on(Terms { costs, allowances }),
         };
         self.balances.iter().zip(&self.allowances).map(of).collect()
-    }
-
-    /// What each came to on the validation samples from which the policy has not learned, where the network's full route
-    /// comes to `full`.
-    pub(super) fn known(&self, full: f64) -> Vec<Point> {
-        let point = |balance: &Balance| Point {
-            share: balance.share,
-            quality: full - self.unit * balance.loss,
-            by: format!("price {:.4}", balance.price),
-        };
-        self.balances.iter().map(point).collect()
     }
 }
