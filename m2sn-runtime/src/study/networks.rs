@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
-use super::memory;
+use super::memory::Since;
 use super::results::Training;
 use crate::data::Splits;
 use crate::latency::Table;
@@ -69,9 +69,9 @@ impl<N: Network> School<'_, N> {
         let mut network = self.load(PRETRAINED)?;
         let trainer = self.trainer(plan, name);
         let before = parameters(&network);
-        memory::reset();
+        let since = Since::now();
         let report = trainer.shortcuts(&mut network, self.splits, progress)?;
-        let costs = Spent { seconds: report.seconds, memory: memory::peak(), parameters: changed(&before, &network) };
+        let costs = Spent { seconds: report.seconds, memory: since.most(), parameters: changed(&before, &network) };
         let Spent { seconds, memory, parameters } = kept(&self.place(name).join("training.json"), costs)?;
         trainer.fusion(&mut network, self.splits, progress)?;
         checkpoint::save(&network, self.place(name).join(FUSED))?;

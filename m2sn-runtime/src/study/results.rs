@@ -152,7 +152,7 @@ pub struct Training {
     pub method: String,
     /// The seconds of the shortcuts' stage.
     pub seconds: f64,
-    /// The most memory that the process held meanwhile, in MiB; `None` where the system does not tell.
+    /// The most memory that was taken meanwhile beyond what was held before, in MiB; `None` where the system does not tell.
     pub memory: Option<f64>,
     /// The parameters that the stage has changed.
     pub parameters: u64,

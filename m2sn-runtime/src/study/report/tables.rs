@@ -109,7 +109,7 @@ fn training(results: &Results) -> Option<Sheet> {
         "peak memory, MiB",
         "parameters trained, M",
     ]);
-    let note = "Quality and inference are those of the paper's M²SN with these shortcuts. Memory is what the whole process held.";
+    let note = "Quality and inference are those of the paper's M²SN with these shortcuts. Memory is the most that the stage took beyond what was held before.";
     Sheet::new("training", "Training the shortcuts (Table IV)", note.into(), head, plain(rows.collect()))
 }
 
