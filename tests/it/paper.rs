@@ -1,5 +1,5 @@
 //! The networks of the paper, made small: each trains in every stage, and its parts fit. `specs/paper/` has them as they are;
-//! what these cost, the compiler's tests compare with PyTorch.
+//! what these cost, the compiler's tests compare with PyTorch, and [`full_size`] trains them where it is asked to.
 
 use std::fs;
 use std::path::Path;
@@ -116,4 +116,66 @@ fn small_specs_are_those_of_the_paper() {
         );
     }
     assert_eq!(unused, [""; 0], "no spec has these sizes any more");
+}
+
+/// The networks as they are, a step of every stage each. Minutes and gigabytes: `cargo test --test it -- --ignored full_size`
+/// runs them.
+mod full_size {
+    use m2sn::prelude::*;
+
+    use crate::multibench::trains;
+
+    #[m2sn_model("specs/paper/kinetics_l.yaml")]
+    struct KineticsL;
+
+    #[m2sn_model("specs/paper/kinetics_s.yaml")]
+    struct KineticsS;
+
+    #[m2sn_model("specs/paper/mmimdb.yaml")]
+    struct MmImdb;
+
+    #[m2sn_model("specs/paper/mosei.yaml")]
+    struct Mosei;
+
+    #[m2sn_model("specs/paper/mosi.yaml")]
+    struct Mosi;
+
+    #[m2sn_model("specs/paper/mustard.yaml")]
+    struct Mustard;
+
+    #[test]
+    #[ignore = "takes minutes"]
+    fn kinetics_l() -> m2sn::Result<()> {
+        trains(KineticsL::seeded(Device::Cpu, 3)?)
+    }
+
+    #[test]
+    #[ignore = "takes minutes"]
+    fn kinetics_s() -> m2sn::Result<()> {
+        trains(KineticsS::seeded(Device::Cpu, 3)?)
+    }
+
+    #[test]
+    #[ignore = "takes minutes"]
+    fn mmimdb() -> m2sn::Result<()> {
+        trains(MmImdb::seeded(Device::Cpu, 3)?)
+    }
+
+    #[test]
+    #[ignore = "takes minutes"]
+    fn mosei() -> m2sn::Result<()> {
+        trains(Mosei::seeded(Device::Cpu, 3)?)
+    }
+
+    #[test]
+    #[ignore = "takes minutes"]
+    fn mosi() -> m2sn::Result<()> {
+        trains(Mosi::seeded(Device::Cpu, 3)?)
+    }
+
+    #[test]
+    #[ignore = "takes minutes"]
+    fn mustard() -> m2sn::Result<()> {
+        trains(Mustard::seeded(Device::Cpu, 3)?)
+    }
 }
