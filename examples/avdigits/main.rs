@@ -120,8 +120,7 @@ fn splits(arguments: &Arguments, seed: u64) -> Result<Splits> {
 fn adapted(plan: Plan, seed: u64, quick: bool) -> Plan {
     let mut plan = Plan { seed, ..plan };
     if quick {
-        let Plan { pretrain, shortcuts, fusion, navigator, .. } = &mut plan;
-        for stage in [pretrain, &mut shortcuts.stage, fusion, &mut navigator.stage] {
+        for stage in plan.stages_mut() {
             stage.epochs = stage.epochs.min(3);
         }
     }

@@ -109,8 +109,7 @@ fn study(arguments: &Arguments, plan: Plan, seeds: Vec<u64>) -> Study {
         return study.plan(plan);
     }
     let mut plan = plan;
-    let Plan { pretrain, shortcuts, fusion, navigator, .. } = &mut plan;
-    for stage in [pretrain, &mut shortcuts.stage, fusion, &mut navigator.stage] {
+    for stage in plan.stages_mut() {
         stage.epochs = stage.epochs.min(3);
     }
     study.plan(plan).ratios([0.1, 1.0]).batches([1, 32]).timed(30)

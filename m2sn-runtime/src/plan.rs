@@ -398,6 +398,11 @@ pub enum Schedule {
 }
 
 impl Plan {
+    /// The settings of all stages, in their order.
+    pub fn stages_mut(&mut self) -> [&mut Stage; 4] {
+        [&mut self.pretrain, &mut self.shortcuts.stage, &mut self.fusion, &mut self.navigator.stage]
+    }
+
     /// Checks that what selects epochs is measured of this task.
     ///
     /// # Errors

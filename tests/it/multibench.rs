@@ -80,7 +80,7 @@ pub(super) fn trains<N: Network>(mut model: N) -> m2sn::Result<()> {
     let mut plan = N::plan();
     // Whose files would be somebody's.
     plan.weights.clear();
-    for stage in [&mut plan.pretrain, &mut plan.shortcuts.stage, &mut plan.fusion, &mut plan.navigator.stage] {
+    for stage in plan.stages_mut() {
         (stage.epochs, stage.batch) = (1, 4);
     }
     let moment =

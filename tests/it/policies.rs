@@ -24,7 +24,7 @@ fn labels_and_real_values_have_qualities_of_their_own() -> m2sn::Result<()> {
 fn learns<N: Network>(policy: Policy) -> m2sn::Result<()> {
     let data = Splits { train: dataset::<N>(48)?, valid: dataset::<N>(24)? };
     let mut plan = Plan { seed: 3, ..N::plan() };
-    for stage in [&mut plan.pretrain, &mut plan.shortcuts.stage, &mut plan.fusion, &mut plan.navigator.stage] {
+    for stage in plan.stages_mut() {
         (stage.epochs, stage.batch) = (1, 16);
     }
     plan.navigator.policy = policy;

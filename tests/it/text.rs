@@ -72,9 +72,7 @@ fn word_vectors_are_the_table_and_stay_it() -> m2sn::Result<()> {
     *of = path;
     std::fs::write(&plan.weights[0].file, "good 1 0 2\nthe 9 9 9\nbad -1 0 4\n").expect("a file");
     let short = |stage: &mut Stage| (stage.epochs, stage.batch) = (1, 4);
-    [&mut plan.pretrain, &mut plan.shortcuts.stage, &mut plan.fusion, &mut plan.navigator.stage]
-        .into_iter()
-        .for_each(short);
+    plan.stages_mut().into_iter().for_each(short);
 
     let texts = ["good film", "not bad", "bad film", "not good", "good", "bad", "film", "a film"];
     let input = glove::Input { text: vocabulary.encode(texts)? };

@@ -114,9 +114,7 @@ fn frozen_stages_stay_as_they_are() -> m2sn::Result<()> {
     let folder = tempfile::tempdir().expect("a folder");
     let mut plan = plan_in::<Pretrained>(folder.path());
     let short = |stage: &mut Stage| (stage.epochs, stage.batch) = (1, 4);
-    [&mut plan.pretrain, &mut plan.shortcuts.stage, &mut plan.fusion, &mut plan.navigator.stage]
-        .into_iter()
-        .for_each(short);
+    plan.stages_mut().into_iter().for_each(short);
     let loaded = Pretrained::seeded(Device::Cpu, 1)?;
     weights::save(&loaded, &plan.weights[0], &plan.weights[0].file)?;
     let expected = values(&loaded);

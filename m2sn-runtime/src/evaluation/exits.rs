@@ -410,6 +410,17 @@ impl<'a, N: Network> Exits<'a, N> {
         })
     }
 
+    /// As [`Exits::oracle_at`], at prices over four decades; the fastest first.
+    ///
+    /// # Errors
+    /// As [`Exits::oracle_at`].
+    pub(crate) fn oracle_front(&self, costs: &Costs) -> Result<Vec<Point>> {
+        let at = |step: i32| self.oracle_at(costs, 10f64.powf(f64::from(step) / 4.0 - 3.0));
+        let mut points = (0..=16).map(at).collect::<Result<Vec<_>>>()?;
+        points.sort_by(|left, right| left.share.total_cmp(&right.share));
+        Ok(points)
+    }
+
     /// What the answer of each sample is worth, by the task's own quality.
     ///
     /// # Errors

@@ -118,13 +118,9 @@ impl Front {
                 curves.push(Curve { name: policy.name().into(), points });
             }
         }
-        let mut points = Vec::new();
-        for step in 0..=16 {
-            let oracle = test.oracle_at(costs, 10f64.powf(f64::from(step) / 4.0 - 3.0))?;
-            points.push(Point { by: "knows the answers".into(), ..oracle });
-        }
-        points.sort_by(|left, right| left.share.total_cmp(&right.share));
-        curves.push(Curve { name: "oracle".into(), points });
+        let points =
+            test.oracle_front(costs)?.into_iter().map(|point| Point { by: "knows the answers".into(), ..point });
+        curves.push(Curve { name: "oracle".into(), points: points.collect() });
 
         let best = fixed.iter().max_by(|(left, on_valid), (right, other)| {
             (on_valid - price * left.share).total_cmp(&(other - price * right.share))

@@ -86,7 +86,14 @@ impl<'a, N: Network> Trials<'a, N> {
     /// # Errors
     /// As [`Trials::run`].
     pub(super) fn point(&self, setting: &Setting<'_>, costs: &Costs) -> Result<Point> {
-        let trial = self.run(setting, costs, None)?;
+        self.point_of(&self.run(setting, costs, None)?, setting, costs)
+    }
+
+    /// What a trial of a setting on all samples has come to.
+    ///
+    /// # Errors
+    /// As [`Exits::score`].
+    pub(super) fn point_of(&self, trial: &Trial, setting: &Setting<'_>, costs: &Costs) -> Result<Point> {
         let quality = self.exits.score(&trial.logits)?.quality();
         Ok(Point { share: trial.milliseconds / costs.late_fusion(), quality, by: setting.by.clone() })
     }

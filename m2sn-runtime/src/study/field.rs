@@ -196,7 +196,7 @@ fn exits<N: Network>(states: &[State]) -> Vec<Shares> {
 }
 
 /// The share of samples that take each route, the most frequent first.
-fn routes<N: Network>(states: &[State]) -> Vec<(Vec<String>, f64)> {
+pub(super) fn routes<N: Network>(states: &[State]) -> Vec<(Vec<String>, f64)> {
     let mut counts: BTreeMap<&State, usize> = BTreeMap::new();
     for state in states {
         *counts.entry(state).or_default() += 1;

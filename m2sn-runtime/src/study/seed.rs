@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::compare::Answers;
 use super::contender::{Contender, best};
 use super::difficulty;
-use super::field::{Field, Measured, Tried};
+use super::field::{Field, Measured, Tried, routes};
 use super::networks::{Navigated, School, Shortcut, name_of};
 use super::results::{Kind, Lambda, Seed, Settings};
 use super::ways::{self, Learned};
@@ -140,9 +140,7 @@ pub(super) fn run<N: Network>(
 
     let price = plan.navigator.price;
     let oracle = after.test.exits.oracle_at(costs, price)?;
-    let mut points = (0..=16).map(|step| after.test.exits.oracle_at(costs, 10f64.powf(f64::from(step) / 4.0 - 3.0)));
-    let mut points = points.by_ref().collect::<Result<Vec<Point>>>()?;
-    points.sort_by(|left, right| left.share.total_cmp(&right.share));
+    let points = after.test.exits.oracle_front(costs)?;
     say("timing everything in turns");
     let Measured { rows, answers, mut curves, difficulties } = field.time(settings, *timed, (&oracle, price))?;
     curves.extend(curve);
@@ -181,9 +179,8 @@ fn by_lambda<'a, N: Network>(
         setting.by = format!("λ ratio {ratio}");
         on_valid.push(tried.valid.point(&setting, field.costs)?);
         let trial = tried.test.run(&setting, field.costs, None)?;
-        let point = tried.test.point(&setting, field.costs)?;
-        let most = trial.states.iter().map(|state| trial.states.iter().filter(|other| *other == state).count()).max();
-        let one_route = most.unwrap_or(0) as f64 / trial.states.len().max(1) as f64;
+        let point = tried.test.point_of(&trial, &setting, field.costs)?;
+        let one_route = routes::<N>(&trial.states).first().map_or(0.0, |(_, share)| *share);
         let Point { quality, share, .. } = point;
         lambdas.push(Lambda { ratio: *ratio, lambda: *lambda, quality, share, one_route });
         on_test.push(point);

@@ -20,8 +20,7 @@ use tch::Tensor;
 /// Few epochs, because this is about what follows from them.
 fn plan() -> Plan {
     let mut plan = Tiny::plan();
-    let Plan { pretrain, shortcuts, fusion, navigator, .. } = &mut plan;
-    for stage in [pretrain, &mut shortcuts.stage, fusion, &mut navigator.stage] {
+    for stage in plan.stages_mut() {
         *stage = Stage { epochs: 2, ..stage.clone() };
     }
     plan

@@ -486,7 +486,7 @@ fn an_interrupted_training_ends_as_an_uninterrupted_one() {
             plan.navigator.soften = patience.is_some();
             plan.shortcuts.method = method;
             plan.shortcuts.stage.patience = patience;
-            for stage in [&mut plan.pretrain, &mut plan.shortcuts.stage, &mut plan.fusion, &mut plan.navigator.stage] {
+            for stage in plan.stages_mut() {
                 stage.epochs = 3;
             }
             plan.pretrain.epochs = pretrain;
@@ -742,7 +742,7 @@ fn refusal(folder: &Path, result: Result<StageReport>) -> String {
 /// Two epochs a stage.
 fn short() -> Plan {
     let mut plan = Tiny::plan();
-    for stage in [&mut plan.pretrain, &mut plan.shortcuts.stage, &mut plan.fusion, &mut plan.navigator.stage] {
+    for stage in plan.stages_mut() {
         stage.epochs = 2;
     }
     plan

@@ -78,7 +78,7 @@ fn plan(method: Method, policy: Policy, from: Reads) -> Plan {
     let mut plan = short();
     plan.shortcuts.method = method;
     (plan.navigator.policy, plan.navigator.from) = (policy, from);
-    for stage in [&mut plan.pretrain, &mut plan.shortcuts.stage, &mut plan.fusion, &mut plan.navigator.stage] {
+    for stage in plan.stages_mut() {
         stage.batch = 8;
     }
     plan
