@@ -122,7 +122,7 @@ pub(crate) fn run<N: Network>(
     without_latency.navigator.latency = Latency::Weight(0.0);
     train(&without_latency, "without-latency").navigator(&mut unhurried, &learned, progress)?;
     training.push(train(plan, "m2sn").navigator(&mut model, &learned, progress)?);
-    for other in [Policy::Paper, Policy::Value] {
+    for other in [Policy::Paper, Policy::Confidence, Policy::Value] {
         training.push(train(&with(plan, other), other.name()).navigator(&mut model, &learned, progress)?);
     }
 
@@ -225,8 +225,8 @@ fn candidates<'a, N: Network>(
         Candidate::new("paper without latency in the loss", unhurried, Way::Navigator),
         Candidate::new("paper", model, Way::Navigator),
     ]);
-    let learned = [Policy::Value, Policy::Sequential];
-    candidates.extend(learned.map(|policy| Candidate::new(policy.name(), model, Way::Within(policy, budget))));
+    let learned = |policy: Policy| Candidate::new(policy.name(), model, Way::Within(policy, budget));
+    candidates.extend(Policy::LEARNED.map(learned));
     Ok(candidates)
 }
 

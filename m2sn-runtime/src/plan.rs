@@ -296,6 +296,8 @@ pub struct Navigator {
 pub enum Policy {
     /// The paper's navigator, [`crate::policy::Paper`]: once, for the λ that it was trained with.
     Paper,
+    /// [`crate::policy::Confidence`]: at the first exit that is sure enough, for any budget.
+    Confidence,
     /// [`crate::policy::Value`]: once, after the first blocks, for any budget.
     Value,
     /// [`crate::policy::Sequential`]: after every block, for any budget.
@@ -303,10 +305,14 @@ pub enum Policy {
 }
 
 impl Policy {
+    /// Those that serve any budget after one training, because they weigh what they know of an answer against milliseconds.
+    pub const LEARNED: [Self; 3] = [Self::Confidence, Self::Value, Self::Sequential];
+
     /// The name, as the spec has it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Paper => "paper",
+            Self::Confidence => "confidence",
             Self::Value => "value",
             Self::Sequential => "sequential",
         }

@@ -13,7 +13,7 @@ use crate::networks::{Genres, Sentiment, random};
 
 #[test]
 fn labels_and_real_values_have_qualities_of_their_own() -> m2sn::Result<()> {
-    for policy in [Policy::Value, Policy::Sequential] {
+    for policy in Policy::LEARNED {
         learns::<Genres>(policy)?;
         learns::<Sentiment>(policy)?;
     }
@@ -43,12 +43,14 @@ fn learns<N: Network>(policy: Policy) -> m2sn::Result<()> {
     assert!(mean(&dearest.routes) <= mean(&free.routes));
 
     let exits = Exits::of(&model, &data.valid)?;
-    let calibration = exits.calibration(policy)?;
-    let is_quality = |quality: f64| match N::description().task {
-        Task::Regression { .. } => quality <= 0.0,
-        _ => (0.0..=1.0).contains(&quality),
-    };
-    assert!(calibration.groups.iter().all(|group| is_quality(group.predicted) && is_quality(group.achieved)));
+    if policy != Policy::Confidence {
+        let calibration = exits.calibration(policy)?;
+        let is_quality = |quality: f64| match N::description().task {
+            Task::Regression { .. } => quality <= 0.0,
+            _ => (0.0..=1.0).contains(&quality),
+        };
+        assert!(calibration.groups.iter().all(|group| is_quality(group.predicted) && is_quality(group.achieved)));
+    }
 
     let front = Front::of("random samples", &exits, &exits, 0.1)?;
     let folder = tempfile::tempdir().expect("a folder for temporary files");

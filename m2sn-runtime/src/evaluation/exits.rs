@@ -436,7 +436,7 @@ impl<'a, N: Network> Exits<'a, N> {
     /// answer there for the sequential policy, those of all routes for the value policy.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where the network has too many routes for a learned policy.
+    /// [`Error::Invalid`] where the network has too many routes for a learned policy, and for one that predicts no quality.
     pub fn calibration(&self, which: plan::Policy) -> Result<Calibration> {
         let policies = self.network.policies();
         let _no_grad = tch::no_grad_guard();
@@ -456,8 +456,11 @@ impl<'a, N: Network> Exits<'a, N> {
             let features = of(&features_after::<N>(&self.features, state.blocks()));
             let logits = self.network.fuse(&features, false);
             let qualities = match which {
+                plan::Policy::Paper | plan::Policy::Confidence => {
+                    return Err(Error::invalid(format!("the {} policy predicts no quality", which.name())));
+                }
                 plan::Policy::Value => Value::qualities(&policies.value()?.quality.frozen()?, &of(&self.stems))?,
-                _ => {
+                plan::Policy::Sequential => {
                     let alone = Live(self.network).alone(&state, &features, &logits);
                     let frozen = policies.sequential()?.quality.frozen()?;
                     Sequential::qualities(N::description(), &frozen, &state, &logits, &alone)?

@@ -107,7 +107,7 @@ impl Front {
         curves
             .extend(paper.iter().map(|paper| Curve { name: Policy::Paper.name().into(), points: vec![paper.clone()] }));
         let mut at_price = Vec::new();
-        for policy in [Policy::Value, Policy::Sequential] {
+        for policy in Policy::LEARNED {
             let mut points = Vec::new();
             for balance in policies.balances(policy)? {
                 points.push(learned(policy, balance.price)?);

@@ -10,7 +10,7 @@ use super::{Bar, Estimate, Fingerprint, Modality, Stopwatch, Table};
 use crate::batch::Feature;
 use crate::network::{Description, Network, check_inputs};
 use crate::parts::{Live, Parts};
-use crate::policy::{Standing, State};
+use crate::policy::{Sequential, Standing, State, Value};
 use crate::{Error, Result, plan};
 
 /// How long to measure.
@@ -180,7 +180,7 @@ fn time(parts: &impl Parts, learned: Learned<'_>, inputs: &[Feature]) -> Round {
     // What they decide is not looked at: nothing they see can keep them from taking their time.
     let decided = learned(plan::Policy::Value).map(|standing| {
         let stems: Vec<Tensor> = outputs.iter().enumerate().map(|(m, outputs)| parts.stem(m, &outputs[0])).collect();
-        standing.qualities_by_stems(&stems).is_ok()
+        standing.quality().map(|quality| Value::qualities(quality, &stems).is_ok())
     });
     let value = watch.lap_of_both();
     let value = decided.map_or_else(Lap::default, |_| value);
@@ -188,7 +188,7 @@ fn time(parts: &impl Parts, learned: Learned<'_>, inputs: &[Feature]) -> Round {
     watch.lap_of_both();
     let decided = learned(plan::Policy::Sequential).map(|standing| {
         let alone = parts.alone(&state, &deepest, &logits);
-        standing.qualities_by_answer(&state, &logits, &alone).is_ok()
+        standing.quality().map(|q| Sequential::qualities(parts.description(), q, &state, &logits, &alone).is_ok())
     });
     let sequential = watch.lap_of_both();
     let sequential = decided.map_or_else(Lap::default, |_| sequential);

@@ -5,7 +5,8 @@ use tch::{Kind, Tensor};
 
 use super::cost::MOST_STATES;
 use super::paper::Reader;
-use super::{Balance, Costs, Front, Grid, Quality, Sequential, Standing, Value};
+use super::standing;
+use super::{Balance, Confidence, Costs, Grid, Sequential, Standing, Value};
 use crate::latency::Table;
 use crate::network::{Description, Network};
 use crate::plan::{self, Reads};
@@ -33,6 +34,7 @@ pub(crate) const THRESHOLDS: &str = "thresholds";
 /// What the policies of a model have learned.
 #[derive(Debug)]
 struct Learned {
+    confidence: Confidence,
     value: Value,
     sequential: Sequential,
     reader: Reader,
@@ -46,6 +48,7 @@ impl Policies {
             let path = root / "policies";
             // Each draws its parameters after those of the ones before it: what comes last changes no other's.
             Learned {
+                confidence: Confidence::new(&(&path / "confidence"), description),
                 value: Value::new(&(&path / "value"), description, states as i64),
                 sequential: Sequential::new(&(&path / "sequential"), description, states as i64),
                 reader: Reader::new(&(&path / "paper"), description),
@@ -75,6 +78,14 @@ impl Policies {
         let thresholds = Tensor::from_slice(thresholds).to_kind(Kind::Float);
         tch::no_grad(|| variable.shallow_clone().f_copy_(&thresholds))?;
         Ok(())
+    }
+
+    /// The policy that leaves where an answer is sure enough.
+    ///
+    /// # Errors
+    /// As [`Policies::value`].
+    pub fn confidence(&self) -> Result<&Confidence> {
+        self.learned().map(|learned| &learned.confidence)
     }
 
     /// The policy that decides once.
@@ -148,6 +159,7 @@ impl Policies {
     pub fn balances(&self, policy: plan::Policy) -> Result<Vec<Balance>> {
         match policy {
             plan::Policy::Paper => Ok(Vec::new()),
+            plan::Policy::Confidence => self.confidence()?.front.balances(),
             plan::Policy::Value => self.value()?.front.balances(),
             plan::Policy::Sequential => self.sequential()?.front.balances(),
         }
@@ -164,6 +176,7 @@ impl Policies {
             (plan::Policy::Paper, Reads::Posterior) => {
                 (self.reader()?.is_trained(), "with it in its plan, and `from: posterior`")
             }
+            (plan::Policy::Confidence, _) => (self.confidence()?.front.is_set(), "with this policy in its plan"),
             (plan::Policy::Value, _) => (self.value()?.front.is_set(), "with this policy in its plan"),
             (plan::Policy::Sequential, _) => (self.sequential()?.front.is_set(), "with this policy in its plan"),
         };
@@ -182,16 +195,13 @@ impl Policies {
     /// # Errors
     /// As [`Policies::value`]; [`Error::Torch`] where parameters cannot be read.
     pub fn standing(&self, policy: plan::Policy) -> Result<Option<Standing>> {
-        let standing = |quality: &Quality, front: &Front, is_sequential| -> Result<Option<Standing>> {
-            Ok(Some(Standing::new(self.description, quality.frozen()?, is_sequential, front.balances()?)))
+        let learned = match policy {
+            plan::Policy::Paper => return Ok(None),
+            plan::Policy::Confidence => standing::Learned::Confidence(self.confidence()?.frozen()?),
+            plan::Policy::Value => standing::Learned::Value(self.value()?.quality.frozen()?),
+            plan::Policy::Sequential => standing::Learned::Sequential(self.sequential()?.quality.frozen()?),
         };
-        match policy {
-            plan::Policy::Paper => Ok(None),
-            plan::Policy::Value => self.value().and_then(|value| standing(&value.quality, &value.front, false)),
-            plan::Policy::Sequential => {
-                self.sequential().and_then(|sequential| standing(&sequential.quality, &sequential.front, true))
-            }
-        }
+        Ok(Some(Standing::new(self.description, learned, self.balances(policy)?)))
     }
 
     /// In what quality is counted: 1 for accuracies and F1, the mean absolute error that was learned from for real values.
@@ -200,6 +210,7 @@ impl Policies {
     /// As [`Policies::value`].
     pub(crate) fn unit(&self, policy: plan::Policy) -> Result<f64> {
         Ok(match policy {
+            plan::Policy::Confidence => self.confidence()?.unit(),
             plan::Policy::Value => self.value()?.quality.unit(),
             _ => self.sequential()?.quality.unit(),
         })

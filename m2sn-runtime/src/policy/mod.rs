@@ -12,21 +12,25 @@
 //! | [`Fixed`] | once, before anything has run | nothing |
 //! | [`Given`] | once, before anything has run | a route for each sample |
 //! | [`Paper`] | once, before anything has run, or after the first block of every modality | the scores of the navigator (Section III-C), from the inputs or from the answer so far |
+//! | [`Confidence`] | after every block, in an order that is the same for all | whether the answer so far is sure enough |
 //! | [`Value`] | once, after the first block of every modality | the quality of every route, predicted from these blocks |
 //! | [`Sequential`] | after every block | the quality of every state ahead, predicted from the answer so far |
 
 mod budget;
+mod confidence;
 mod cost;
 mod fixed;
 mod front;
 mod known;
 mod learned;
+mod line;
 mod paper;
 mod perceptron;
 mod quality;
 mod sequential;
 mod standing;
 mod state;
+mod sure;
 mod terms;
 mod value;
 
@@ -37,6 +41,7 @@ use tch::Tensor;
 use crate::Result;
 
 pub use budget::{Allowance, Budget, Budgets};
+pub use confidence::Confidence;
 pub use cost::{Costs, Price};
 pub use fixed::{Fixed, Given};
 pub use front::Balance;
@@ -48,13 +53,16 @@ pub use state::{Presence, State};
 pub use terms::Terms;
 pub use value::Value;
 
+pub(crate) use confidence::{Exiting, Frozen as Confident};
 pub(crate) use cost::MOST_STATES;
 pub(crate) use front::{Front, loss_bound};
 pub(crate) use known::posterior;
 pub(crate) use learned::THRESHOLDS;
+pub(crate) use line::{Kept, Line};
 pub(crate) use paper::Reader;
 pub(crate) use quality::{Quality, achieved};
 pub(crate) use state::Grid;
+pub(crate) use sure::{Sure, below, quantiles};
 
 use sequential::Sequencing;
 use value::Valuing;

@@ -2,9 +2,7 @@
 
 use super::front::highest_price;
 use super::quality::Frozen;
-use tch::Tensor;
-
-use super::{Allowance, Balance, Budget, Costs, Policy, Sequencing, Sequential, State, Terms, Value, Valuing};
+use super::{Allowance, Balance, Budget, Confident, Costs, Exiting, Policy, Sequencing, Terms, Valuing};
 use crate::Result;
 use crate::network::Description;
 
@@ -12,44 +10,46 @@ use crate::network::Description;
 #[derive(Debug, Clone)]
 pub struct Standing {
     description: &'static Description,
-    quality: Frozen,
-    /// Whether it decides after every block.
-    is_sequential: bool,
+    learned: Learned,
     /// Empty where they have not been tried.
     balances: Vec<Balance>,
 }
 
+/// What it has learned, by policy.
+#[derive(Debug, Clone)]
+pub(super) enum Learned {
+    Confidence(Confident),
+    Value(Frozen),
+    Sequential(Frozen),
+}
+
 impl Standing {
-    pub(super) fn new(
-        description: &'static Description,
-        quality: Frozen,
-        is_sequential: bool,
-        balances: Vec<Balance>,
-    ) -> Self {
-        Self { description, quality, is_sequential, balances }
+    pub(super) fn new(description: &'static Description, learned: Learned, balances: Vec<Balance>) -> Self {
+        Self { description, learned, balances }
     }
 
     /// The policy on these terms.
     pub fn on<'a>(&'a self, terms: Terms<'a>) -> Box<dyn Policy + 'a> {
-        match self.is_sequential {
-            false => Box::new(Valuing::new(&self.quality, terms)),
-            true => Box::new(Sequencing::new(self.description, &self.quality, terms)),
+        match &self.learned {
+            Learned::Confidence(confident) => Box::new(Exiting::new(self.description.task, confident, terms)),
+            Learned::Value(quality) => Box::new(Valuing::new(quality, terms)),
+            Learned::Sequential(quality) => Box::new(Sequencing::new(self.description, quality, terms)),
         }
     }
 
-    /// The quality of the answer by every route, from the pooled outputs of the first blocks: of the value policy.
-    pub(crate) fn qualities_by_stems(&self, stems: &[Tensor]) -> Result<Vec<Vec<f64>>> {
-        Value::qualities(&self.quality, stems)
+    /// By what qualities are predicted; none where none are.
+    pub(crate) fn quality(&self) -> Option<&Frozen> {
+        match &self.learned {
+            Learned::Confidence(_) => None,
+            Learned::Value(quality) | Learned::Sequential(quality) => Some(quality),
+        }
     }
 
-    /// The quality of the answer in every state, from what the network would answer in this one: of the sequential policy.
-    pub(crate) fn qualities_by_answer(
-        &self,
-        state: &State,
-        logits: &Tensor,
-        alone: &[Tensor],
-    ) -> Result<Vec<Vec<f64>>> {
-        Sequential::qualities(self.description, &self.quality, state, logits, alone)
+    fn unit(&self) -> f64 {
+        match &self.learned {
+            Learned::Confidence(confident) => confident.unit(),
+            Learned::Value(quality) | Learned::Sequential(quality) => quality.unit(),
+        }
     }
 
     /// What a budget allows a sample; none where only late fusion will do.
@@ -59,8 +59,7 @@ impl Standing {
     pub(crate) fn allowance(&self, costs: &Costs, budget: Budget) -> Result<Option<Allowance>> {
         budget.check()?;
         let free = f64::INFINITY;
-        let at =
-            |price: f64| Allowance { lambda: price * self.quality.unit() / costs.late_fusion(), milliseconds: free };
+        let at = |price: f64| Allowance { lambda: price * self.unit() / costs.late_fusion(), milliseconds: free };
         Ok(match budget {
             Budget::Milliseconds(milliseconds) => Some(Allowance { lambda: 0.0, milliseconds }),
             Budget::Lambda(lambda) => Some(Allowance { lambda, milliseconds: free }),

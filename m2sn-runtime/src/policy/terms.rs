@@ -13,7 +13,7 @@ pub struct Terms<'a> {
 
 impl Terms<'_> {
     /// What a sample may spend.
-    fn allowance(&self, row: usize) -> Option<Allowance> {
+    pub(super) fn allowance(&self, row: usize) -> Option<Allowance> {
         self.allowances.get(row).or(self.allowances.first()).copied().flatten()
     }
 

@@ -12,9 +12,9 @@ use crate::tiny::{Tiny, TinyInput, TinyRoute, samples, table};
 use crate::training::{Progress, Trainer};
 use crate::{Device, checkpoint};
 
-const LEARNED: [plan::Policy; 2] = [plan::Policy::Value, plan::Policy::Sequential];
+const LEARNED: [plan::Policy; 3] = plan::Policy::LEARNED;
 
-/// A network that has learned both policies, and its data.
+/// A network that has learned all of them, and its data.
 fn trained() -> (Tiny, Splits<TinyInput>) {
     let splits = samples(192, 64).unwrap();
     let mut network = Tiny::new(Device::Cpu).unwrap();
@@ -23,7 +23,7 @@ fn trained() -> (Tiny, Splits<TinyInput>) {
         let plan = Plan { navigator: plan::Navigator { policy, ..plan.navigator }, ..plan };
         let trainer = Trainer::new(plan).latency(here(&network));
         match policy {
-            plan::Policy::Value => {
+            plan::Policy::Confidence => {
                 trainer.train(&mut network, &splits, &mut Progress::silent()).unwrap();
             }
             _ => {
@@ -195,8 +195,12 @@ fn what_cannot_be_asked_for_is_an_error() {
         let mut network = Tiny::new(Device::Cpu).unwrap();
         let costs = Costs::new::<Tiny>(here(&network)).unwrap();
         network.policies_mut().set_costs(costs);
-        let answer =
-            routing::predict_within(&network, &splits.valid.input().unwrap(), LEARNED[1], Budget::AccuracyWithin(1.0));
+        let answer = routing::predict_within(
+            &network,
+            &splits.valid.input().unwrap(),
+            plan::Policy::Sequential,
+            Budget::AccuracyWithin(1.0),
+        );
         answer.map(|_| ()).unwrap_err().to_string()
     };
     insta::assert_snapshot!(

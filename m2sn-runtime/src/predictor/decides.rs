@@ -9,6 +9,7 @@ use crate::{Error, Result};
 #[derive(Debug)]
 pub(super) struct Decides {
     paper: Result<Paper, String>,
+    confidence: Learned,
     value: Learned,
     sequential: Learned,
 }
@@ -26,6 +27,7 @@ impl Decides {
         let (policies, reads) = (model.policies(), N::plan().navigator.from);
         Self {
             paper: Paper::of(model).map_err(|fault| fault.to_string()),
+            confidence: Learned::of(policies, plan::Policy::Confidence, reads),
             value: Learned::of(policies, plan::Policy::Value, reads),
             sequential: Learned::of(policies, plan::Policy::Sequential, reads),
         }
@@ -63,12 +65,13 @@ impl Decides {
 
     /// Whether a policy has been trained that decides by what parts cost.
     pub(super) fn by_costs(&self) -> bool {
-        [&self.value, &self.sequential].iter().any(|learned| learned.fault.is_none())
+        [&self.confidence, &self.value, &self.sequential].iter().any(|learned| learned.fault.is_none())
     }
 
     fn learned_of(&self, policy: plan::Policy) -> Option<&Learned> {
         match policy {
             plan::Policy::Paper => None,
+            plan::Policy::Confidence => Some(&self.confidence),
             plan::Policy::Value => Some(&self.value),
             plan::Policy::Sequential => Some(&self.sequential),
         }

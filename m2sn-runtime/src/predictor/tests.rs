@@ -88,7 +88,7 @@ fn what_cannot_be_asked_for_is_the_same_error() {
     let (input, budget) = (inputs(), Budget::Price(0.1));
     let predictor = Predictor::new(Tiny::seeded(Device::Cpu, 5).unwrap(), Options::default()).unwrap();
     let network = Tiny::seeded(Device::Cpu, 5).unwrap();
-    for policy in [Which::Value, Which::Sequential] {
+    for policy in Which::LEARNED {
         let found = predictor.by_learned(&input, policy, budget.into());
         same(found, routing::predict_within(&network, &input, policy, budget));
     }

@@ -30,14 +30,12 @@ use std::collections::BTreeMap;
 use tch::nn::Init;
 use tch::{Device, Kind, Reduction, Tensor};
 
-use super::confidence::below;
-use super::line::{Kept, Line};
 use super::{AsIs, Begins, Lesson, Rival, Setting};
 use crate::batch::Feature;
 use crate::evaluation::Exits;
 use crate::network::{Network, Part};
 use crate::plan::{self, Metric, Stage};
-use crate::policy::{Costs, Grid, Look, Move, Policy, Presence, Seen, State, achieved};
+use crate::policy::{Costs, Grid, Kept, Line, Look, Move, Policy, Presence, Seen, State, achieved, below};
 use crate::task::Task;
 use crate::training::{self, Phase, Progress, Score, Step, fit};
 use crate::{Error, Result, routing};
@@ -105,7 +103,8 @@ impl<N: Network> Rival<N> for EeNet<N> {
 
     fn train(&mut self, lesson: &Lesson<'_, N>, progress: &mut Progress) -> Result<()> {
         let exits = Exits::of(&self.network, &lesson.splits.valid)?;
-        let line = Line::greedy(&exits, lesson.costs)?;
+        let quality = |state: &State| Ok(exits.score(&exits.by(routing::route::<N>(state)?))?.quality());
+        let line = Line::greedy(lesson.costs, quality)?;
         self.line.set(&line)?;
         let answers = Answers::of(&exits, &line, lesson.costs, &lesson.splits.valid.present())?;
         set(&self.budgets, &budgets(answers.first(), lesson.costs.late_fusion()))?;

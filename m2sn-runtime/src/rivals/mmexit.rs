@@ -28,8 +28,6 @@ use std::collections::BTreeMap;
 use tch::nn::Path;
 use tch::{Device, Kind, Tensor};
 
-use super::confidence::{Exiting, Sure, quantiles};
-use super::line::{Kept, Line};
 use super::{Begins, Lesson, Rival, Setting, Variant};
 use crate::Result;
 use crate::batch::Feature;
@@ -39,7 +37,7 @@ use crate::network::{Cost, Description, Input, Network, Part, exit_features};
 use crate::nn::Affine;
 use crate::parts::Parts;
 use crate::plan::Stage;
-use crate::policy::{Costs, State};
+use crate::policy::{Costs, Kept, Line, Look, Move, Policy, Seen, State, Sure, quantiles};
 use crate::task::{Task, best_thresholds};
 use crate::training::{self, Context, Phase, Present, Progress, Run, Said, Step, fit};
 
@@ -317,6 +315,47 @@ fn raised(mut sure: Vec<f64>) -> Vec<f32> {
 /// Of what takes no time, as much as there is.
 fn per_millisecond(gain: f64, milliseconds: f64) -> f64 {
     gain / milliseconds.max(1e-6)
+}
+
+/// Leaves at the first state of a line that is sure enough.
+#[derive(Debug)]
+struct Exiting {
+    line: Line,
+    thresholds: Vec<Option<f64>>,
+    sure: Sure,
+}
+
+impl Exiting {
+    /// `thresholds` are by the place on the line; where there is none, nobody is looked at.
+    fn new(task: Task, line: Line, thresholds: Vec<Option<f64>>) -> Self {
+        Self { line, thresholds, sure: Sure::new(task) }
+    }
+
+    fn threshold(&self, state: &State) -> Option<f64> {
+        self.line.place(state).and_then(|place| self.thresholds.get(place).copied().flatten())
+    }
+}
+
+impl Policy for Exiting {
+    fn look(&self, state: &State) -> Look {
+        // At the end there is nothing left to decide.
+        let decides = state.can_leave() && self.line.next(state).is_some() && self.threshold(state).is_some();
+        if decides { Look::Logits } else { Look::Nothing }
+    }
+
+    fn next(&self, state: &State, seen: &Seen) -> Result<Vec<Move>> {
+        if state.depth() == 0 {
+            self.sure.forget(&seen.rows);
+        }
+        let on = self.line.next(state).map_or(Move::Stop, Move::Run);
+        let Some(posterior) = &seen.posterior else { return Ok(vec![on; seen.rows.len()]) };
+        let threshold = self.threshold(state);
+        let of = |sure: f64| match threshold {
+            Some(threshold) if sure >= threshold => Move::Stop,
+            _ => on.clone(),
+        };
+        Ok(self.sure.of(&seen.rows, &posterior.logits)?.into_iter().map(of).collect())
+    }
 }
 
 /// The network with its modalities in line.

@@ -8,12 +8,10 @@
 
 mod adamml;
 mod admn;
-mod confidence;
 mod deepest;
 mod dynmm;
 mod eenet;
 mod gate;
-mod line;
 mod mixture;
 mod mmexit;
 mod skipnet;
@@ -27,7 +25,6 @@ use std::fmt::Debug;
 
 pub(crate) use adamml::AdaMml;
 pub(crate) use admn::Admn;
-pub(crate) use confidence::Confidence;
 pub(crate) use dynmm::DynMm;
 pub(crate) use eenet::EeNet;
 pub(crate) use mixture::Mixture;

@@ -16,7 +16,7 @@ use crate::evaluation::{Curve, Point};
 use crate::network::Network;
 use crate::plan::{Latency, Method, Plan, Policy, Reads};
 use crate::policy::Costs;
-use crate::rivals::{AdaMml, Admn, Confidence, DynMm, EeNet, Mixture, MmExit, Rival, SkipNet};
+use crate::rivals::{AdaMml, Admn, DynMm, EeNet, Mixture, MmExit, Rival, SkipNet};
 use crate::training::Progress;
 use crate::{Device, Result};
 
@@ -75,7 +75,7 @@ pub(super) fn run<N: Network>(
     let navigated = navigated.collect::<Result<Vec<_>>>()?;
     say("training learned policies");
     school.reading(&mut shortcuts[0].network, progress)?;
-    for policy in [Policy::Value, Policy::Sequential] {
+    for policy in Policy::LEARNED {
         school.policy(&mut shortcuts[0].network, policy, progress)?;
     }
     let names = shortcuts.iter().map(|shortcut| format!("`M²SN, {}`", name_of(shortcut.method)));
@@ -84,7 +84,6 @@ pub(super) fn run<N: Network>(
     let mut remarks: Vec<String> = repairs.collect();
     let mut rivals = Rivals { school: &school, main, progress, say, remarks: &mut remarks };
     let mixture = rivals.learn::<Mixture<N>>()?;
-    let confidence = rivals.learn::<Confidence<N>>()?;
     let eenet = rivals.learn::<EeNet<N>>()?;
     let mmexit = rivals.learn::<MmExit<N>>()?;
     let adamml = rivals.learn::<AdaMml<N>>()?;
@@ -94,7 +93,7 @@ pub(super) fn run<N: Network>(
 
     say("trying everything on validation and test samples");
     let network = &shortcuts[0].network;
-    let learned = [Policy::Value, Policy::Sequential].map(|policy| Learned::of(network, policy, costs));
+    let learned = Policy::LEARNED.map(|policy| Learned::of(network, policy, costs));
     let learned = learned.into_iter().collect::<Result<Vec<_>>>()?;
     let (before, after) = (Tried::of(&pretrained, splits, test)?, Tried::of(network, splits, test)?);
     let late_fusion = before.valid.point(&ways::late_fusion::<N>(), costs)?.quality;
@@ -130,7 +129,6 @@ pub(super) fn run<N: Network>(
         let contender = Contender::new(learned.policy.name(), Kind::Learned, network, learned.settings(costs));
         field.enter(contender, &after)?;
     }
-    field.enter_rival(Kind::Rival, confidence.as_ref())?;
     field.enter_rival(Kind::Rival, eenet.as_ref())?;
     field.enter_rival(Kind::Rival, mmexit.as_ref())?;
     field.enter_rival(Kind::Rival, adamml.as_ref())?;

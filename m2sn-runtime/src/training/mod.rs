@@ -11,7 +11,9 @@
 //! stage measures them anew. A training that fails goes on likewise, also with the same model in the same process.
 
 mod augment;
+mod balances;
 mod cache;
+mod confidence;
 mod context;
 mod fit;
 mod folder;
@@ -320,10 +322,8 @@ impl Trainer {
                 unpaid.iter().for_each(|warning| tracing::warn!("{warning}"));
                 match self.plan.navigator.policy {
                     Policy::Paper => navigator::train(&context, run, &table),
-                    learned => {
-                        let costs = Costs::new::<N>(table.clone())?;
-                        quality::train(&context, run, learned, &costs)
-                    }
+                    Policy::Confidence => confidence::train(&context, run, &Costs::new::<N>(table.clone())?),
+                    learned => quality::train(&context, run, learned, &Costs::new::<N>(table.clone())?),
                 }?;
                 *latency = Some(table);
                 // What it has learned is of answers by the thresholds that it found.

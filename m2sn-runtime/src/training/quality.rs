@@ -11,19 +11,20 @@
 
 use tch::{Device, Kind, Tensor};
 
+use super::balances::{Trials, halves};
 use super::cache::Features;
 use super::context::{Context, Samples};
 use super::fit::{Phase, Score, Step, fit, seed};
 use super::run::Run;
 use super::softening::{logits, temperatures};
 use super::stands::{STANDARD, Stands};
+use crate::Result;
 use crate::batch::Feature;
 use crate::network::{Network, Part};
-use crate::parts::{Cached, stem};
+use crate::parts::stem;
 use crate::plan::Policy;
-use crate::policy::{Balance, Budget, Costs, Front, Grid, Quality, State, achieved, loss_bound};
+use crate::policy::{Costs, Grid, Quality, State, achieved};
 use crate::task::{Rule, Task};
-use crate::{Result, routing};
 
 /// Teaches a learned policy, and tries its balances by the costs of this machine.
 pub(super) fn train<N: Network>(
@@ -48,9 +49,8 @@ pub(super) fn train<N: Network>(
     let reach = reach(&grid).to_device(context.device);
 
     tch::manual_seed(seed(run.seed, &format!("{}/halves", phase.name), 0));
-    let order = Tensor::randperm(context.valid.len(), (Kind::Int64, Device::Cpu));
-    let half = (context.valid.len() / 2).max(1);
-    let (learned, judged) = (order.narrow(0, 0, half), order.narrow(0, context.valid.len() - half, half));
+    let (learned, judged) = halves(context.valid.len());
+    let half = learned.size()[0];
     let valid = Lesson::of(context, run, &context.valid, None)?;
     let train = Lesson::of(context, run, &context.train, Some((&valid, &learned)))?;
 
@@ -85,7 +85,8 @@ pub(super) fn train<N: Network>(
         Ok(Score { value, metrics: [("loss".to_owned(), value)].into() })
     };
     fit(context.network, run, &phase, step_loss, validate)?;
-    front.set(&tch::no_grad(|| balances(context, &valid, &judged, which, costs))?);
+    let trials = Trials::of(context, costs, &valid.features, valid.stems(&judged), &judged);
+    front.set(&tch::no_grad(|| trials.balances(which))?);
     Ok(())
 }
 
@@ -110,7 +111,6 @@ struct Lesson<'a> {
     features: Vec<Features<'a>>,
     /// By modality, see [`stem`].
     stems: Vec<Features<'a>>,
-    target: Tensor,
     /// `[samples, states]`: what the answer in each state is worth; for a class, how probable the right one is.
     quality: Tensor,
     /// What logits are divided by, `[states]`: one for samples that the encoders have not learned from.
@@ -159,7 +159,7 @@ impl<'a> Lesson<'a> {
         });
         let quality = Tensor::stack(&each.collect::<Vec<_>>(), 1);
         let temperatures = Tensor::from_slice(&temperatures).to_kind(Kind::Float).to_device(context.device);
-        Ok(Self { features, stems, target, quality, temperatures })
+        Ok(Self { features, stems, quality, temperatures })
     }
 
     fn stems(&self, rows: &Tensor) -> Vec<Tensor> {
@@ -196,48 +196,4 @@ fn reach(grid: &Grid) -> Tensor {
     let leads = |from: &State| states.iter().map(|to| f32::from(u8::from(from.leads_to(to)))).collect::<Vec<_>>();
     let rows: Vec<f32> = states.iter().flat_map(leads).collect();
     Tensor::from_slice(&rows).view([states.len() as i64, states.len() as i64])
-}
-
-/// What each balance of quality and time comes to on the validation samples at `rows`.
-fn balances<N: Network>(
-    context: &Context<'_, N>,
-    lesson: &Lesson<'_>,
-    rows: &Tensor,
-    which: Policy,
-    costs: &Costs,
-) -> Result<Vec<Balance>> {
-    let network = context.network;
-    let features: Vec<Vec<Tensor>> = lesson.features.iter().map(|all| all.rows(rows).tensor.unbind(1)).collect();
-    let stems = lesson.stems(rows);
-    let present = |lacking: Option<Tensor>| lacking.map(|lacking| lacking.logical_not().to_device(context.device));
-    let present: Vec<_> = context.lacking(&context.valid, rows).into_iter().map(present).collect();
-    let cached = Cached { network, features: &features, stems: &stems, scores: &[], present: &present };
-    let samples = rows.size()[0];
-    let inputs = cached.inputs(&Tensor::arange(samples, (Kind::Int64, Device::Cpu)));
-    let target = lesson.target.index_select(0, &rows.to_device(context.device));
-    let achieved = |logits: &Tensor| -> Result<Vec<f64>> {
-        Ok(Vec::try_from(achieved(&context.rule, logits, &target).to_device(Device::Cpu).to_kind(Kind::Double))?)
-    };
-    let full: Vec<Tensor> = features.iter().filter_map(|exits| exits.last().map(Tensor::shallow_clone)).collect();
-    let late_fusion = achieved(&network.fuse(&full, false))?;
-    let unit = network.policies().unit(which)?;
-    let standing = network.policies().standing(which)?;
-    Front::prices()
-        .map(|price| {
-            let budget = Budget::Lambda(price * unit / costs.late_fusion());
-            let outcome = routing::within(standing.as_ref(), costs, &[budget], |policy| {
-                routing::run(&cached, &inputs, policy, None)
-            })?;
-            let losses: Vec<f64> =
-                late_fusion.iter().zip(achieved(&outcome.logits)?).map(|(full, here)| (full - here) / unit).collect();
-            let spent =
-                outcome.looks.iter().zip(&outcome.states).map(|(looks, end)| costs.journey(looks, end).expected);
-            Ok(Balance {
-                price,
-                loss: losses.iter().sum::<f64>() / samples as f64,
-                bound: loss_bound(&losses),
-                share: spent.sum::<f64>() / samples as f64 / costs.late_fusion(),
-            })
-        })
-        .collect()
 }

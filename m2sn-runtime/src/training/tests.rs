@@ -479,6 +479,7 @@ fn an_interrupted_training_ends_as_an_uninterrupted_one() {
             (Method::Peripheral, 3, Some(1), 2, Policy::Paper, Reads::Posterior),
             (Method::Peripheral, 3, None, 2, Policy::Value, Reads::Inputs),
             (Method::Joint, 3, None, 2, Policy::Sequential, Reads::Inputs),
+            (Method::Joint, 3, None, 2, Policy::Confidence, Reads::Inputs),
             (Method::Joint, 0, None, 1, Policy::Paper, Reads::Inputs),
         ] {
             let mut plan = Tiny::plan();
@@ -1016,10 +1017,13 @@ fn learning(policy: Policy) -> Plan {
 
 #[test]
 fn learned_policies_answer_within_budgets() {
-    for policy in [Policy::Value, Policy::Sequential] {
+    for policy in Policy::LEARNED {
         let mut network = network(1);
         let report = trainer(learning(policy)).train(&mut network, &data(), &mut Progress::silent()).unwrap();
-        assert_eq!(report.stages[3].phases[0].phase, format!("navigator/{}", policy.name()));
+        // Thresholds are chosen, and take no epochs.
+        let phases = report.stages[3].phases.iter().map(|phase| phase.phase.clone());
+        let learned = (policy != Policy::Confidence).then(|| format!("navigator/{}", policy.name()));
+        assert_eq!(phases.collect::<Vec<_>>(), Vec::from_iter(learned));
         let balances = network.policies().balances(policy).unwrap();
         assert!(balances.iter().all(|balance| balance.loss <= balance.bound && balance.share > 0.0), "{balances:?}");
         let first = balances[0].share;

@@ -43,6 +43,7 @@ pub(super) fn expand(model: &Model, _: &Context) -> TokenStream {
     let price = Literal::f64_unsuffixed(model.navigator.price);
     let policy = match model.navigator.policy {
         Policy::Paper => quote!(Paper),
+        Policy::Confidence => quote!(Confidence),
         Policy::Value => quote!(Value),
         Policy::Sequential => quote!(Sequential),
     };

@@ -47,6 +47,9 @@ pub(crate) enum Policy {
     /// The paper's navigator: once, for the λ that it was trained with.
     #[default]
     Paper,
+    /// After every block, for any budget: stops at the first answer that is sure enough of itself. Learns nothing but the
+    /// order of the blocks and thresholds.
+    Confidence,
     /// Once, after the first block of every modality, for any budget: predicts how good each route's answer would be.
     Value,
     /// After every block, for any budget: predicts from the answer so far how good the answers ahead would be. The most

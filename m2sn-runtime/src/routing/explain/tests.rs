@@ -64,7 +64,7 @@ fn qualities(network: &Tiny, policy: plan::Policy, input: &TinyInput, at: TinyRo
 
 #[test]
 fn a_journey_is_that_of_the_prediction() {
-    for policy in [plan::Policy::Value, plan::Policy::Sequential] {
+    for policy in plan::Policy::LEARNED {
         let network = taught(policy);
         let mut lengths = Vec::new();
         for (input, lambda) in

@@ -100,6 +100,7 @@ fn ten_times_more_than_memory_holds_is_learned_from_as_in_memory() {
             (Method::Integral, Policy::Paper),
             (Method::Peripheral, Policy::Value),
             (Method::Joint, Policy::Sequential),
+            (Method::Joint, Policy::Confidence),
         ] {
             same(&plan(method, policy, Reads::Inputs), &data(), trained::<false, false>);
         }

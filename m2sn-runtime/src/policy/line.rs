@@ -3,27 +3,24 @@
 use tch::nn::Path;
 use tch::{Kind, Tensor};
 
-use crate::evaluation::Exits;
-use crate::network::{Description, Network};
-use crate::policy::{Costs, Grid, Presence, State};
-use crate::{Result, routing};
+use super::{Costs, Grid, Look, Presence, State};
+use crate::Result;
+use crate::network::Description;
 
 /// The order in which the blocks of all modalities run: the modality of each.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Line(pub(crate) Vec<usize>);
 
 impl Line {
-    /// From the first state in which an answer can be given, always the block that raises the quality on these samples most
+    /// From the first state in which an answer can be given, always the block that raises the quality of the answers most
     /// for its milliseconds; of equals, the cheapest.
     ///
     /// # Errors
-    /// As [`Exits::score`].
-    pub(crate) fn greedy<N: Network>(exits: &Exits<'_, N>, costs: &Costs) -> Result<Self> {
-        let grid = Grid::of(N::description().modalities);
+    /// Those of `quality`.
+    pub(crate) fn greedy(costs: &Costs, quality: impl Fn(&State) -> Result<f64>) -> Result<Self> {
+        let grid = costs.grid();
         let mut state = State::of(&grid.exits().map(|_| 0).collect::<Vec<_>>());
         let mut line = Vec::new();
-        let quality =
-            |state: &State| -> Result<f64> { Ok(exits.score(&exits.by(routing::route::<N>(state)?))?.quality()) };
         let needs = |state: &State, modality: usize| state.blocks()[modality] < grid.least(modality);
         let begin = |state: &State| (0..grid.exits().count()).find(|modality| needs(state, *modality));
         while let Some(modality) = begin(&state).or_else(|| (state.depth() == 0).then_some(0)) {
@@ -82,6 +79,15 @@ impl Line {
             Some(state.clone())
         });
         walk.collect()
+    }
+
+    /// The states up to this one, along the line, in which there is an answer to look at.
+    pub(crate) fn looks(&self, end: &State) -> impl Iterator<Item = (State, Look)> {
+        let walk = std::iter::successors(Some(State::start(end.presence())), |state| {
+            let next = self.next(state).filter(|_| state.depth() < end.depth())?;
+            Some(state.after(next))
+        });
+        walk.filter(State::can_leave).map(|state| (state, Look::Logits))
     }
 
     /// Those of the states in which an answer can be given.
