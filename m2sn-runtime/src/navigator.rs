@@ -1,7 +1,7 @@
 //! The navigator (Section III-C): embeddings of the raw inputs side by side, a linear decision, a softmax a modality.
 //!
 //! Its embedding layers and its decision layer are ordinary layers of [`crate::nn`]; here is what lies between them. One that
-//! reads the posterior of the first exits instead is a policy of its own, [`crate::policy::Paper`], by the same decision.
+//! reads what the first blocks leave instead is a policy of its own, [`crate::policy::Paper`], by the same decision.
 
 use tch::Tensor;
 

@@ -325,8 +325,21 @@ impl Policy {
 pub enum Reads {
     /// The raw inputs, through embedding layers of its own, before any encoder runs.
     Inputs,
+    /// Mean and maximum of each channel of the first blocks' outputs, once the first block of every modality has run.
+    Stem,
     /// What the network would answer at the first exits, once the first block of every modality has run.
     Posterior,
+}
+
+impl Reads {
+    /// The name, as the spec has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Inputs => "inputs",
+            Self::Stem => "stem",
+            Self::Posterior => "posterior",
+        }
+    }
 }
 
 /// λ of Eq. (4): how much a millisecond weighs against the task loss.

@@ -36,25 +36,34 @@ pub(crate) type Tiny = TinyOf<false>;
 pub(crate) type Lacking = TinyOf<true>;
 
 /// The one whose navigator reads the posterior of the first exits.
-pub(crate) type Reading = TinyOf<false, true>;
+pub(crate) type Reading = TinyOf<false, POSTERIOR>;
 
-/// The one of which both holds.
-pub(crate) type LackingReading = TinyOf<true, true>;
+/// The one whose navigator reads the outputs of the first blocks.
+pub(crate) type Stemming = TinyOf<false, STEM>;
+
+/// Those in which both modalities may be missing besides.
+pub(crate) type LackingReading = TinyOf<true, POSTERIOR>;
+pub(crate) type LackingStemming = TinyOf<true, STEM>;
 
 /// The one that tells labels instead, of which both modalities may be missing.
-pub(crate) type Labelling = TinyOf<true, false, true>;
+pub(crate) type Labelling = TinyOf<true, INPUTS, true>;
 
 /// The one some of whose blocks keep the dimensions of what they get.
-pub(crate) type Steady = TinyOf<false, false, false, true>;
+pub(crate) type Steady = TinyOf<false, INPUTS, false, true>;
 
 /// The one of which that holds, and that tells labels, of which both modalities may be missing.
-pub(crate) type SteadyLabelling = TinyOf<true, false, true, true>;
+pub(crate) type SteadyLabelling = TinyOf<true, INPUTS, true, true>;
+
+/// What the navigator reads: of what is its own, only a number can be a parameter of a type.
+const INPUTS: u8 = 0;
+const STEM: u8 = 1;
+const POSTERIOR: u8 = 2;
 
 /// Two modalities of three exits each; blocks and shortcuts are single linear layers.
 #[derive(Debug)]
 pub(crate) struct TinyOf<
     const LACKING: bool,
-    const READING: bool = false,
+    const READS: u8 = INPUTS,
     const LABELLING: bool = false,
     const STEADY: bool = false,
 > {
@@ -68,8 +77,8 @@ pub(crate) struct TinyOf<
     variables: VarStore,
 }
 
-impl<const LACKING: bool, const READING: bool, const LABELLING: bool, const STEADY: bool> Network
-    for TinyOf<LACKING, READING, LABELLING, STEADY>
+impl<const LACKING: bool, const READS: u8, const LABELLING: bool, const STEADY: bool> Network
+    for TinyOf<LACKING, READS, LABELLING, STEADY>
 {
     type Input = TinyInput;
     type Route = TinyRoute;
@@ -187,7 +196,11 @@ impl<const LACKING: bool, const READING: bool, const LABELLING: bool, const STEA
                 policy: Policy::Paper,
                 price: 0.05,
                 stage,
-                from: if READING { Reads::Posterior } else { Reads::Inputs },
+                from: match READS {
+                    STEM => Reads::Stem,
+                    POSTERIOR => Reads::Posterior,
+                    _ => Reads::Inputs,
+                },
                 latency: Latency::Ratio(0.3),
                 temperature: Temperature { from: 5.0, to: 0.2, anneal: Anneal::Exponential },
                 soften: false,

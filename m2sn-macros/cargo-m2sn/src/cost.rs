@@ -34,7 +34,9 @@ fn table(network: &Outline) -> String {
     }
     rows.push(row("head", "", &network.head.output, network.head.cost));
     rows.push(row("late fusion", "", "", whole));
-    rows.push(row("navigator", "", &network.navigator.decision.output, network.navigator.cost));
+    if let Some(navigator) = &network.navigator {
+        rows.push(row("navigator", "", &navigator.decision.output, navigator.cost));
+    }
 
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: [usize; 6] = std::array::from_fn(width);

@@ -110,6 +110,23 @@ fn shows_a_network() {
 }
 
 #[test]
+fn a_navigator_that_does_not_run_costs_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let shown = |navigator: &str, arguments: &[&str]| {
+        fs::write(folder.path().join("small.yaml"), format!("{WARNED}navigator: {{ {navigator} }}\n")).unwrap();
+        let (code, out, _) = call(folder.path(), &[&["cost", "small.yaml"], arguments].concat());
+        assert_eq!(code, Some(0));
+        out
+    };
+    assert!(shown("from: inputs", &[]).contains("\nnavigator "));
+    for other in ["from: stem", "from: posterior", "policy: value", "policy: sequential"] {
+        assert!(!shown(other, &[]).contains("navigator"), "{other}");
+        let outline: serde_json::Value = serde_json::from_str(&shown(other, &["--json"])).unwrap();
+        assert_eq!(outline.get("navigator"), Some(&serde_json::Value::Null));
+    }
+}
+
+#[test]
 fn a_faulty_spec_is_shown_its_faults_instead() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("faulty.yaml"), WARNED.replace("size: 8", "size: 0")).unwrap();

@@ -23,8 +23,9 @@ pub struct Outline {
     /// What predicts the task from the fused feature; the fusion, and what stands in for missing modalities, count in its
     /// cost.
     pub head: Layer,
-    /// What chooses the exits.
-    pub navigator: Navigator,
+    /// What chooses the exits from the raw inputs; `None` where the spec has them chosen by some thousand multiply-adds over
+    /// what the encoders yield.
+    pub navigator: Option<Navigator>,
 }
 
 /// A modality: its encoder, and where it may be left.
@@ -72,7 +73,7 @@ pub struct Exit {
     pub through: Cost,
 }
 
-/// The navigator.
+/// The paper's navigator.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Navigator {
     /// The embedding layers of each modality, in the order of the modalities.
@@ -99,11 +100,11 @@ impl Outline {
             fusion: model.fusion.to_string(),
             fused: model.fusion.size,
             head: Layer { cost: model.fusion_and_head(), ..layer(&model.head) },
-            navigator: Navigator {
+            navigator: model.navigator.runs().then(|| Navigator {
                 embeddings: model.navigator.embeddings.iter().map(|layers| self::layers(layers)).collect(),
                 decision: layer(&model.navigator.decision),
                 cost: model.navigator.cost,
-            },
+            }),
         }
     }
 }

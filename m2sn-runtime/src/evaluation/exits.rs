@@ -304,8 +304,8 @@ impl<'a, N: Network> Exits<'a, N> {
         Scores::of(self.rule()?, logits, &self.target)
     }
 
-    /// The mean latency of the navigator and the routes that it decides on, by the table; where it reads the posterior of the
-    /// first exits, with what it takes to come to that.
+    /// The mean latency of the navigator and the routes that it decides on, by the table; where it reads no inputs, with
+    /// what it takes to see what it reads.
     ///
     /// # Errors
     /// [`Error::Invalid`] where the table is of another network.

@@ -26,11 +26,13 @@ pub struct Table {
     pub modalities: Vec<Modality>,
     /// Fusion and head.
     pub head: Estimate,
-    /// The paper's navigator.
+    /// The paper's navigator, where it reads the inputs.
     pub navigator: Estimate,
-    /// A decision of the value policy, once the first blocks have run; nothing where it cannot decide.
+    /// A decision of the value policy, once the first blocks have run, and of the paper's navigator where it reads the stem;
+    /// nothing where it cannot decide.
     pub value: Estimate,
-    /// A decision of the sequential policy, once it has an answer to look at; nothing where it cannot decide.
+    /// A decision of the sequential policy, once it has an answer to look at, and of the paper's navigator where it reads the
+    /// posterior; nothing where it cannot decide.
     pub sequential: Estimate,
     /// Late fusion in one piece.
     #[serde(default)]
@@ -252,10 +254,14 @@ impl fmt::Display for Table {
         }
         writeln!(f, "{:width$}  {}", "fusion and head", self.head)?;
         let late_fusion = self.late_fusion();
-        let share = 100.0 * self.navigator.median / late_fusion;
-        writeln!(f, "{:width$}  {:24}  {share:.1} % of late fusion ({late_fusion:.3})", "navigator", self.navigator)?;
-        writeln!(f, "{:width$}  {}", "value policy", self.value)?;
-        writeln!(f, "{:width$}  {:24}  after each look", "sequential policy", self.sequential)?;
+        for (name, part, when) in [
+            ("navigator", self.navigator, format!(" of late fusion ({late_fusion:.3})")),
+            ("value policy", self.value, String::new()),
+            ("sequential policy", self.sequential, ", after each look".into()),
+        ] {
+            let share = 100.0 * part.median / late_fusion;
+            writeln!(f, "{name:width$}  {part:24}  {share:.1} %{when}")?;
+        }
         if self.whole.median > 0.0 {
             let off = 100.0 * self.error();
             writeln!(

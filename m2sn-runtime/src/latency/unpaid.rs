@@ -38,6 +38,7 @@ pub fn unpaid<N: Network>(table: &Table) -> Result<Vec<String>> {
     let most = late_fusion - cheapest(table);
     let navigator = match N::plan().navigator.from {
         Reads::Inputs => table.navigator,
+        Reads::Stem => table.value,
         Reads::Posterior => table.sequential,
     };
     if navigator.median >= most {

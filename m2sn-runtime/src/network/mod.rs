@@ -285,8 +285,10 @@ pub enum Part {
     Value,
     /// The sequential policy: `policies.sequential.…`.
     Sequential,
-    /// By what the paper's navigator decides where it reads the posterior of the first exits: `policies.paper.…`.
-    Reader,
+    /// By what the paper's navigator decides where it reads the posterior of the first exits: `policies.paper.posterior.…`.
+    PosteriorReader,
+    /// By what it decides where it reads the outputs of the first blocks: `policies.paper.stem.…`.
+    StemReader,
     /// What a rival of the policies has learned in a copy of the network that is its own: `rival.…`.
     Rival,
 }
@@ -310,7 +312,8 @@ impl Part {
             Self::Navigator => vec!["navigator.".into()],
             Self::Value => vec!["policies.value.".into()],
             Self::Sequential => vec!["policies.sequential.".into()],
-            Self::Reader => vec!["policies.paper.".into()],
+            Self::PosteriorReader => vec!["policies.paper.posterior.".into()],
+            Self::StemReader => vec!["policies.paper.stem.".into()],
             Self::Rival => vec!["rival.".into()],
         }
     }

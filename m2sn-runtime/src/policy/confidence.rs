@@ -222,9 +222,12 @@ mod tests {
         let mut frozen = Frozen::everywhere(line(), 0.0);
         frozen.thresholds = Front::prices().map(|price| 1.0 - price).collect();
         let at = |price: f64, tried: f64| assert!((frozen.threshold(price) - (1.0 - tried)).abs() < 1e-9, "{price}");
-        [(0.0, 0.0), (5e-4, 0.0), (1e-3, 1e-3), (1.0, 1.0), (7.0, 1.0)].map(|(price, tried)| at(price, tried));
         let second = Front::prices().nth(2).unwrap();
-        [(second - 1e-5, 1e-3), (second + 1e-5, second)].map(|(price, tried)| at(price, tried));
+        for (price, tried) in [(0.0, 0.0), (5e-4, 0.0), (1e-3, 1e-3), (second - 1e-5, 1e-3), (second + 1e-5, second)] {
+            at(price, tried);
+        }
+        at(1.0, 1.0);
+        at(7.0, 1.0);
         // What is kept in 32 bits and read again is the same price.
         at(f64::from(second as f32), second);
     }

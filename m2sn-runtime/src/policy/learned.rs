@@ -6,15 +6,15 @@ use tch::{Kind, Tensor};
 use super::cost::MOST_STATES;
 use super::paper::Reader;
 use super::standing;
-use super::{Balance, Confidence, Costs, Grid, Sequential, Standing, Value};
+use super::{Balance, Confidence, Costs, Grid, Sequential, Standing, Value, known};
 use crate::latency::Table;
 use crate::network::{Description, Network};
 use crate::plan::{self, Reads};
 use crate::task::{Rule, Task};
 use crate::{Error, Result};
 
-/// The learned policies of a model, what the paper's navigator has learned where it reads the posterior, and the costs by
-/// which learned policies decide here.
+/// The learned policies of a model, what the paper's navigator has learned where it reads the stem or the posterior, and the
+/// costs by which learned policies decide here.
 ///
 /// Their parameters are among the model's variables, `policies.…`. The last stage of a training teaches the one that its
 /// plan names. Beside them stands what decides labels: `thresholds`, which is none of the policies' and of all of them.
@@ -37,7 +37,8 @@ struct Learned {
     confidence: Confidence,
     value: Value,
     sequential: Sequential,
-    reader: Reader,
+    posterior: Reader,
+    stem: Reader,
 }
 
 impl Policies {
@@ -46,12 +47,14 @@ impl Policies {
         let states = Grid::of(description.modalities).len();
         let learned = (states <= MOST_STATES).then(|| {
             let path = root / "policies";
+            let paper = &path / "paper";
             // Each draws its parameters after those of the ones before it: what comes last changes no other's.
             Learned {
                 confidence: Confidence::new(&(&path / "confidence"), description),
                 value: Value::new(&(&path / "value"), description, states as i64),
                 sequential: Sequential::new(&(&path / "sequential"), description, states as i64),
-                reader: Reader::new(&(&path / "paper"), description),
+                posterior: Reader::new(&(&paper / "posterior"), description, known::posterior_width(description)),
+                stem: Reader::new(&(&paper / "stem"), description, known::stems_width(description)),
             }
         });
         let thresholds = match description.task {
@@ -104,12 +107,17 @@ impl Policies {
         self.learned().map(|learned| &learned.sequential)
     }
 
-    /// What the paper's navigator has learned where it reads the posterior of the first exits.
+    /// What the paper's navigator has learned where it reads this; none where that is the inputs, for which the network has
+    /// layers.
     ///
     /// # Errors
     /// As [`Policies::value`].
-    pub(crate) fn reader(&self) -> Result<&Reader> {
-        self.learned().map(|learned| &learned.reader)
+    pub(crate) fn reader(&self, reads: Reads) -> Result<Option<&Reader>> {
+        match reads {
+            Reads::Inputs => Ok(None),
+            Reads::Stem => self.learned().map(|learned| Some(&learned.stem)),
+            Reads::Posterior => self.learned().map(|learned| Some(&learned.posterior)),
+        }
     }
 
     fn learned(&self) -> Result<&Learned> {
@@ -166,19 +174,20 @@ impl Policies {
     }
 
     /// Checks that a policy has been trained: one that has not would decide at random. Of the paper's that is known only
-    /// where it `reads` the posterior.
+    /// where it `reads` no inputs.
     ///
     /// # Errors
     /// [`Error::Invalid`] where it has not; as [`Policies::value`].
     pub(crate) fn check_trained(&self, policy: plan::Policy, reads: Reads) -> Result<()> {
-        let (is_trained, plan) = match (policy, reads) {
-            (plan::Policy::Paper, Reads::Inputs) => return Ok(()),
-            (plan::Policy::Paper, Reads::Posterior) => {
-                (self.reader()?.is_trained(), "with it in its plan, and `from: posterior`")
-            }
-            (plan::Policy::Confidence, _) => (self.confidence()?.front.is_set(), "with this policy in its plan"),
-            (plan::Policy::Value, _) => (self.value()?.front.is_set(), "with this policy in its plan"),
-            (plan::Policy::Sequential, _) => (self.sequential()?.front.is_set(), "with this policy in its plan"),
+        let named = || "with this policy in its plan".to_owned();
+        let (is_trained, plan) = match policy {
+            plan::Policy::Paper => match self.reader(reads)? {
+                None => return Ok(()),
+                Some(reader) => (reader.is_trained(), format!("with it in its plan, and `from: {}`", reads.name())),
+            },
+            plan::Policy::Confidence => (self.confidence()?.front.is_set(), named()),
+            plan::Policy::Value => (self.value()?.front.is_set(), named()),
+            plan::Policy::Sequential => (self.sequential()?.front.is_set(), named()),
         };
         if !is_trained {
             return Err(Error::invalid(format!(

@@ -11,7 +11,7 @@
 //! |---|---|---|
 //! | [`Fixed`] | once, before anything has run | nothing |
 //! | [`Given`] | once, before anything has run | a route for each sample |
-//! | [`Paper`] | once, before anything has run, or after the first block of every modality | the scores of the navigator (Section III-C), from the inputs or from the answer so far |
+//! | [`Paper`] | once, before anything has run, or after the first block of every modality | the scores of the navigator (Section III-C), from the inputs, from these blocks or from the answer so far |
 //! | [`Confidence`] | after every block, in an order that is the same for all | whether the answer so far is sure enough |
 //! | [`Value`] | once, after the first block of every modality | the quality of every route, predicted from these blocks |
 //! | [`Sequential`] | after every block | the quality of every state ahead, predicted from the answer so far |

@@ -1,8 +1,9 @@
 //! The paper's navigator: one decision for the whole way of a sample (Section III-C, Eq. (3)).
 //!
 //! As the paper has it, it reads the raw inputs through embedding layers of its own, before any encoder runs. It can read
-//! instead what the network would answer at the first exits: the first blocks run on nearly every way, and their answer
-//! says more about which samples need depth than anything that is as cheap to make of the inputs.
+//! instead what the first blocks leave, which run on nearly every way: their outputs, pooled, which costs next to nothing; or
+//! what the network would answer there, which says more about which samples need depth than anything that is as cheap to
+//! make of the inputs.
 
 use tch::Tensor;
 use tch::nn::Path;
@@ -22,16 +23,16 @@ pub struct Paper(Sight);
 enum Sight {
     /// By the navigator's own layers, see [`Look::Scores`].
     Inputs,
-    /// From the answer in the first state in which every modality of the sample has been seen.
-    Posterior { description: &'static Description, scores: perceptron::Frozen },
+    /// From what is seen by this look in the first state in which every modality of the sample has been seen.
+    First { look: Look, description: &'static Description, scores: perceptron::Frozen },
 }
 
 impl Paper {
     /// The navigator of a network, which reads what the spec says.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where it reads the posterior and has not been trained to, or the network has too many routes for
-    /// that.
+    /// [`Error::Invalid`] where it reads the stem or the posterior and has not been trained to, or the network has too many
+    /// routes for that.
     pub fn of<N: Network>(network: &N) -> Result<Self> {
         let reads = N::plan().navigator.from;
         network.policies().check_trained(plan::Policy::Paper, reads)?;
@@ -40,13 +41,9 @@ impl Paper {
 
     /// As [`Paper::of`], also where it has not been trained; it decides at random then.
     pub(crate) fn reading<N: Network>(network: &N, reads: Reads) -> Result<Self> {
-        Ok(Self(match reads {
-            Reads::Inputs => Sight::Inputs,
-            Reads::Posterior => Sight::Posterior {
-                description: N::description(),
-                scores: network.policies().reader()?.perceptron.frozen()?,
-            },
-        }))
+        let Some(reader) = network.policies().reader(reads)? else { return Ok(Self(Sight::Inputs)) };
+        let look = if reads == Reads::Stem { Look::Stems } else { Look::Posterior };
+        Ok(Self(Sight::First { look, description: N::description(), scores: reader.perceptron.frozen()? }))
     }
 }
 
@@ -54,8 +51,8 @@ impl Policy for Paper {
     fn look(&self, state: &State) -> Look {
         match &self.0 {
             Sight::Inputs => Look::Scores,
-            Sight::Posterior { .. } if state.unseen().is_none() => Look::Posterior,
-            Sight::Posterior { .. } => Look::Nothing,
+            Sight::First { look, .. } if state.unseen().is_none() => *look,
+            Sight::First { .. } => Look::Nothing,
         }
     }
 
@@ -67,7 +64,7 @@ impl Policy for Paper {
                 let of = |row: usize| finish(exits.iter().map(|exits| exits[row] + 1).collect());
                 Ok((0..seen.rows.len()).map(of).collect())
             }
-            Sight::Posterior { description, scores } => {
+            Sight::First { description, scores, .. } => {
                 if let Some(modality) = state.unseen() {
                     return Ok(vec![Move::Run(modality); seen.rows.len()]);
                 }
@@ -87,7 +84,7 @@ impl Policy for Paper {
 
     fn scores(&self, state: &State, seen: &Seen) -> Result<Vec<Tensor>> {
         match &self.0 {
-            Sight::Posterior { description, scores } if state.unseen().is_none() => {
+            Sight::First { description, scores, .. } if state.unseen().is_none() => {
                 let rows = rows(description, scores, state, seen)?;
                 let all = Tensor::from_slice(&rows.concat()).view([rows.len() as i64, -1]);
                 Ok(navigator::split(&all, &exits(description).map(|exits| exits as i64).collect::<Vec<_>>()))
@@ -99,10 +96,11 @@ impl Policy for Paper {
 
 /// The scores of the exits of all modalities side by side, a row for each sample that has been seen.
 fn rows(description: &Description, scores: &perceptron::Frozen, state: &State, seen: &Seen) -> Result<Vec<Vec<f32>>> {
-    let Some(posterior) = &seen.posterior else {
-        return Err(Error::invalid("navigator: nothing was seen of the samples"));
+    let known = match &seen.posterior {
+        Some(posterior) => known::posterior_rows(description, state, &posterior.logits, &posterior.alone)?,
+        None if seen.stems.is_empty() => return Err(Error::invalid("navigator: nothing was seen of the samples")),
+        None => known::stems_rows(&seen.stems)?,
     };
-    let known = known::posterior_rows(description, state, &posterior.logits, &posterior.alone)?;
     scores.scores_each(&known, "navigator", "scores")
 }
 
@@ -111,7 +109,7 @@ fn exits(description: &Description) -> impl Iterator<Item = usize> + '_ {
     description.modalities.iter().map(|modality| modality.exits.len())
 }
 
-/// What the navigator has learned where it reads the posterior of the first exits.
+/// What the navigator has learned where it reads what the first blocks leave.
 #[derive(Debug)]
 pub(crate) struct Reader {
     pub(crate) perceptron: Perceptron,
@@ -121,11 +119,11 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    /// With freshly drawn parameters.
-    pub(crate) fn new(path: &Path<'_>, description: &'static Description) -> Self {
+    /// With freshly drawn parameters, for so many values that are known of a sample.
+    pub(crate) fn new(path: &Path<'_>, description: &'static Description, known: i64) -> Self {
         let scores = exits(description).sum::<usize>() as i64;
         Self {
-            perceptron: Perceptron::new(path, known::posterior_width(description), scores),
+            perceptron: Perceptron::new(path, known, scores),
             description,
             trained: path.zeros_no_train("trained", &[1]),
         }

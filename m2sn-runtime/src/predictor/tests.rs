@@ -3,7 +3,8 @@
 use super::*;
 use crate::plan::Policy as Which;
 use crate::policy::Budget;
-use crate::tiny::{Lacking, Reading, Tiny, TinyInput, sequential, table};
+use crate::tiny::{Lacking, Reading, Stemming, Tiny, TinyInput, TinyRoute, samples, sequential, table};
+use crate::training::{Progress, Trainer};
 use crate::{Device, routing};
 
 /// A table of the tiny network's invented times, as if a predictor had been measured.
@@ -80,6 +81,33 @@ fn the_papers_navigator_decides_as_that_of_the_network() {
 }
 
 #[test]
+fn what_the_first_blocks_leave_is_read_as_by_the_network() {
+    reads_as_the_network::<Stemming>();
+    reads_as_the_network::<Reading>();
+}
+
+fn reads_as_the_network<N: Network<Input = TinyInput, Route = TinyRoute>>() {
+    let (mut network, splits) = (N::seeded(Device::Cpu, 4).unwrap(), samples(96, 48).unwrap());
+    let trainer = Trainer::new(N::plan()).latency(Table { fingerprint: Fingerprint::of(&network), ..table() });
+    trainer.navigator(&mut network, &splits, &mut Progress::silent()).unwrap();
+    // What it has learned on so few samples may send all of them the same way.
+    let place = format!("policies.paper.{}.output.weight", N::plan().navigator.from.name());
+    let _ = tch::no_grad(|| network.variables().variables()[&place].shallow_clone().normal_(0.0, 3.0));
+    let input = splits.valid.input().unwrap();
+    let expected = routing::predict(&network, &input).unwrap();
+    assert!(expected.routes.iter().any(|route| *route != expected.routes[0]), "samples part ways");
+    let predictor = Predictor::new(network, Options::default()).unwrap();
+    let answer = predictor.predict(&input).unwrap();
+    assert_eq!(answer.routes, expected.routes);
+    assert_near(&answer.logits, &expected.logits);
+    for sample in 0..splits.valid.len() {
+        let row = input.features().iter().map(|feature| feature.narrow(sample, 1)).collect();
+        let alone = predictor.predict(&TinyInput::from_features(row).unwrap()).unwrap();
+        assert_eq!(alone.routes, expected.routes[sample as usize..][..1]);
+    }
+}
+
+#[test]
 fn what_cannot_be_asked_for_is_the_same_error() {
     let same = |found: Result<Answer<_>>, expected: Result<Answer<_>>| {
         let [found, expected] = [found, expected].map(|answer| answer.map(drop).unwrap_err().to_string());
@@ -94,6 +122,9 @@ fn what_cannot_be_asked_for_is_the_same_error() {
     }
     let routes: Vec<_> = routing::all::<Tiny>().take(2).collect();
     same(predictor.predict_as(&input, &routes), routing::predict_as(&network, &input, &routes));
+    let stemming = Stemming::seeded(Device::Cpu, 5).unwrap();
+    let expected = routing::predict(&stemming, &input);
+    same(Predictor::new(stemming, Options::default()).unwrap().predict(&input), expected);
     let reading = Reading::seeded(Device::Cpu, 5).unwrap();
     let expected = routing::predict(&reading, &input);
     same(Predictor::new(reading, Options::default()).unwrap().predict(&input), expected);

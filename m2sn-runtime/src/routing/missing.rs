@@ -9,7 +9,7 @@ use crate::data::{Dataset, Splits};
 use crate::evaluation::Exits;
 use crate::plan::{Plan, Policy as Named};
 use crate::policy::{Look, Move, Paper, Seen};
-use crate::tiny::{Lacking, LackingReading, Tiny, TinyInput, TinyRoute, samples};
+use crate::tiny::{Lacking, LackingReading, LackingStemming, Tiny, TinyInput, TinyRoute, samples};
 use crate::training::{Progress, Trainer};
 
 /// Every third sample lacks the left modality, every third the right one; what the tensors hold there is not a number.
@@ -303,9 +303,14 @@ fn trials_on_cached_features_are_the_runs_of_the_network() {
 }
 
 #[test]
-fn the_answer_of_what_there_is_can_be_read() {
-    let (mut network, data) = (LackingReading::new(crate::Device::Cpu).unwrap(), data());
-    let trainer = Trainer::new(LackingReading::plan());
+fn what_the_first_blocks_leave_of_what_there_is_can_be_read() {
+    reads_what_there_is::<LackingStemming>();
+    reads_what_there_is::<LackingReading>();
+}
+
+fn reads_what_there_is<N: Network<Input = TinyInput, Route = TinyRoute>>() {
+    let (mut network, data) = (N::new(crate::Device::Cpu).unwrap(), data());
+    let trainer = Trainer::new(N::plan());
     let report = trainer.train(&mut network, &data, &mut Progress::silent()).unwrap();
     let input = &data.valid.input().unwrap();
     let all = predict(&network, input).unwrap();

@@ -65,13 +65,13 @@ use crate::{Error, Result, plan};
 
 /// Predicts each sample as the policy of the spec decides, `navigator: { policy: … }`.
 ///
-/// The paper's navigator decides first, Eq. (3), on the raw inputs or, with `from: posterior`, on what the network would
-/// answer at the first exits. Then each block runs once, on the samples whose exit lies at or beyond it, and the others
+/// The paper's navigator decides first, Eq. (3), on the raw inputs or, with `from: stem` and `from: posterior`, on the outputs
+/// of the first blocks and on what the network would answer there. Then each block runs once, on the samples whose exit lies at or beyond it, and the others
 /// leave through their shortcut. A learned policy decides at the price of the spec, see [`Budget::Price`].
 ///
 /// # Errors
 /// [`Error::Invalid`] for an empty batch, for inputs on another device than the model, where what decides is not finite,
-/// and where the navigator is to read the posterior and has not been trained to; [`Error::Shape`] where modalities differ
+/// and where the navigator is to read no inputs and has not been trained to; [`Error::Shape`] where modalities differ
 /// in their number of samples; with a learned policy those of [`predict_within`].
 pub fn predict<N: Network>(network: &N, input: &N::Input) -> Result<Answer<N::Route>> {
     let plan::Navigator { policy, price, .. } = N::plan().navigator;

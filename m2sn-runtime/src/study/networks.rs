@@ -89,15 +89,15 @@ impl<N: Network> School<'_, N> {
         Ok(())
     }
 
-    /// As [`School::policy`], of the navigator that reads what the network would answer at the first exits: what we found to be
-    /// best for it.
+    /// As [`School::policy`], of the navigator that reads what the first blocks leave, from softened answers: what we found to
+    /// be best for it.
     ///
     /// # Errors
     /// As [`Trainer::navigator`].
-    pub(super) fn reading(&self, network: &mut N, progress: &mut Progress) -> Result<()> {
-        let navigator =
-            Navigator { policy: Policy::Paper, from: Reads::Posterior, soften: true, ..self.plan.navigator.clone() };
-        self.trainer(&self.with(navigator), "reading").navigator(network, self.splits, progress)?;
+    pub(super) fn reading(&self, network: &mut N, from: Reads, progress: &mut Progress) -> Result<()> {
+        let navigator = Navigator { policy: Policy::Paper, from, soften: true, ..self.plan.navigator.clone() };
+        let folder = format!("reading-{}", from.name());
+        self.trainer(&self.with(navigator), &folder).navigator(network, self.splits, progress)?;
         Ok(())
     }
 

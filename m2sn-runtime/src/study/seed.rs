@@ -20,6 +20,9 @@ use crate::rivals::{AdaMml, Admn, DynMm, EeNet, Mixture, MmExit, Rival, SkipNet}
 use crate::training::Progress;
 use crate::{Device, Result};
 
+/// The paper's navigators that read no inputs, by what they read.
+const READING: [(&str, Reads); 2] = [("M²SN, reading stems", Reads::Stem), ("M²SN, reading exits", Reads::Posterior)];
+
 /// What one seed has come to.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Outcome {
@@ -74,7 +77,9 @@ pub(super) fn run<N: Network>(
     let navigated = settings.ratios.iter().map(|ratio| navigate(main, Latency::Ratio(*ratio)));
     let navigated = navigated.collect::<Result<Vec<_>>>()?;
     say("training learned policies");
-    school.reading(&mut shortcuts[0].network, progress)?;
+    for (_, reads) in READING {
+        school.reading(&mut shortcuts[0].network, reads, progress)?;
+    }
     for policy in Policy::LEARNED {
         school.policy(&mut shortcuts[0].network, policy, progress)?;
     }
@@ -119,8 +124,10 @@ pub(super) fn run<N: Network>(
         let tried = Tried::of(network, splits, test)?;
         field.enter(Contender::new(name, Kind::Paper, network, setting), &tried)?;
     }
-    let setting = vec![ways::paper(network, Reads::Posterior)?];
-    field.enter(Contender::new("M²SN, reading exits", Kind::Paper, network, setting), &after)?;
+    for (name, reads) in READING {
+        let setting = vec![ways::paper(network, reads)?];
+        field.enter(Contender::new(name, Kind::Paper, network, setting), &after)?;
+    }
     let setting = vec![ways::paper(&unhurried.network, Reads::Inputs)?];
     let contender = Contender::new("M²SN without latency", Kind::Paper, &unhurried.network, setting);
     field.enter(contender, &Tried::of(&unhurried.network, splits, test)?)?;

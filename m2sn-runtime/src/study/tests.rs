@@ -45,9 +45,19 @@ fn a_study_has_a_row_for_every_method_and_goes_on_where_it_stopped() {
     let results = study.run::<Tiny>(data, &mut Progress::silent(), |line| said.push(line.to_owned())).unwrap();
     assert!(said.contains(&"seed 1".to_owned()));
     let names: Vec<&str> = results.seeds[0].rows.iter().map(|row| &row.name[..]).collect();
-    for name in
-        ["left alone", LATE_FUSION, AGAIN, FIXED, "M²SN", "M²SN, integral", "M²SN, peripheral", "value", "sequential"]
-    {
+    for name in [
+        "left alone",
+        LATE_FUSION,
+        AGAIN,
+        FIXED,
+        "M²SN",
+        "M²SN, integral",
+        "M²SN, peripheral",
+        "M²SN, reading stems",
+        "M²SN, reading exits",
+        "value",
+        "sequential",
+    ] {
         assert!(names.contains(&name), "{name} in {names:?}");
     }
     for row in results.seeds.iter().flat_map(|seed| &seed.rows) {

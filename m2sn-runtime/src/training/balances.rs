@@ -39,13 +39,13 @@ pub(super) struct Trial {
 }
 
 impl<'a, N: Network> Trials<'a, N> {
-    /// The validation samples at `rows`: `features` are those of [`Context::route_features`], and `stems` what is known by
-    /// the first blocks, by modality, of these rows alone; none where no policy will ask for them.
+    /// The validation samples at `rows`: `features` are those of [`Context::route_features`], and `stems` those of
+    /// [`Context::route_features_and_stems`]; none where no policy will ask for them.
     pub(super) fn of(
         context: &'a Context<'a, N>,
         costs: &'a Costs,
         features: &[Features<'_>],
-        stems: Vec<Tensor>,
+        stems: &[Features<'_>],
         rows: &Tensor,
     ) -> Self {
         let present = |lacking: Option<Tensor>| lacking.map(|lacking| lacking.logical_not().to_device(context.device));
@@ -53,7 +53,7 @@ impl<'a, N: Network> Trials<'a, N> {
             context,
             costs,
             features: features.iter().map(|all| all.rows(rows).tensor.unbind(1)).collect(),
-            stems,
+            stems: stems.iter().map(|all| all.rows(rows).tensor).collect(),
             present: context.lacking(&context.valid, rows).into_iter().map(present).collect(),
             target: context.valid.target(rows),
         }

@@ -28,7 +28,7 @@ pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>, cos
     let (chosen_by, judged_by) = halves(context.valid.len());
     let chunk = context.plan.navigator.stage.batch;
     let features = context.route_features(&context.valid, chunk, run.progress)?;
-    let trials = Trials::of(context, costs, &features, Vec::new(), &chosen_by);
+    let trials = Trials::of(context, costs, &features, &[], &chosen_by);
     let answers = |state: &State| answers(context, &grid, &features, state, &chosen_by);
 
     let line = Line::greedy(costs, |state| Ok(mean(&trials.achieved(&answers(state))?)))?;
@@ -53,7 +53,7 @@ pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>, cos
     }
     let thresholds: Vec<f64> = Front::prices().map(|price| best(&tries, price * unit / costs.late_fusion())).collect();
     confidence.set(&line, &thresholds, unit)?;
-    confidence.front.set(&Trials::of(context, costs, &features, Vec::new(), &judged_by).balances(Policy::Confidence)?);
+    confidence.front.set(&Trials::of(context, costs, &features, &[], &judged_by).balances(Policy::Confidence)?);
     Ok(())
 }
 

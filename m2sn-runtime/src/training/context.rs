@@ -15,6 +15,7 @@ use crate::Result;
 use crate::batch::Feature;
 use crate::data::{Dataset, Splits};
 use crate::network::{Input, Modality, Network, route_features};
+use crate::parts::stem;
 use crate::plan::{Metric, Plan, Stage};
 use crate::policy::Grid;
 use crate::task::{Criterion, Rule, Task};
@@ -136,8 +137,34 @@ impl<'a, N: Network> Context<'a, N> {
         self.cache.fill(samples.reads(), chunk, self.device, said, |inputs| self.routes(&inputs).collect())
     }
 
+    /// As [`Context::route_features`], and from the same pass what is cheap to know of the outputs of the first blocks,
+    /// `[samples, stem]` for each modality; see [`stem`].
+    ///
+    /// # Errors
+    /// Those of [`Cache::fill`].
+    pub(crate) fn route_features_and_stems(
+        &self,
+        samples: &Samples,
+        chunk: usize,
+        progress: &Progress,
+    ) -> Result<[Vec<Features<'_>>; 2]> {
+        let stem = |(modality, input): (usize, &Feature)| {
+            // Once more than needed: passes that keep everything take memory, and the first blocks are cheap.
+            let first = self.network.block(modality, 0, input, false);
+            stem(&N::description().modalities[modality], &first, input.present.as_ref()).into()
+        };
+        let compute = |inputs: Vec<Feature>| {
+            let stems = inputs.iter().enumerate().map(stem);
+            self.routes(&inputs).chain(stems).collect()
+        };
+        let said = (progress, "features of all exits");
+        let mut features = self.cache.fill(samples.reads(), chunk, self.device, said, compute)?;
+        let stems = features.split_off(self.modalities().len());
+        Ok([features, stems])
+    }
+
     /// Of each modality's inputs the features of all numbers of blocks, `[samples, places, feature]`.
-    pub(crate) fn routes<'i>(&'i self, inputs: &'i [Feature]) -> impl Iterator<Item = Feature> + 'i {
+    fn routes<'i>(&'i self, inputs: &'i [Feature]) -> impl Iterator<Item = Feature> + 'i {
         let of = |(modality, input)| Tensor::stack(&route_features(self.network, modality, input), 1).into();
         inputs.iter().enumerate().map(of)
     }

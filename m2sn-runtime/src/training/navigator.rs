@@ -4,8 +4,8 @@
 //! modality by its weights ê, and the loss of Eq. (4) is that of the mixed features plus λ times the latency that
 //! the same weights lead one to expect: Σ_j ê_ij · Latency_ij in place of the arg max, which has no gradient.
 //!
-//! What the navigator reads decides where its scores come from, the inputs or the answer at the first exits, and nothing
-//! else.
+//! What the navigator reads decides where its scores come from, the inputs, the first blocks or the answer at the first
+//! exits, and nothing else.
 
 use tch::{Kind, Tensor};
 
@@ -29,14 +29,13 @@ pub(super) fn train<'a, N: Network>(context: &'a Context<'_, N>, run: &mut Run<'
     let network = context.network;
     let modalities = N::description().modalities;
     let settings = &context.plan.navigator;
-    let (part, reader) = match settings.from {
-        Reads::Inputs => (Part::Navigator, None),
-        Reads::Posterior => (Part::Reader, Some(network.policies().reader()?)),
+    let reader = network.policies().reader(settings.from)?;
+    let part = match settings.from {
+        Reads::Inputs => Part::Navigator,
+        Reads::Stem => Part::StemReader,
+        Reads::Posterior => Part::PosteriorReader,
     };
-    let reads = |samples: &'a Samples| match settings.from {
-        Reads::Inputs => samples.reads(),
-        Reads::Posterior => Vec::new(),
-    };
+    let reads = |samples: &'a Samples| if reader.is_some() { Vec::new() } else { samples.reads() };
     let phase = Phase {
         name: "navigator".into(),
         parts: vec![part],
@@ -45,8 +44,12 @@ pub(super) fn train<'a, N: Network>(context: &'a Context<'_, N>, run: &mut Run<'
         reads: reads(&context.train),
     };
     let chunk = phase.stage.batch;
-    let train = context.route_features(&context.train, chunk, run.progress)?;
-    let valid = context.route_features(&context.valid, chunk, run.progress)?;
+    let features = |samples: &Samples| match settings.from {
+        Reads::Stem => context.route_features_and_stems(samples, chunk, run.progress),
+        Reads::Inputs | Reads::Posterior => Ok([context.route_features(samples, chunk, run.progress)?, Vec::new()]),
+    };
+    let [train, train_stems] = features(&context.train)?;
+    let [valid, valid_stems] = features(&context.valid)?;
     let grid = context.grid();
     let exits_of = |modality: usize, features: Tensor| {
         let passed_by = 1 - grid.least(modality) as i64;
@@ -63,12 +66,19 @@ pub(super) fn train<'a, N: Network>(context: &'a Context<'_, N>, run: &mut Run<'
     let temperatures = softened(context, &grid, &train, &valid);
     let softening = Softening::new(&grid, temperatures.as_deref(), context.device);
     let stand = |missing: Vec<Option<Tensor>>, rows: &Tensor| Stands::first(&grid, rows.size()[0], missing);
-    let reading = reader.map(|reader| Reading::new(reader, &grid, temperatures.as_deref(), context.device));
-    if let Some(Reading { reader, train: softness, .. }) = &reading {
+    let reading = reader.map(|reader| {
+        let [train, valid] = if settings.from == Reads::Stem {
+            [Known::Stems(train_stems), Known::Stems(valid_stems)]
+        } else {
+            [temperatures.as_deref(), None].map(|temperatures| Known::answers(&grid, temperatures, context.device))
+        };
+        Reading { reader, train, valid }
+    });
+    if let Some(Reading { reader, train: known, .. }) = &reading {
         tch::manual_seed(seed(run.seed, &format!("{}/standard", phase.name), 0));
         let rows = Tensor::randint(phase.samples, [STANDARD], (Kind::Int64, tch::Device::Cpu));
         let stands = stand(context.missing(&context.train, &rows), &rows);
-        reader.perceptron.standardise(&stands.posterior(context, &train, &rows, softness));
+        reader.perceptron.standardise(&known.of(context, &train, &rows, &stands));
     }
     let step_loss = |step: &Step| {
         let stands = stand(context.missing(&context.train, &step.rows), &step.rows);
@@ -80,8 +90,8 @@ pub(super) fn train<'a, N: Network>(context: &'a Context<'_, N>, run: &mut Run<'
                 });
                 network.navigate(&inputs.collect::<Vec<_>>(), true)
             }
-            Some(Reading { reader, train: softness, .. }) => {
-                reader.scores(&stands.posterior(context, &train, &step.rows, softness))
+            Some(Reading { reader, train: known, .. }) => {
+                reader.scores(&known.of(context, &train, &step.rows, &stands))
             }
         };
         let missing = stands.missing;
@@ -101,9 +111,7 @@ pub(super) fn train<'a, N: Network>(context: &'a Context<'_, N>, run: &mut Run<'
             let stands = stand(context.lacking(&context.valid, &rows), &rows);
             let scores = match &reading {
                 None => network.navigate(&inputs, false),
-                Some(Reading { reader, valid: softness, .. }) => {
-                    reader.scores(&stands.posterior(context, &valid, &rows, softness))
-                }
+                Some(Reading { reader, valid: known, .. }) => reader.scores(&known.of(context, &valid, &rows, &stands)),
             };
             // The rule of inference, which refuses scores that decide nothing.
             let exits = decide(&scores)?.into_iter().map(|exits| {
@@ -147,24 +155,46 @@ pub(super) fn train<'a, N: Network>(context: &'a Context<'_, N>, run: &mut Run<'
     Ok(())
 }
 
-/// A navigator that reads the posterior of the first exits.
+/// A navigator that reads what the first blocks leave.
 #[derive(Debug)]
 struct Reading<'a> {
     reader: &'a Reader,
-    /// What the logits that it reads are divided by in each state, `[states]`: those of training samples.
-    train: Tensor,
-    /// Those of validation samples: ones.
-    valid: Tensor,
+    /// What it knows of training samples.
+    train: Known<'a>,
+    /// What it knows of validation samples.
+    valid: Known<'a>,
 }
 
-impl<'a> Reading<'a> {
-    fn new(reader: &'a Reader, grid: &Grid, temperatures: Option<&[f64]>, device: tch::Device) -> Self {
-        let valid = Tensor::ones([grid.len() as i64], (Kind::Float, device));
-        let train = match temperatures {
+/// What is known of samples whose first blocks have run.
+#[derive(Debug)]
+enum Known<'a> {
+    /// By modality, see [`Context::route_features_and_stems`].
+    Stems(Vec<Features<'a>>),
+    /// What the network would answer, by what its logits are divided in each state, `[states]`.
+    Answers(Tensor),
+}
+
+impl Known<'_> {
+    /// Answers, divided by these temperatures of all states, or as they are.
+    fn answers(grid: &Grid, temperatures: Option<&[f64]>, device: tch::Device) -> Self {
+        Self::Answers(match temperatures {
             Some(temperatures) => Tensor::from_slice(temperatures).to_kind(Kind::Float).to_device(device),
-            None => valid.shallow_clone(),
-        };
-        Self { reader, train, valid }
+            None => Tensor::ones([grid.len() as i64], (Kind::Float, device)),
+        })
+    }
+
+    /// What is known of the samples at `rows` where they stand, `[samples, known]`, from the features of all samples.
+    fn of<N: Network>(
+        &self,
+        context: &Context<'_, N>,
+        features: &[Features<'_>],
+        rows: &Tensor,
+        stands: &Stands,
+    ) -> Tensor {
+        match self {
+            Self::Stems(stems) => stands.stems(stems, rows),
+            Self::Answers(temperatures) => stands.posterior(context, features, rows, temperatures),
+        }
     }
 }
 

@@ -19,9 +19,7 @@ use super::run::Run;
 use super::softening::{logits, temperatures};
 use super::stands::{STANDARD, Stands};
 use crate::Result;
-use crate::batch::Feature;
 use crate::network::{Network, Part};
-use crate::parts::stem;
 use crate::plan::Policy;
 use crate::policy::{Costs, Grid, Quality, State, achieved};
 use crate::task::{Rule, Task};
@@ -56,7 +54,7 @@ pub(super) fn train<N: Network>(
 
     let ask = |lesson: &Lesson<'_>, rows: &Tensor, stands: &Stands| Question {
         known: match which {
-            Policy::Value => Tensor::cat(&lesson.stems_without(rows, &stands.missing), 1),
+            Policy::Value => stands.stems(&lesson.stems, rows),
             _ => stands.posterior(context, &lesson.features, rows, &lesson.temperatures),
         },
         quality: lesson.quality.index_select(0, &rows.to_device(context.device)),
@@ -85,7 +83,7 @@ pub(super) fn train<N: Network>(
         Ok(Score { value, metrics: [("loss".to_owned(), value)].into() })
     };
     fit(context.network, run, &phase, step_loss, validate)?;
-    let trials = Trials::of(context, costs, &valid.features, valid.stems(&judged), &judged);
+    let trials = Trials::of(context, costs, &valid.features, &valid.stems, &judged);
     front.set(&tch::no_grad(|| trials.balances(which))?);
     Ok(())
 }
@@ -109,7 +107,7 @@ impl Question {
 struct Lesson<'a> {
     /// By modality, see [`Context::route_features`].
     features: Vec<Features<'a>>,
-    /// By modality, see [`stem`].
+    /// By modality, see [`Context::route_features_and_stems`].
     stems: Vec<Features<'a>>,
     /// `[samples, states]`: what the answer in each state is worth; for a class, how probable the right one is.
     quality: Tensor,
@@ -126,19 +124,8 @@ impl<'a> Lesson<'a> {
         samples: &Samples,
         like: Option<(&Lesson<'_>, &Tensor)>,
     ) -> Result<Self> {
-        let stem = |(modality, input): (usize, &Feature)| {
-            // Once more than needed: passes that keep everything take memory, and the first blocks are cheap.
-            let first = context.network.block(modality, 0, input, false);
-            stem(&N::description().modalities[modality], &first, input.present.as_ref()).into()
-        };
-        // One pass for both, since samples may have to be read for it.
-        let compute = |inputs: Vec<Feature>| {
-            let stems = inputs.iter().enumerate().map(stem);
-            context.routes(&inputs).chain(stems).collect()
-        };
-        let (chunk, said) = (context.plan.navigator.stage.batch, (&*run.progress, "features of all exits"));
-        let mut features = context.cache.fill(samples.reads(), chunk, context.device, said, compute)?;
-        let stems = features.split_off(context.modalities().len());
+        let chunk = context.plan.navigator.stage.batch;
+        let [features, stems] = context.route_features_and_stems(samples, chunk, run.progress)?;
         let target = samples.target(&Tensor::arange(samples.len(), (Kind::Int64, Device::Cpu)));
         let (task, grid) = (context.task(), context.grid());
         let temperatures = match like {
@@ -160,19 +147,6 @@ impl<'a> Lesson<'a> {
         let quality = Tensor::stack(&each.collect::<Vec<_>>(), 1);
         let temperatures = Tensor::from_slice(&temperatures).to_kind(Kind::Float).to_device(context.device);
         Ok(Self { features, stems, quality, temperatures })
-    }
-
-    fn stems(&self, rows: &Tensor) -> Vec<Tensor> {
-        self.stems.iter().map(|stems| stems.rows(rows).tensor).collect()
-    }
-
-    /// As if samples did without the modalities that are `missing`.
-    fn stems_without(&self, rows: &Tensor, missing: &[Option<Tensor>]) -> Vec<Tensor> {
-        let without = |(stems, missing): (Tensor, &Option<Tensor>)| match missing {
-            Some(missing) => stems.masked_fill(&missing.to_device(stems.device()).unsqueeze(1), 0.0),
-            None => stems,
-        };
-        self.stems(rows).into_iter().zip(missing).map(without).collect()
     }
 }
 

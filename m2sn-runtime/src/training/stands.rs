@@ -77,6 +77,19 @@ impl Stands {
         ahead
     }
 
+    /// What is known by the first blocks of the samples at `rows`, `[samples, known]`: the `stems` of
+    /// [`Context::route_features_and_stems`] side by side, zeros where a sample does without the modality.
+    pub(super) fn stems(&self, stems: &[Features<'_>], rows: &Tensor) -> Tensor {
+        let of = |(stems, missing): (&Features<'_>, &Option<Tensor>)| {
+            let stems = stems.rows(rows).tensor;
+            match missing {
+                Some(missing) => stems.masked_fill(&missing.to_device(stems.device()).unsqueeze(1), 0.0),
+                None => stems,
+            }
+        };
+        Tensor::cat(&stems.iter().zip(&self.missing).map(of).collect::<Vec<_>>(), 1)
+    }
+
     /// What is known by the answers to the samples at `rows` where they stand, `[samples, known]`: see [`posterior`].
     ///
     /// Features are those of [`Context::route_features`]; what the network answers in a state is divided by that of its

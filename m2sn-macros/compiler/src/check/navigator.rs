@@ -170,8 +170,8 @@ const MAX_WEIGHT: f64 = 1000.0;
 /// No answer is worth more.
 const MAX_PRICE: f64 = 100.0;
 
-/// The most routes that a learned policy of the runtime weighs; with more, a network has none, and nothing that reads the
-/// posterior.
+/// The most routes that a learned policy of the runtime weighs; with more, a network has none, and nothing by which the
+/// paper's reads what the first blocks leave.
 const MOST_ROUTES: u64 = 1024;
 
 const MIN_TEMPERATURE: f64 = 0.001;
@@ -223,11 +223,16 @@ pub(super) fn model(
             .help(format!("take fewer shortcuts, for at most {MOST_ROUTES} routes, or `policy: paper`"));
         return None;
     }
-    if from == spec::Reads::Posterior && routes > MOST_ROUTES {
+    let read = match from {
+        spec::Reads::Inputs => None,
+        spec::Reads::Stem => Some("stem"),
+        spec::Reads::Posterior => Some("posterior"),
+    };
+    if let Some(read) = read.filter(|_| routes > MOST_ROUTES) {
         errors
             .error(
                 &Place::default().key("navigator").key("from"),
-                format!("{routes} routes are more than the posterior is read for"),
+                format!("{routes} routes are more than the {read} is read for"),
             )
             .help(format!("take fewer shortcuts, for at most {MOST_ROUTES} routes, or `from: inputs`"));
         return None;

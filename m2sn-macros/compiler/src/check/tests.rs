@@ -321,6 +321,7 @@ fn modalities_are_as_many_as_the_runtime_fuses() {
 fn to_take_no_part_is_one_more_way() {
     for (navigator, message) in [
         ("policy: sequential", "1056 routes are more than a learned policy weighs against each other"),
+        ("from: stem", "1056 routes are more than the stem is read for"),
         ("from: posterior", "1056 routes are more than the posterior is read for"),
     ] {
         let spec = |right: &str| {

@@ -34,11 +34,11 @@ pub(super) fn model(model: &Model, context: &Context) -> TokenStream {
     for modality in &model.modalities {
         text += &format!("\n`{}`, `{}`:\n\n{}", modality.name.text, dims(modality.input), table(modality));
     }
-    text += &format!(
-        "\nFusion and head add {}, the navigator {}.\n\n# Spec",
-        described(model.fusion_and_head()),
-        described(model.navigator.cost)
-    );
+    text += &format!("\nFusion and head add {}", described(model.fusion_and_head()));
+    if model.navigator.runs() {
+        text += &format!(", the navigator {}", described(model.navigator.cost));
+    }
+    text += ".\n\n# Spec";
     let (above, include) = (lines(&text), &context.include);
     // The fences stand where the lines of the file do, at the margin, or Markdown would unindent the file.
     quote! {

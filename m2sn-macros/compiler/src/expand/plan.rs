@@ -50,6 +50,7 @@ pub(super) fn expand(model: &Model, _: &Context) -> TokenStream {
     let augment = augment(&training.augment.0);
     let reads = match model.navigator.from {
         Reads::Inputs => quote!(Inputs),
+        Reads::Stem => quote!(Stem),
         Reads::Posterior => quote!(Posterior),
     };
     let weights =

@@ -135,6 +135,14 @@ pub(crate) struct Navigator {
     pub(crate) soften: bool,
 }
 
+impl Navigator {
+    /// Whether the layers run where the spec's policy decides. They are there all the same, so that one trained network can be
+    /// given any policy.
+    pub(crate) fn runs(&self) -> bool {
+        self.policy == spec::Policy::Paper && self.from == spec::Reads::Inputs
+    }
+}
+
 /// One layer, with the shapes on both its sides.
 #[derive(Debug, Clone)]
 pub(crate) struct Layer {

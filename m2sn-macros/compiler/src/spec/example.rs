@@ -245,7 +245,7 @@ pub(super) const EXAMPLES: &[(&str, Settings)] = &[
         "Navigator",
         &[
             ("policy", "sequential"),
-            ("from", "posterior"),
+            ("from", "stem"),
             ("price", "0.1"),
             ("embed", "{ sound: [{ linear: { size: 16 } }] }"),
             ("latency", "{ ratio: 0.3 }"),
