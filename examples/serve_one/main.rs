@@ -54,8 +54,7 @@ fn serve(arguments: &Arguments, out: &mut dyn Write) -> program::Outcome {
     // One sample keeps one core busy; more threads would wait for each other.
     tch::set_num_threads(1);
     let device = Device::cuda_if_available();
-    let mut model = Quickstart::new(device)?;
-    model.load(&arguments.checkpoint)?;
+    let model = Quickstart::open(&arguments.checkpoint, device)?;
     // What the parts cost on this machine is measured at the first start.
     let latency = Some(arguments.checkpoint.join("predictor.json"));
     let predictor = model.into_predictor(Options { latency, ..Default::default() })?;

@@ -15,8 +15,8 @@ use syn::LitStr;
 /// pub struct AvDigits;
 /// ```
 ///
-/// The struct bears the name that the spec gives the model. It gets `new`, `train`, `predict`, `predict_by`, `save` and
-/// `load`, and a module of its name in snake_case beside it: `av_digits::Input` with a typed field a modality,
+/// The struct bears the name that the spec gives the model. It gets `new`, `train`, `predict`, `predict_by`, `save`,
+/// `open` and `load`, and a module of its name in snake_case beside it: `av_digits::Input` with a typed field a modality,
 /// `av_digits::Route` with an exit a modality, and the typed parts of the network.
 /// Its documentation shows the spec, the network and what each exit costs.
 ///

@@ -11,7 +11,8 @@
 //! weights, so that neither comes without the other.
 //!
 //! What is read is believed, or refused: the weights and what is attached have the SHA-256 that the manifest names, and
-//! weights are finite.
+//! weights are finite. They go from the mapped file into the model's variables, a variable at a time, so that no second
+//! copy of them is held.
 //! A checkpoint of a later release than this one is refused. One of an earlier release, or of a spec that differs in
 //! its training alone, is read with a warning: the layers decide whether it fits. One of before labels had thresholds is
 //! read as it was meant, with one half for each.
@@ -29,10 +30,12 @@ use crate::file;
 use crate::latency::Table;
 use crate::network::{Description, Network};
 use crate::policy::THRESHOLDS;
-use crate::{Error, Result};
+use crate::{Device, Error, Result, nn};
 
+pub(crate) mod mapped;
 pub(crate) mod tensors;
 
+use mapped::{Mapped, Place};
 use tensors::{Tensors, digest};
 
 /// The file of the weights.
@@ -200,6 +203,17 @@ pub(crate) fn weights_sha256(network: &impl Network) -> Result<String> {
     digest(&network.variables().variables().into_iter().collect::<BTreeMap<_, _>>())
 }
 
+/// Builds a network with the variables that [`save`] has written to a folder: [`Network::new`] and [`load`] in one, and
+/// faster, since no parameter is drawn that would be written over.
+///
+/// # Errors
+/// As [`Network::new`] and [`load`].
+pub fn open<N: Network>(folder: impl AsRef<Path>, device: Device) -> Result<N> {
+    let mut network = nn::undrawn(|| N::new(device))?;
+    load(&mut network, folder)?;
+    Ok(network)
+}
+
 /// Reads the variables of `network` from a folder that [`save`] has written.
 ///
 /// What the model's parts cost is read as well, where it was measured on this machine; else the learned policies have to
@@ -207,7 +221,10 @@ pub(crate) fn weights_sha256(network: &impl Network) -> Result<String> {
 ///
 /// # Errors
 /// [`Error::Io`] or [`Error::File`] where there is no checkpoint, where it is damaged or of a later release, or, with
-/// the differences, where it is one of another spec. In any case `network` stays as it is.
+/// the differences, where it is one of another spec. In any case `network` stays as it is, but where another program writes
+/// over the file in its place just while it is read: that is refused once it is seen. [`save`] gives the name to a new
+/// file, so that whoever reads the old one has it whole; who copies checkpoints should do the same (`mv`, `rsync`), since a
+/// file that gets shorter while it is read ends the process on most systems.
 pub fn load<N: Network>(network: &mut N, folder: impl AsRef<Path>) -> Result<()> {
     let folder = folder.as_ref();
     restore(network, folder)?;
@@ -226,9 +243,10 @@ pub fn load<N: Network>(network: &mut N, folder: impl AsRef<Path>) -> Result<()>
 /// As [`load`]: variables can be written through a shared reference, as `tch` sees it.
 pub(crate) fn restore<N: Network>(network: &N, folder: &Path) -> Result<()> {
     let path = folder.join(MODEL);
-    let (file, attached) = parted(read(folder)?)?;
+    let file = file_of(folder)?;
     let manifest = parse(&path, &file)?;
-    let differences = differences(&manifest, &file, N::description(), network.variables());
+    let places = variables(&file);
+    let differences = differences(&manifest, &places, N::description(), network.variables());
     if !differences.is_empty() {
         let mut message = format!("a checkpoint of another spec than `{}`", N::description().spec_path);
         for difference in differences.iter().take(NAMED) {
@@ -240,47 +258,56 @@ pub(crate) fn restore<N: Network>(network: &N, folder: &Path) -> Result<()> {
         message += "\nhelp: load it into a model of its own spec, or train this one anew";
         return Err(Error::file(path, message));
     }
-    check_weights(&path, &manifest, &file)?;
-    check_attached(&path, &manifest, &attached)?;
+    check_weights(&path, &manifest, &file, &places)?;
+    check_attached(&path, &manifest, &file)?;
     check_copy(folder, &manifest)?;
     if manifest.spec_sha256 != sha256(N::description().resolved_spec) {
         tracing::warn!("{}: made by a spec of the same layers with other settings", path.display());
     }
-    assign(network.variables(), &file.tensors)?;
-    if !file.tensors.contains_key(THRESHOLDS)
-        && let Some(mut thresholds) = network.variables().variables().remove(THRESHOLDS)
+    let mut variables = network.variables().variables();
+    for (name, place) in &places {
+        if let Some(variable) = variables.get(*name) {
+            file.values(place)?.copy_to(variable)?;
+        }
+    }
+    file.check_unchanged()?;
+    if !places.contains_key(THRESHOLDS)
+        && let Some(mut thresholds) = variables.remove(THRESHOLDS)
     {
         let _ = tch::no_grad(|| thresholds.f_zero_())?;
     }
     Ok(())
 }
 
-/// What is attached by this name to the checkpoint in `folder`.
+/// What is attached by this name to the checkpoint in `folder`; the weights are not read.
 ///
 /// # Errors
 /// [`Error::Io`] where there is no checkpoint, [`Error::File`] where it is damaged, or where nothing of this name is attached
 /// to it, with what is.
 pub fn attachment(folder: impl AsRef<Path>, name: &str) -> Result<Vec<u8>> {
     let path = folder.as_ref().join(MODEL);
-    let (file, attached) = parted(read(folder.as_ref())?)?;
+    let file = file_of(folder.as_ref())?;
     let manifest = parse(&path, &file)?;
-    check_attached(&path, &manifest, &attached)?;
-    let mut attached = attached;
-    attached.remove(name).ok_or_else(|| {
+    check_attached(&path, &manifest, &file)?;
+    let Some((_, place)) = attached(&file).find(|(attached, _)| *attached == name) else {
         let names: Vec<_> = manifest.attachments.keys().map(|name| format!("`{name}`")).collect();
         let there = if names.is_empty() { "nothing is".to_owned() } else { format!("{} are", names.join(", ")) };
         let help = "write it there by `checkpoint::save_with`";
-        Error::file(path, format!("no `{name}` is attached to this checkpoint, but {there}\nhelp: {help}"))
-    })
+        let message = format!("no `{name}` is attached to this checkpoint, but {there}\nhelp: {help}");
+        return Err(Error::file(path, message));
+    };
+    let bytes = file.values(place)?.to_vec();
+    file.check_unchanged()?;
+    Ok(bytes)
 }
 
-/// What the checkpoint in `folder` says of itself.
+/// What the checkpoint in `folder` says of itself; the weights are not read.
 ///
 /// # Errors
 /// [`Error::Io`] where there is none, [`Error::File`] where it is damaged.
 pub fn manifest(folder: impl AsRef<Path>) -> Result<Manifest> {
     let folder = folder.as_ref();
-    let manifest = parse(&folder.join(MODEL), &read(folder)?)?;
+    let manifest = parse(&folder.join(MODEL), &file_of(folder)?)?;
     check_copy(folder, &manifest)?;
     Ok(manifest)
 }
@@ -323,18 +350,18 @@ impl Manifest {
     }
 }
 
-/// Reads the checkpoint of a folder; where there is none, says where one might be meant.
-fn read(folder: &Path) -> Result<Tensors> {
+/// Opens the checkpoint of a folder; where there is none, says where one might be meant.
+fn file_of(folder: &Path) -> Result<Mapped> {
     let path = folder.join(MODEL);
     if path.exists() {
-        return Tensors::read(&path);
+        return Mapped::open(&path);
     }
     let folders = std::fs::read_dir(folder).map_err(Error::io(folder))?.flatten();
     let mut near: Vec<_> = folders.map(|entry| entry.path()).filter(|entry| entry.join(MODEL).exists()).collect();
     near.sort();
     match near.as_slice() {
         // The system's own words.
-        [] => Tensors::read(&path),
+        [] => Mapped::open(&path),
         near => {
             let near: Vec<_> = near.iter().map(|folder| format!("`{}`", folder.display())).collect();
             Err(Error::file(folder, format!("there is no checkpoint in this folder, but in {}", near.join(", "))))
@@ -342,7 +369,7 @@ fn read(folder: &Path) -> Result<Tensors> {
     }
 }
 
-fn parse(path: &Path, file: &Tensors) -> Result<Manifest> {
+fn parse(path: &Path, file: &Mapped) -> Result<Manifest> {
     let Some(text) = file.metadata.get("manifest") else {
         return Err(Error::file(path, "a safetensors file, but no checkpoint of this library: it has no manifest"));
     };
@@ -370,41 +397,45 @@ fn release(version: &str) -> Option<[u64; 3]> {
     numbers.collect::<Option<Vec<_>>>()?.try_into().ok()
 }
 
+/// The tensors of a checkpoint that are variables, by name.
+fn variables(file: &Mapped) -> BTreeMap<&str, &Place> {
+    let places = file.places.iter().filter(|(name, _)| !name.starts_with(ATTACHED));
+    places.map(|(name, place)| (name.as_str(), place)).collect()
+}
+
+/// The tensors of a checkpoint that hold what is attached, by the names that it is attached by.
+fn attached(file: &Mapped) -> impl Iterator<Item = (&str, &Place)> {
+    file.places.iter().filter_map(|(name, place)| Some((name.strip_prefix(ATTACHED)?, place)))
+}
+
 /// Checks that the weights are those which were written.
-fn check_weights(path: &Path, manifest: &Manifest, file: &Tensors) -> Result<()> {
+fn check_weights(path: &Path, manifest: &Manifest, file: &Mapped, variables: &BTreeMap<&str, &Place>) -> Result<()> {
     let damaged = |what: String| {
         Err(Error::file(path, format!("{what}: the file is damaged; fetch it anew, or train the model anew")))
     };
-    let shapes: BTreeMap<_, _> = file.tensors.iter().map(|(name, tensor)| (name.clone(), tensor.size())).collect();
-    if shapes != manifest.variables {
+    let shapes = variables.iter().map(|(name, place)| (*name, &place.shape));
+    if !shapes.eq(manifest.variables.iter().map(|(name, shape)| (name.as_str(), shape))) {
         return damaged("its manifest lists other variables than it holds".into());
     }
-    if let Some(name) = not_finite(&file.tensors)? {
-        return damaged(format!("variable `{name}` holds values that are not finite"));
+    let mut digest = tensors::Digest::default();
+    for (name, place) in variables {
+        let values = file.values(place)?;
+        if !values.are_finite()? {
+            return damaged(format!("variable `{name}` holds values that are not finite"));
+        }
+        digest.add(name, place.kind, &place.shape, &values);
     }
-    if digest(&file.tensors)? != manifest.weights_sha256 {
+    if digest.finish() != manifest.weights_sha256 {
         return damaged("its weights are not those that were written".into());
     }
     Ok(())
 }
 
-/// Parts what is attached from the variables.
-fn parted(file: Tensors) -> Result<(Tensors, Attachments)> {
-    let Tensors { tensors, metadata } = file;
-    let (mut variables, mut attached) = (BTreeMap::new(), Attachments::new());
-    for (name, tensor) in tensors {
-        match name.strip_prefix(ATTACHED) {
-            Some(name) => drop(attached.insert(name.to_owned(), tensors::values(&tensor)?)),
-            None => drop(variables.insert(name, tensor)),
-        }
-    }
-    Ok((Tensors { tensors: variables, metadata }, attached))
-}
-
 /// Checks that what is attached is what was written.
-fn check_attached(path: &Path, manifest: &Manifest, attached: &Attachments) -> Result<()> {
-    let found: BTreeMap<_, _> = attached.iter().map(|(name, bytes)| (name.clone(), sha256(bytes))).collect();
-    if found == manifest.attachments {
+fn check_attached(path: &Path, manifest: &Manifest, file: &Mapped) -> Result<()> {
+    let found: Result<BTreeMap<_, _>> =
+        attached(file).map(|(name, place)| Ok((name.to_owned(), sha256(&*file.values(place)?)))).collect();
+    if found? == manifest.attachments {
         return Ok(());
     }
     let message =
@@ -439,7 +470,12 @@ fn check_copy(folder: &Path, manifest: &Manifest) -> Result<()> {
 }
 
 /// What keeps the file from fitting the model, a line each: layers that differ, then variables.
-fn differences(manifest: &Manifest, file: &Tensors, description: &Description, variables: &VarStore) -> Vec<String> {
+fn differences(
+    manifest: &Manifest,
+    places: &BTreeMap<&str, &Place>,
+    description: &Description,
+    variables: &VarStore,
+) -> Vec<String> {
     let mut found = Vec::new();
     if manifest.model != description.name {
         found.push(format!("model: `{}` in the file, `{}` here", manifest.model, description.name));
@@ -458,14 +494,14 @@ fn differences(manifest: &Manifest, file: &Tensors, description: &Description, v
     found.extend(description.architecture.iter().filter(there).map(|line| format!("layer only here:        {line}")));
     let variables: BTreeMap<_, _> = variables.variables().into_iter().collect();
     for (name, variable) in &variables {
-        match file.tensors.get(name) {
+        match places.get(name.as_str()) {
             None if name == THRESHOLDS => {}
             None => found.push(format!("variable `{name}`: missing in the file")),
-            Some(tensor) if tensor.size() != variable.size() || tensor.kind() != variable.kind() => {
+            Some(place) if place.shape != variable.size() || place.kind != variable.kind() => {
                 found.push(format!(
                     "variable `{name}`: {:?} of {:?} in the file, {:?} of {:?} here",
-                    tensor.size(),
-                    tensor.kind(),
+                    place.shape,
+                    place.kind,
                     variable.size(),
                     variable.kind()
                 ));
@@ -473,7 +509,7 @@ fn differences(manifest: &Manifest, file: &Tensors, description: &Description, v
             Some(_) => {}
         }
     }
-    let unexpected = file.tensors.keys().filter(|name| !variables.contains_key(*name));
+    let unexpected = places.keys().filter(|name| !variables.contains_key(**name));
     found.extend(unexpected.map(|name| format!("variable `{name}`: only in the file")));
     found
 }
@@ -545,16 +581,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let network = Tiny::new(Device::Cpu).unwrap();
         save(&network, folder.path()).unwrap();
-        let mut file = Tensors::read(&folder.path().join(MODEL)).unwrap();
+        let file = Mapped::open(&folder.path().join(MODEL)).unwrap();
         let mut manifest = parse(&folder.path().join(MODEL), &file).unwrap();
         let description = Description { outputs: &["joy", "anger", "calm"], ..*Tiny::description() };
-        let differences =
-            |manifest: &Manifest, file: &Tensors| super::differences(manifest, file, &description, network.variables());
-        assert_eq!(differences(&manifest, &file), [""; 0]);
+        let differences = |manifest: &Manifest, places: &BTreeMap<&str, &Place>| {
+            super::differences(manifest, places, &description, network.variables())
+        };
+        assert_eq!(differences(&manifest, &variables(&file)), [""; 0]);
         manifest.outputs = ["joy", "calm", "anger"].map(String::from).into();
-        assert_eq!(differences(&manifest, &file), ["output 1: `calm` in the file, `anger` here"]);
-        file.tensors.clear();
-        assert!(differences(&manifest, &file).len() > 1);
+        assert_eq!(differences(&manifest, &variables(&file)), ["output 1: `calm` in the file, `anger` here"]);
+        assert!(differences(&manifest, &BTreeMap::new()).len() > 1);
     }
 
     #[test]

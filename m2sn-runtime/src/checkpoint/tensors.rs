@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
+use sha2::{Digest as _, Sha256};
 use tch::{Kind, Tensor};
 
 use super::hexadecimal;
+use super::mapped::{Mapped, Place};
 use crate::file::atomically;
 use crate::{Error, Result};
 
@@ -22,21 +23,22 @@ pub(crate) struct Tensors {
 
 /// A file's header: JSON, led by its length in eight bytes.
 #[derive(Debug, Serialize, Deserialize)]
-struct Header {
+pub(super) struct Header {
     #[serde(rename = "__metadata__", default)]
-    metadata: BTreeMap<String, String>,
+    pub(super) metadata: BTreeMap<String, String>,
     #[serde(flatten)]
-    entries: BTreeMap<String, Entry>,
+    pub(super) entries: BTreeMap<String, Entry>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct Entry {
-    dtype: String,
-    shape: Vec<i64>,
-    data_offsets: [usize; 2],
+pub(super) struct Entry {
+    pub(super) dtype: String,
+    pub(super) shape: Vec<i64>,
+    pub(super) data_offsets: [usize; 2],
 }
 
-const KINDS: [(&str, Kind); 10] = [
+/// The element types by their names in the format.
+pub(super) const KINDS: [(&str, Kind); 10] = [
     ("F32", Kind::Float),
     ("F64", Kind::Double),
     ("F16", Kind::Half),
@@ -86,53 +88,43 @@ impl Tensors {
     /// # Errors
     /// [`Error::Io`] where the file cannot be read, [`Error::File`] where it is not of the format.
     pub(crate) fn read(path: &Path) -> Result<Self> {
-        let file = std::fs::read(path).map_err(Error::io(path))?;
-        let damaged = |what: &str| {
-            Error::file(
-                path,
-                format!("not a whole safetensors file ({what}); it may be damaged or cut off while copied"),
-            )
+        let file = Mapped::open(path)?;
+        let tensor = |(name, place): (&String, &Place)| -> Result<(String, Tensor)> {
+            Ok((name.clone(), file.values(place)?.tensor()?))
         };
-        let (length, rest) = file.split_first_chunk::<8>().ok_or_else(|| damaged("it is shorter than its header"))?;
-        let length = usize::try_from(u64::from_le_bytes(*length)).unwrap_or(usize::MAX);
-        let (header, data) = rest.split_at_checked(length).ok_or_else(|| damaged("it is shorter than its header"))?;
-        let header: Header =
-            serde_json::from_slice(header).map_err(|error| damaged(&format!("its header: {error}")))?;
-        // Each byte belongs to one tensor, as the format demands; otherwise something has been moved or added.
-        let mut places: Vec<_> = header.entries.values().map(|entry| entry.data_offsets).collect();
-        places.sort_unstable();
-        let end = places.iter().try_fold(0, |end, place| (place[0] == end).then_some(place[1]));
-        if end != Some(data.len()) {
-            return Err(damaged("its tensors do not fill it, one after the other"));
-        }
-        let mut tensors = BTreeMap::new();
-        for (name, Entry { dtype, shape, data_offsets: [start, end] }) in header.entries {
-            let (_, kind) = KINDS
-                .iter()
-                .find(|(name, _)| *name == dtype)
-                .ok_or_else(|| damaged(&format!("`{name}` has the unknown element type {dtype}")))?;
-            let size = shape.iter().try_fold(kind.elt_size_in_bytes(), |size, dim| {
-                usize::try_from(*dim).ok().and_then(|dim| size.checked_mul(dim))
-            });
-            let data = data.get(start..end).filter(|data| Some(data.len()) == size);
-            let data = data.ok_or_else(|| damaged(&format!("`{name}` does not have the bytes of its shape")))?;
-            tensors.insert(name, Tensor::f_from_data_size(data, &shape, *kind)?);
-        }
-        Ok(Self { tensors, metadata: header.metadata })
+        let tensors = file.places.iter().map(tensor).collect::<Result<_>>()?;
+        file.check_unchanged()?;
+        Ok(Self { tensors, metadata: file.metadata })
     }
 }
 
-/// The SHA-256 of tensors in this order: of their names, element types, shapes and values.
+/// The SHA-256 of tensors one after the other: of their names, element types, shapes and values.
+#[derive(Debug, Default)]
+pub(crate) struct Digest(Sha256);
+
+impl Digest {
+    /// Adds a tensor, with its values as they lie in memory.
+    pub(crate) fn add(&mut self, name: &str, kind: Kind, shape: &[i64], values: &[u8]) {
+        self.0.update(format!("{name}: {kind:?} {shape:?}\n"));
+        self.0.update(values);
+    }
+
+    /// In hexadecimal digits.
+    pub(crate) fn finish(self) -> String {
+        hexadecimal(&self.0.finalize())
+    }
+}
+
+/// The [`Digest`] of tensors in this order.
 ///
 /// # Errors
 /// [`Error::Torch`] for a tensor without values in memory.
 pub(crate) fn digest<'a>(tensors: impl IntoIterator<Item = (&'a String, &'a Tensor)>) -> Result<String> {
-    let mut digest = Sha256::new();
+    let mut digest = Digest::default();
     for (name, tensor) in tensors {
-        digest.update(format!("{name}: {:?} {:?}\n", tensor.kind(), tensor.size()));
-        digest.update(values(tensor)?);
+        digest.add(name, tensor.kind(), &tensor.size(), &values(tensor)?);
     }
-    Ok(hexadecimal(&digest.finalize()))
+    Ok(digest.finish())
 }
 
 /// The values of a tensor as they lie in memory.

@@ -5,13 +5,14 @@ use std::path::Path;
 use tch::{Kind, Tensor};
 
 use super::{describe_dims, dims_fit};
+use crate::checkpoint::mapped::Mapped;
 use crate::checkpoint::tensors::Tensors;
 use crate::{Error, Result};
 
 /// Reads the tensor `name`, of the element type `kind`.
 ///
-/// `dims` are the dimensions that it must have, `-1` where any number will do. The whole file is read; of a large one
-/// with many tensors, read all of them once by [`read_all`].
+/// `dims` are the dimensions that it must have, `-1` where any number will do. Nothing else of the file is read but its
+/// header.
 ///
 /// ```
 /// use m2sn_runtime::{data::safetensors, tch::{Kind, Tensor}};
@@ -33,20 +34,21 @@ use crate::{Error, Result};
 /// (it names those that it holds), or one of another element type or other dimensions.
 pub fn read(path: impl AsRef<Path>, name: &str, kind: Kind, dims: &[i64]) -> Result<Tensor> {
     let path = path.as_ref();
-    let tensors = read_all(path)?;
-    let Some((_, tensor)) = tensors.iter().find(|(key, _)| key == name) else {
-        let names: Vec<_> = tensors.iter().map(|(key, _)| format!("`{key}`")).collect();
+    let file = Mapped::open(path)?;
+    let Some(place) = file.places.get(name) else {
+        let names: Vec<_> = file.places.keys().map(|key| format!("`{key}`")).collect();
         let message = format!("there is no tensor `{name}`; the file holds {}", names.join(", "));
         return Err(Error::file(path, message));
     };
-    let found = tensor.size();
-    if tensor.kind() != kind || !dims_fit(&found, dims) {
-        let (expected, found) = (describe_dims(dims), describe_dims(&found));
+    if place.kind != kind || !dims_fit(&place.shape, dims) {
+        let (expected, found) = (describe_dims(dims), describe_dims(&place.shape));
         let message =
-            format!("tensor `{name}`: expected an array {expected} of {kind:?}, found {found} of {:?}", tensor.kind());
+            format!("tensor `{name}`: expected an array {expected} of {kind:?}, found {found} of {:?}", place.kind);
         return Err(Error::file(path, message));
     }
-    Ok(tensor.shallow_clone())
+    let tensor = file.values(place)?.tensor()?;
+    file.check_unchanged()?;
+    Ok(tensor)
 }
 
 /// Reads all tensors of a file with their names, in alphabetical order.

@@ -7,8 +7,8 @@ use tch::{Kind, Tensor};
 
 use super::{SOMETHING, Widths};
 use crate::Batch;
-use crate::nn::Layer;
 use crate::nn::program::{Operation, Program, Value};
+use crate::nn::{Layer, init};
 use crate::shape::Vector;
 
 /// A linear map of the [`super::TensorProduct`] of the features, of so low a rank that the product need not be formed (Liu
@@ -43,7 +43,7 @@ impl<const C: i64, const M: i64> LowRankTensor<Vector<C>, Vector<M>> {
     /// Draws the factors of so many summands over features of these widths, with their variables under `path`.
     pub fn new(path: Path<'_>, widths: &[i64], rank: i64) -> Self {
         let normal = |path: &Path<'_>, name: &str, dims: &[i64], fans: i64| {
-            path.var(name, dims, Init::Randn { mean: 0.0, stdev: (2.0 / fans as f64).sqrt() })
+            init::normal(path, name, dims, (2.0 / fans as f64).sqrt())
         };
         let factors = &path / "factors";
         // PyTorch takes the first two dimensions of a tensor for the outputs and inputs of a convolution.

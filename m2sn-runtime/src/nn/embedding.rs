@@ -78,7 +78,7 @@ impl<const L: i64, const D: i64> Embedding<Tokens<L>, Sequence<L, D>> {
     /// Draws an embedding, with its variables under `path`.
     pub fn new(path: Path<'_>, settings: Settings) -> Self {
         let Settings { vocabulary, padding, positions, types, norm, dropout } = settings;
-        let table = init::normal(&path, "weight", &[vocabulary, D]);
+        let table = init::normal(&path, "weight", &[vocabulary, D], 1.0);
         if let Some(padding) = padding {
             debug_assert!((0..vocabulary).contains(&padding), "padding id {padding} of {vocabulary} tokens");
             let _ = tch::no_grad(|| table.get(padding).zero_());
@@ -87,11 +87,11 @@ impl<const L: i64, const D: i64> Embedding<Tokens<L>, Sequence<L, D>> {
             Positions::None => None,
             Positions::Learned(rows) => {
                 debug_assert!(rows >= L, "{rows} positions for {L} steps");
-                Some(init::normal(&path, "positions", &[rows, D]))
+                Some(init::normal(&path, "positions", &[rows, D], 1.0))
             }
             Positions::Sinusoidal => Some(sinusoids(L, D, path.device())),
         };
-        let types = (types > 0).then(|| init::normal(&path, "types", &[types, D]));
+        let types = (types > 0).then(|| init::normal(&path, "types", &[types, D], 1.0));
         let norm = norm.map(|epsilon| LayerNorm::new(&(&path / "norm"), D, epsilon));
         Self { lookup: Lookup { table, padding, positions, types }, norm, dropout, shapes: PhantomData }
     }

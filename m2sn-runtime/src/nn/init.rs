@@ -4,8 +4,29 @@
 //! its convolution biases are zero, and its batch normalisation draws weights from 0 to 1 instead of ones.
 //! A network that is known to train well in PyTorch should do so here, hence PyTorch's rules.
 
+use std::cell::Cell;
+
 use tch::Tensor;
 use tch::nn::{Init, Path};
+
+thread_local! {
+    /// Whether this thread draws parameters, or leaves them at zero.
+    static DRAWS: Cell<bool> = const { Cell::new(true) };
+}
+
+/// Builds layers whose parameters somebody fills before they are used: they are zeros, since to draw those of a large
+/// network takes longer than to read them from a file.
+pub(crate) fn undrawn<T>(build: impl FnOnce() -> T) -> T {
+    /// Draws again as before, whatever becomes of what is built.
+    struct Before(bool);
+    impl Drop for Before {
+        fn drop(&mut self) {
+            DRAWS.set(self.0);
+        }
+    }
+    let _before = Before(DRAWS.replace(false));
+    build()
+}
 
 /// A parameter drawn uniformly from ±1/√`fan_in`.
 ///
@@ -22,12 +43,16 @@ pub(crate) fn xavier(path: &Path<'_>, name: &str, dims: [i64; 2]) -> Tensor {
 
 /// A parameter drawn uniformly from ±`bound`.
 pub(crate) fn uniform(path: &Path<'_>, name: &str, dims: &[i64], bound: f64) -> Tensor {
-    path.var(name, dims, Init::Uniform { lo: -bound, up: bound })
+    drawn(path, name, dims, Init::Uniform { lo: -bound, up: bound })
 }
 
-/// A parameter drawn from the standard normal distribution.
-pub(crate) fn normal(path: &Path<'_>, name: &str, dims: &[i64]) -> Tensor {
-    path.var(name, dims, Init::Randn { mean: 0.0, stdev: 1.0 })
+/// A parameter drawn from the normal distribution of this deviation about zero.
+pub(crate) fn normal(path: &Path<'_>, name: &str, dims: &[i64], deviation: f64) -> Tensor {
+    drawn(path, name, dims, Init::Randn { mean: 0.0, stdev: deviation })
+}
+
+fn drawn(path: &Path<'_>, name: &str, dims: &[i64], init: Init) -> Tensor {
+    path.var(name, dims, if DRAWS.get() { init } else { Init::Const(0.0) })
 }
 
 #[cfg(test)]
@@ -37,6 +62,7 @@ mod tests {
     use tch::nn::VarStore;
     use tch::{Device, Kind, Tensor};
 
+    use super::undrawn;
     use crate::nn::*;
     use crate::shape::{Image, Sequence, Tokens, Vector};
 
@@ -168,6 +194,34 @@ mod tests {
                 ("layers.0.self_attn.out_proj.weight", Uniform(0.1)),
             ],
         );
+    }
+
+    #[test]
+    fn what_is_filled_from_elsewhere_is_not_drawn() {
+        let build = || {
+            let store = VarStore::new(Device::Cpu);
+            let gru = gru::Settings { layers: 1, bidirectional: false, dropout: 0.0 };
+            let embedding = embedding::Settings {
+                vocabulary: 100,
+                padding: Some(0),
+                positions: Positions::Learned(90),
+                types: 0,
+                norm: None,
+                dropout: 0.0,
+            };
+            Gru::<Sequence<5, 9>, Vector<100>>::new(&store.root() / "gru", gru);
+            Embedding::<Tokens<80>, Sequence<80, 30>>::new(&store.root() / "words", embedding);
+            store
+        };
+        let zeros = |store: &VarStore| {
+            assert_eq!(store.trainable_variables().len(), 6);
+            store.variables().into_values().filter(|variable| variable.abs().max().double_value(&[]) == 0.0).count()
+        };
+        assert_eq!(zeros(&undrawn(build)), 6);
+        assert_eq!(zeros(&build()), 0);
+        let panicked = std::panic::catch_unwind(|| undrawn(|| panic!("as a layer of the user's own may")));
+        assert!(panicked.is_err());
+        assert_eq!(zeros(&build()), 0);
     }
 
     fn check<I: Shape, O: Shape>(build: impl FnOnce(Path<'_>) -> Box<dyn Layer<I, O>>, laws: &[(&str, Law)]) {

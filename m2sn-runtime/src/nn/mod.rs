@@ -124,6 +124,7 @@ pub use window::Window;
 pub(crate) use erased::{lower, run};
 pub(crate) use frames::over_frames;
 pub(crate) use global_pool::mean_over_steps;
+pub(crate) use init::undrawn;
 pub(crate) use linear::Affine;
 pub(crate) use maxout::largest_pieces;
 pub(crate) use norm::EPSILON;

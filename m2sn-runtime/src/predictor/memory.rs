@@ -4,7 +4,7 @@
 ///
 /// glibc gives large blocks back to the system where they are freed, and gets them anew, page by page and set to zero,
 /// for the next tensor: a cost per layer and call that grows with the batch. The price is that a process stays as
-/// large as it has been at its largest.
+/// large as it has been at its largest, but for what [`give_back`] gives back.
 ///
 /// With other allocators this does nothing.
 pub(crate) fn keep_freed() {
@@ -14,6 +14,13 @@ pub(crate) fn keep_freed() {
             tracing::debug!("the allocator does not keep freed memory");
         }
     });
+}
+
+/// Gives back to the system what has been freed, once and for the whole process: what was needed only to get ready.
+///
+/// With other allocators this does nothing.
+pub(crate) fn give_back() {
+    system::give_back();
 }
 
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
@@ -35,6 +42,12 @@ mod system {
             && set(libc::M_TOP_PAD, GROW_BY)
     }
 
+    #[expect(unsafe_code, reason = "as below")]
+    pub(super) fn give_back() {
+        // SAFETY: takes the allocator's own locks, and touches nothing that is not free.
+        unsafe { libc::malloc_trim(0) };
+    }
+
     #[expect(unsafe_code, reason = "glibc's own settings have no other door")]
     fn set(setting: c_int, value: c_int) -> bool {
         // SAFETY: sets a number under the allocator's own lock, whatever was allocated before.
@@ -47,6 +60,8 @@ mod system {
     pub(super) fn keep_freed() -> bool {
         false
     }
+
+    pub(super) fn give_back() {}
 }
 
 #[cfg(test)]

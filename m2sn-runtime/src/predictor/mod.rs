@@ -108,6 +108,9 @@ impl<N: Network> Predictor<N> {
             }
             (Threads::AsSet, measured) => Frozen::new(&model, precision, measured)?,
         };
+        // The parts keep the model where they have to ask it.
+        drop(model);
+        memory::give_back();
         let mut predictor = Self { frozen, decides, costs: None, table: None };
         if let Some(table) = kept {
             match predictor.decide_by(table) {

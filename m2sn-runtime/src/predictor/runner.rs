@@ -133,24 +133,34 @@ pub(super) fn numbers(size: &[i64], device: tch::Device) -> Tensor {
 }
 
 /// Whether `one` takes less time than `other`: they take turns, so that a disturbance meets both, and the fastest third of
-/// the runs counts.
+/// the runs counts. It is over once each run of one was faster than every run of the other, which is soon where it matters.
 pub(super) fn is_faster(one: &dyn Fn(), other: &dyn Fn()) -> bool {
-    const ROUNDS: usize = 15;
+    const ROUNDS: usize = 12;
+    const LEAST: usize = 4;
     const LIMIT: Duration = Duration::from_millis(300);
+    /// The first rounds find nothing in the caches; where a round takes long, one is enough.
+    const WARMING: usize = 3;
+    const WARM: Duration = Duration::from_millis(50);
     let time = |run: &dyn Fn()| {
         let start = Instant::now();
         run();
         start.elapsed()
     };
     let begin = Instant::now();
-    let mut times = [Vec::new(), Vec::new()];
-    for round in 0..ROUNDS {
-        let pair = [time(one), time(other)];
-        // The first runs find nothing in the caches.
-        if round >= 3 {
-            times.iter_mut().zip(pair).for_each(|(times, time)| times.push(time));
+    for _ in 0..WARMING {
+        one();
+        other();
+        if begin.elapsed() > WARM {
+            break;
         }
-        if round >= 5 && begin.elapsed() > LIMIT {
+    }
+    let mut times = [Vec::new(), Vec::new()];
+    while times[0].len() < ROUNDS {
+        times.iter_mut().zip([one, other]).for_each(|(times, run)| times.push(time(run)));
+        let range = |times: &[Duration]| (times.iter().min().copied(), times.iter().max().copied());
+        let [(one_least, one_most), (other_least, other_most)] = times.each_ref().map(|times| range(times));
+        let is_apart = one_most < other_least || other_most < one_least;
+        if times[0].len() >= LEAST && (is_apart || begin.elapsed() > LIMIT) {
             break;
         }
     }
@@ -183,4 +193,30 @@ pub(crate) fn by_every_engine(
         (runner.choice() == choice).then(|| (choice, float(&output).tensor))
     };
     [Choice::Native, Choice::Torch].into_iter().filter_map(by).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[test]
+    fn what_is_clear_is_soon_over() {
+        let runs = Cell::new(0);
+        let asleep = |milliseconds| {
+            let runs = &runs;
+            move || {
+                runs.set(runs.get() + 1);
+                std::thread::sleep(Duration::from_millis(milliseconds));
+            }
+        };
+        assert!(is_faster(&asleep(1), &asleep(20)));
+        assert!(!is_faster(&asleep(20), &asleep(1)));
+        // All of both comparisons would be sixty.
+        assert!(runs.get() < 60, "{} runs", runs.get());
+        runs.set(0);
+        is_faster(&asleep(100), &asleep(100));
+        assert_eq!(runs.get(), 10, "what takes long is warm after a round, and compared in four");
+    }
 }

@@ -1,6 +1,9 @@
 //! Frozen networks against the networks that they are of.
 
 use super::*;
+use crate::network::Chain;
+use crate::nn::program::Value;
+use crate::nn::{Affine, AnyLayer, Program};
 use crate::plan::Policy as Which;
 use crate::policy::Budget;
 use crate::tiny::{Lacking, Reading, Stemming, Tiny, TinyInput, TinyRoute, samples, sequential, table};
@@ -225,4 +228,147 @@ fn the_fastest_precision_that_keeps_the_promise_is_taken() {
 
     let message = freeze(f64::NAN).map(drop).unwrap_err().to_string();
     assert_eq!(message, "precision: within NaN points, expected a number of at least 0");
+}
+
+/// [`Tiny`] with a wide map in its head: nearly all of its weights.
+#[derive(Debug)]
+struct Wide {
+    tiny: Tiny,
+    into: Affine,
+    wide: Affine,
+    out: Affine,
+    /// Whether the wide map says nothing of itself.
+    is_opaque: bool,
+}
+
+const WIDTH: i64 = 2048;
+
+impl Wide {
+    fn opaque() -> Self {
+        Self { is_opaque: true, ..Self::new(Device::Cpu).unwrap() }
+    }
+}
+
+impl Network for Wide {
+    type Input = TinyInput;
+    type Route = crate::tiny::TinyRoute;
+
+    fn new(device: Device) -> Result<Self> {
+        let tiny = Tiny::new(device)?;
+        let path = tiny.variables().root() / "head";
+        let affine = |name: &str, inputs, outputs| Affine::new(&(&path / name), inputs, outputs);
+        let (into, wide, out) = (affine("into", 16, WIDTH), affine("wide", WIDTH, WIDTH), affine("out", WIDTH, 3));
+        Ok(Self { tiny, into, wide, out, is_opaque: false })
+    }
+
+    fn description() -> &'static crate::network::Description {
+        Tiny::description()
+    }
+
+    fn plan() -> plan::Plan {
+        Tiny::plan()
+    }
+
+    fn variables(&self) -> &tch::nn::VarStore {
+        self.tiny.variables()
+    }
+
+    fn policies(&self) -> &crate::policy::Policies {
+        self.tiny.policies()
+    }
+
+    fn policies_mut(&mut self) -> &mut crate::policy::Policies {
+        self.tiny.policies_mut()
+    }
+
+    fn layers(&self, chain: Chain) -> Vec<Box<dyn AnyLayer + '_>> {
+        let map = |affine, is_opaque| -> Box<dyn AnyLayer + '_> { Box::new(Map { affine, is_opaque }) };
+        match chain {
+            Chain::Head => vec![map(&self.into, false), map(&self.wide, self.is_opaque), map(&self.out, false)],
+            _ => self.tiny.layers(chain),
+        }
+    }
+
+    fn fuse(&self, features: &[tch::Tensor], train: bool) -> tch::Tensor {
+        crate::nn::run(&self.layers(Chain::Head), &tch::Tensor::cat(features, 1).into(), train).tensor
+    }
+
+    fn navigate(&self, inputs: &[Feature], train: bool) -> Vec<tch::Tensor> {
+        self.tiny.navigate(inputs, train)
+    }
+}
+
+struct Map<'a> {
+    affine: &'a Affine,
+    is_opaque: bool,
+}
+
+impl AnyLayer for Map<'_> {
+    fn forward(&self, input: &Feature, _train: bool) -> Feature {
+        self.affine.forward(&input.tensor).into()
+    }
+
+    fn lower(&self, program: &mut Program, input: Value) -> Value {
+        match self.is_opaque {
+            true => program.push_opaque(input, &[WIDTH]),
+            false => self.affine.lower(program, input, None, None),
+        }
+    }
+}
+
+#[test]
+fn a_model_is_kept_only_where_layers_of_it_are_run() {
+    let input = inputs();
+    for (network, kept) in [(Wide::new(Device::Cpu).unwrap(), false), (Wide::opaque(), true)] {
+        let variables = Arc::downgrade(&network.variables().variables_);
+        let route = routing::full::<Wide>();
+        let expected = routing::predict_by(&network, &input, route).unwrap().logits;
+        let predictor = Predictor::new(network, Options::default()).unwrap();
+        assert_eq!(variables.upgrade().is_some(), kept);
+        assert_near(&predictor.predict_by(&input, route).unwrap().logits, &expected);
+        drop(predictor);
+        assert!(variables.upgrade().is_none());
+    }
+}
+
+/// The bytes that are allocated in this process, whoever holds them.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[expect(unsafe_code, reason = "glibc's own figures have no other door")]
+fn allocated() -> usize {
+    // SAFETY: reads the allocator's figures under its locks.
+    let figures = unsafe { libc::mallinfo2() };
+    figures.uordblks + figures.hblkhd
+}
+
+/// Counts bytes, so it runs in a process of its own, in which nothing else does.
+#[test]
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn weights_are_held_once() {
+    const ALONE: &str = "M2SN_WEIGHTS_ARE_HELD_ONCE";
+    if std::env::var_os(ALONE).is_none() {
+        let this = std::env::current_exe().unwrap();
+        let arguments = ["--exact", "predictor::tests::weights_are_held_once", "--nocapture"];
+        let output = std::process::Command::new(this).args(arguments).env(ALONE, "yes").output().unwrap();
+        let [out, err] = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
+        assert!(output.status.success() && out.contains("1 passed"), "{out}{err}");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let input = inputs();
+    let route = routing::full::<Wide>();
+    // Once for what LibTorch keeps for itself.
+    let network = Wide::new(Device::Cpu).unwrap();
+    crate::checkpoint::save(&network, folder.path()).unwrap();
+    Predictor::new(network, Options::default()).unwrap().predict_by(&input, route).unwrap();
+
+    let weights = (WIDTH * WIDTH * 4) as f64;
+    let before = allocated();
+    let held = || (allocated() as f64 - before as f64) / weights;
+    let network: Wide = crate::checkpoint::open(folder.path(), Device::Cpu).unwrap();
+    assert!((0.99..1.2).contains(&held()), "{} times the weights after they were loaded", held());
+    let predictor = Predictor::new(network, Options::default()).unwrap();
+    predictor.predict_by(&input, route).unwrap();
+    assert!((0.99..1.2).contains(&held()), "{} times the weights of a frozen network", held());
+    drop(predictor);
+    assert!(held() < 0.2, "{} times the weights of no network", held());
 }

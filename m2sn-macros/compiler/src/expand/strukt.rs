@@ -42,6 +42,14 @@ pub(super) fn methods(krate: &syn::Path, module: &TokenStream) -> TokenStream {
             #krate::network::Network::seeded(device, <Self as #krate::network::Network>::plan().seed)
         }
 
+        /// Builds the model on a device, with the parameters that [`save`](Self::save) wrote.
+        ///
+        /// # Errors
+        /// As [`load`](Self::load); where the device cannot be used.
+        pub fn open(folder: impl AsRef<::std::path::Path>, device: #krate::Device) -> #krate::Result<Self> {
+            #krate::checkpoint::open(folder, device)
+        }
+
         /// Trains the model in the stages of its spec.
         ///
         /// # Errors
