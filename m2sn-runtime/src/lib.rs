@@ -6,6 +6,7 @@ mod dispatcher;
 mod error;
 mod file;
 mod random;
+mod scattered;
 mod store;
 mod svg;
 

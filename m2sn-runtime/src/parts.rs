@@ -12,6 +12,7 @@ use crate::Result;
 use crate::batch::Feature;
 use crate::network::{Description, Modality, Network, leave};
 use crate::policy::{Grid, State};
+use crate::scattered::Scattered;
 use crate::task::Rule;
 
 /// The parts of a network.
@@ -37,6 +38,16 @@ pub(crate) trait Parts: Debug {
     /// The deepest feature by an exit, from the output of the block that ends there, `[batch, feature]`.
     fn leave(&self, modality: usize, exit: usize, output: &Feature) -> Tensor;
 
+    /// As [`Parts::block`], of samples wherever they lie; by default they are brought together for it.
+    fn block_of(&self, modality: usize, block: usize, input: &Scattered<'_>) -> Feature {
+        self.block(modality, block, &input.gather())
+    }
+
+    /// As [`Parts::leave`], of samples wherever they lie; by default they are brought together for it.
+    fn leave_of(&self, modality: usize, exit: usize, output: &Scattered<'_>) -> Tensor {
+        self.leave(modality, exit, &output.gather())
+    }
+
     /// What is cheap to know of the output of a modality's first block, `[batch, …]` of `f32`: see [`stem`].
     fn stem(&self, modality: usize, output: &Feature) -> Tensor;
 
@@ -59,9 +70,10 @@ pub(crate) trait Parts: Debug {
     /// Fuses one feature a modality and predicts the task, `[batch, outputs]`.
     fn fuse(&self, features: &[Tensor]) -> Tensor;
 
-    /// The answer to the samples at `rows`, which stand in their `states`, from one feature a modality, `[batch, outputs]`.
-    fn answer(&self, _states: &[State], _rows: &[usize], features: &[Tensor]) -> Tensor {
-        self.fuse(features)
+    /// The answer to the samples at `rows`, which stand in their `states`, from one feature a modality wherever it lies,
+    /// `[batch, outputs]`.
+    fn answer(&self, _states: &[State], _rows: &[usize], features: &[Scattered<'_>]) -> Tensor {
+        self.fuse(&tensors(features))
     }
 
     /// The answer of late fusion: every encoder to its end, then fusion and head.
@@ -194,6 +206,11 @@ impl<N: Network> Parts for Cached<'_, N> {
     fn navigate(&self, inputs: &[Feature]) -> Vec<Tensor> {
         self.scores.iter().zip(inputs).map(|(scores, input)| scores.index_select(0, &input.tensor)).collect()
     }
+}
+
+/// One feature a modality, each sample's side by side.
+pub(crate) fn tensors(features: &[Scattered<'_>]) -> Vec<Tensor> {
+    features.iter().map(|feature| feature.gather().tensor).collect()
 }
 
 /// The learned stand-in of a modality, `[feature]`, for some samples, `[batch, feature]`.

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tch::{Device, Kind, Tensor};
 
+use super::floats;
 use super::kernels::Form;
 use super::native::Native;
 use super::packed::{Precision, Shared};
@@ -15,6 +16,8 @@ use crate::network::{Chain, Description, Modality, Network};
 use crate::nn::program::Operation;
 use crate::nn::{self, Program};
 use crate::parts::{self, Parts};
+use crate::policy::State;
+use crate::scattered::Scattered;
 use crate::task::Rule;
 
 /// The parts of a model, each ready to run.
@@ -131,7 +134,7 @@ impl<N: Network> Frozen<N> {
     }
 
     /// Runs a chain.
-    fn run(&self, runner: &Runner, chain: Chain, input: &Feature) -> Feature {
+    fn run(&self, runner: &Runner, chain: Chain, input: &Scattered<'_>) -> Feature {
         runner.run(input, &|layer, input| self.as_it_is(chain, layer, input))
     }
 
@@ -144,8 +147,13 @@ impl<N: Network> Frozen<N> {
         Some(Feature { tensor: input.tensor.where_self(&present.view(&rows[..]), &blank), ..input.clone() })
     }
 
-    fn run_to_float(&self, runner: &Runner, chain: Chain, input: &Feature) -> Tensor {
+    fn run_to_float(&self, runner: &Runner, chain: Chain, input: &Scattered<'_>) -> Tensor {
         runner.run_to_float(input, &|layer, input| self.as_it_is(chain, layer, input))
+    }
+
+    /// As [`Frozen::run_to_float`], of a batch of vectors.
+    fn run_on_vectors(&self, runner: &Runner, chain: Chain, vectors: Tensor) -> Tensor {
+        self.run_to_float(runner, chain, &Scattered::from(&Feature::from(vectors)))
     }
 
     /// Runs a layer of the model as it is.
@@ -217,13 +225,21 @@ impl<N: Network> Parts for Frozen<N> {
     }
 
     fn block(&self, modality: usize, block: usize, input: &Feature) -> Feature {
+        self.block_of(modality, block, &input.into())
+    }
+
+    fn block_of(&self, modality: usize, block: usize, input: &Scattered<'_>) -> Feature {
         self.run(&self.encoders[modality].blocks[block], Chain::Block { modality, block }, input)
     }
 
     fn leave(&self, modality: usize, exit: usize, output: &Feature) -> Tensor {
+        self.leave_of(modality, exit, &output.into())
+    }
+
+    fn leave_of(&self, modality: usize, exit: usize, output: &Scattered<'_>) -> Tensor {
         match self.encoders[modality].shortcuts.get(exit) {
             Some(shortcut) => self.run_to_float(shortcut, Chain::Shortcut { modality, exit }, output),
-            None => super::torch::float(output).tensor,
+            None => super::torch::float(&output.gather()).tensor,
         }
     }
 
@@ -233,7 +249,7 @@ impl<N: Network> Parts for Frozen<N> {
         match pools {
             // What is pooled is as good as a vector.
             Some(pools) => {
-                let [mean, maximum] = pools.each_ref().map(|pool| pool.run(output).tensor);
+                let [mean, maximum] = pools.each_ref().map(|pool| pool.run(&output.into()).tensor);
                 parts::stem(modality, &Tensor::cat(&[mean, maximum], 1).into(), None)
             }
             None => parts::stem(modality, &super::torch::float(output), None),
@@ -242,7 +258,7 @@ impl<N: Network> Parts for Frozen<N> {
 
     fn task_head(&self, modality: usize, feature: &Tensor) -> Tensor {
         let head = &self.encoders[modality].task_head;
-        self.run_to_float(head, Chain::TaskHead { modality }, &feature.shallow_clone().into())
+        self.run_on_vectors(head, Chain::TaskHead { modality }, feature.shallow_clone())
     }
 
     fn stand_in(&self, modality: usize, samples: i64) -> Tensor {
@@ -250,16 +266,21 @@ impl<N: Network> Parts for Frozen<N> {
     }
 
     fn fuse(&self, features: &[Tensor]) -> Tensor {
-        self.run_to_float(&self.head, Chain::Head, &Tensor::cat(features, 1).into())
+        self.run_on_vectors(&self.head, Chain::Head, Tensor::cat(features, 1))
+    }
+
+    fn answer(&self, _: &[State], _: &[usize], features: &[Scattered<'_>]) -> Tensor {
+        let features = floats::beside(features).unwrap_or_else(|| Tensor::cat(&parts::tensors(features), 1));
+        self.run_on_vectors(&self.head, Chain::Head, features)
     }
 
     fn navigate(&self, inputs: &[Feature]) -> Vec<Tensor> {
         let embed = |(modality, (runner, input)): (usize, (&Runner, &Feature))| {
             let filled = self.blank(modality, input);
-            self.run_to_float(runner, Chain::Embedding { modality }, filled.as_ref().unwrap_or(input))
+            self.run_to_float(runner, Chain::Embedding { modality }, &filled.as_ref().unwrap_or(input).into())
         };
         let embedded: Vec<Tensor> = self.embeddings.iter().zip(inputs).enumerate().map(embed).collect();
-        let scores = self.run_to_float(&self.decision, Chain::Decision, &Tensor::cat(&embedded, 1).into());
+        let scores = self.run_on_vectors(&self.decision, Chain::Decision, Tensor::cat(&embedded, 1));
         let exits: Vec<i64> = self.description.modalities.iter().map(|modality| modality.exits.len() as i64).collect();
         crate::navigator::split(&scores, &exits)
     }

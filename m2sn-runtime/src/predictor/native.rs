@@ -9,6 +9,7 @@ use super::kernels::{self, Form, Plan};
 use crate::batch::Feature;
 use crate::nn::Window;
 use crate::nn::program::{Operation, Program, Step};
+use crate::scattered::Scattered;
 
 /// A program for the processor, with all shapes known.
 #[derive(Debug)]
@@ -70,52 +71,59 @@ impl Native {
 
     /// Runs the program, on as many threads as LibTorch would use where there is enough to do for them. They share the
     /// samples, or where these are too few, each operation.
-    pub(super) fn run(&self, input: &Feature) -> Feature {
+    pub(super) fn run(&self, input: &Scattered<'_>) -> Feature {
         self.run_on(tch::get_num_threads().max(1) as i64, input)
     }
 
-    fn run_on(&self, threads: i64, input: &Feature) -> Feature {
-        // Whatever came before may have computed in fewer bits.
-        let input = input.tensor.to_kind(Kind::Float).contiguous();
-        let samples = input.size()[0];
+    fn run_on(&self, threads: i64, input: &Scattered<'_>) -> Feature {
+        match floats::apart(input) {
+            Some(input) => self.run_apart(threads, &input),
+            // Whatever came before may have computed in fewer bits.
+            None => {
+                let input = Feature::from(input.gather().tensor.to_kind(Kind::Float).contiguous());
+                self.run_on(threads, &(&input).into())
+            }
+        }
+    }
+
+    /// Runs it on samples each of which is given by its numbers.
+    fn run_apart(&self, threads: i64, input: &[&[f32]]) -> Feature {
+        let samples = input.len() as i64;
         let size = [&[samples], &self.dims[..]].concat();
         let threads = threads.min(samples * self.work / WORTH_A_THREAD).max(1);
         let is_even = samples % threads == 0 || samples >= EVEN * threads;
         floats::filled(&size, |output| {
-            let (samples, threads, input) = (samples as usize, threads as usize, floats::of(&input));
-            match threads {
-                1 => self.compute(samples, 1, input, output),
-                _ if is_even => self.share(samples, threads, input, output),
+            match threads as usize {
+                1 => self.compute(1, input, output),
+                threads if is_even => self.share(input.len().div_ceil(threads), input, output),
                 // Among themselves, the threads of the pool hand over work in a fraction of the time.
-                _ => rayon::scope(|_| self.compute(samples, threads, input, output)),
+                threads => rayon::scope(|_| self.compute(threads, input, output)),
             }
         })
         .into()
     }
 
-    /// Computes the samples on so many threads, each some of them.
-    fn share(&self, samples: usize, threads: usize, input: &[f32], output: &mut [f32]) {
-        let each = samples.div_ceil(threads);
-        let [input_len, output_len] = [self.plan.input_len(), self.plan.output_len()];
+    /// Computes the samples on several threads, so many on each.
+    fn share(&self, each: usize, input: &[&[f32]], output: &mut [f32]) {
         rayon::scope(|scope| {
-            for (input, output) in input.chunks(each * input_len).zip(output.chunks_mut(each * output_len)) {
-                scope.spawn(move |_| self.compute(input.len() / input_len, 1, input, output));
+            for (input, output) in input.chunks(each).zip(output.chunks_mut(each * self.plan.output_len())) {
+                scope.spawn(move |_| self.compute(1, input, output));
             }
         });
     }
 
     /// Computes the samples, each on so many threads.
-    fn compute(&self, samples: usize, threads: usize, input: &[f32], output: &mut [f32]) {
+    fn compute(&self, threads: usize, input: &[&[f32]], output: &mut [f32]) {
         thread_local! {
             /// What kernels work in: as large as any program of this thread has needed it.
             static SCRATCH: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
         }
         SCRATCH.with_borrow_mut(|scratch| {
-            let needed = self.plan.scratch_len(samples, threads);
+            let needed = self.plan.scratch_len(input.len(), threads);
             if scratch.len() < needed {
                 scratch.resize(needed, 0.0);
             }
-            self.plan.run(samples, threads, input, scratch, output);
+            self.plan.run(threads, input, scratch, output);
         });
     }
 }
@@ -212,8 +220,8 @@ mod tests {
     fn channels_are_pooled_as_a_stem_is() {
         let image = Tensor::randn([3, 5, 7, 6], tch::kind::FLOAT_CPU);
         let conversion = Native::conversion(&[5, 7, 6], Form::Plain, Form::Places).unwrap();
-        let places = conversion.run(&image.shallow_clone().into());
-        let [mean, maximum] = Native::pools(&[5, 7, 6]).unwrap().map(|pool| pool.run(&places).tensor);
+        let places = conversion.run(&(&Feature::from(image.shallow_clone())).into());
+        let [mean, maximum] = Native::pools(&[5, 7, 6]).unwrap().map(|pool| pool.run(&(&places).into()).tensor);
         assert!(mean.allclose(&image.mean_dim([2, 3].as_slice(), false, None), 1e-5, 1e-6, false));
         assert_eq!(maximum, image.flatten(2, -1).amax(-1, false));
     }
@@ -226,7 +234,8 @@ mod tests {
         let native = Native::new(&lower(&[erase(&layer)], &[16, 30, 30]), Form::Plain, Form::Plain).unwrap();
         assert_eq!(native.work, 16 * 32 * 9 * 900);
         let images = Tensor::randn([7, 16, 30, 30], tch::kind::FLOAT_CPU);
-        let on = |threads| native.run_on(threads, &images.shallow_clone().into()).tensor;
+        let input = Feature::from(images.shallow_clone());
+        let on = |threads| native.run_on(threads, &(&input).into()).tensor;
         let alone = on(1);
         // Seven share a batch of seven; three and five share each operation.
         for threads in [3, 5, 7] {
@@ -234,5 +243,28 @@ mod tests {
         }
         let batch = crate::Batch::new(images).unwrap();
         assert!(alone.allclose(layer.forward(&batch, false).tensor(), 1e-4, 1e-5, false));
+    }
+
+    #[test]
+    fn samples_are_read_where_they_lie() {
+        let settings = conv::Settings { kernel: [3, 3], stride: [1, 1], padding: [1, 1], norm: None, activation: None };
+        let store = tch::nn::VarStore::new(tch::Device::Cpu);
+        let layer = Conv::<Image<8, 9, 9>, Image<8, 9, 9>>::new(store.root(), settings);
+        let native = Native::new(&lower(&[erase(&layer)], &[8, 9, 9]), Form::Plain, Form::Places).unwrap();
+        let [one, other] = [5, 4].map(|samples| Feature::from(Tensor::randn([samples, 8, 9, 9], tch::kind::FLOAT_CPU)));
+        let scattered = || Scattered::new([(&one, 3), (&other, 0), (&one, 0), (&other, 3)].into_iter());
+        let found = native.run(&scattered()).tensor;
+        assert_eq!(found, native.run(&(&scattered().gather()).into()).tensor);
+        // What is of another kind, or lies otherwise, is brought into order first.
+        let doubles = Feature::from(other.tensor.to_kind(Kind::Double));
+        let turned = Feature::from(one.tensor.permute([3, 1, 2, 0]).contiguous().permute([3, 1, 2, 0]));
+        for odd in [(&one, &doubles), (&turned, &other)] {
+            let (one, other) = odd;
+            let scattered = Scattered::new([(one, 3), (one, 0)].into_iter());
+            let of_others = Scattered::new([(other, 0), (other, 3)].into_iter());
+            let expected = [found.get(0), found.get(2), found.get(1), found.get(3)];
+            let found = [native.run(&scattered).tensor, native.run(&of_others).tensor];
+            assert_eq!(Tensor::cat(&found, 0), Tensor::stack(&expected, 0));
+        }
     }
 }

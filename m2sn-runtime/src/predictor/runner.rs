@@ -12,6 +12,7 @@ use super::torch::{Torch, float};
 use crate::Result;
 use crate::batch::Feature;
 use crate::nn::Program;
+use crate::scattered::Scattered;
 
 /// A chain of layers that runs.
 #[derive(Debug)]
@@ -67,11 +68,11 @@ impl Runner {
         if let Some(native) = native {
             let sample: Feature = numbers(&[&[1], &dims[..]].concat(), settings.device).into();
             let lying = match (input, Native::conversion(&dims, Form::Plain, input)) {
-                (Form::Places, Some(conversion)) => conversion.run(&sample),
+                (Form::Places, Some(conversion)) => conversion.run(&(&sample).into()),
                 _ => sample.clone(),
             };
             let by_torch = || drop(torch.run(&sample, &|_, _| unreachable!("there are no kernels for opaque layers")));
-            if is_faster(&|| drop(native.run(&lying)), &by_torch) {
+            if is_faster(&|| drop(native.run(&(&lying).into())), &by_torch) {
                 return Ok(Self { engine: Engine::Native(native), plain: None, form: output });
             }
         }
@@ -83,16 +84,16 @@ impl Runner {
     }
 
     /// Runs the chain; `opaque` runs one of its layers as it is.
-    pub(super) fn run(&self, input: &Feature, opaque: &dyn Fn(usize, &Feature) -> Feature) -> Feature {
+    pub(super) fn run(&self, input: &Scattered<'_>, opaque: &dyn Fn(usize, &Feature) -> Feature) -> Feature {
         match (&self.engine, &self.plain) {
             (Engine::Native(native), _) => native.run(input),
-            (Engine::Torch(torch), None) => torch.run(input, opaque),
+            (Engine::Torch(torch), None) => torch.run(&input.gather(), opaque),
             (Engine::Torch(torch), Some(plain)) => torch.run(&plain.run(input), opaque),
         }
     }
 
     /// As [`Runner::run`], for an output of `f32`.
-    pub(super) fn run_to_float(&self, input: &Feature, opaque: &dyn Fn(usize, &Feature) -> Feature) -> Tensor {
+    pub(super) fn run_to_float(&self, input: &Scattered<'_>, opaque: &dyn Fn(usize, &Feature) -> Feature) -> Tensor {
         float(&self.run(input, opaque)).tensor
     }
 
@@ -182,12 +183,14 @@ pub(crate) fn by_every_engine(
     let settings = Settings { precision: Precision::F32, device: tch::Device::Cpu };
     let by = |choice| {
         let runner = Runner::new(crate::nn::lower(layers, dims), Form::Plain, settings, Some(choice)).expect("weights");
-        let output = runner.run(input, &|layer, input| layers[layer].forward(input, false));
+        let output = runner.run(&input.into(), &|layer, input| layers[layer].forward(input, false));
         let output = match runner.form() {
             Form::Plain => output,
             Form::Places => {
                 let program = crate::nn::lower(layers, dims);
-                Native::conversion(program.dims(program.output()), Form::Places, Form::Plain).expect("one").run(&output)
+                Native::conversion(program.dims(program.output()), Form::Places, Form::Plain)
+                    .expect("one")
+                    .run(&(&output).into())
             }
         };
         (runner.choice() == choice).then(|| (choice, float(&output).tensor))

@@ -5,7 +5,7 @@ use crate::network::Chain;
 use crate::nn::program::Value;
 use crate::nn::{Affine, AnyLayer, Program};
 use crate::plan::Policy as Which;
-use crate::policy::Budget;
+use crate::policy::{Budget, Look, Move, Seen};
 use crate::tiny::{Lacking, Reading, Stemming, Tiny, TinyInput, TinyRoute, samples, sequential, table};
 use crate::training::{Progress, Trainer};
 use crate::{Device, routing};
@@ -316,6 +316,25 @@ impl AnyLayer for Map<'_> {
     }
 }
 
+/// Takes each sample to its goal block by block, one modality before the other as it comes, and looks at every answer.
+#[derive(Debug)]
+struct Winding(Vec<Vec<usize>>);
+
+impl Policy for Winding {
+    fn look(&self, state: &State) -> Look {
+        if state.can_leave() { Look::Posterior } else { Look::Nothing }
+    }
+
+    fn next(&self, state: &State, seen: &Seen) -> Result<Vec<Move>> {
+        let next = |row: &usize| {
+            let is_behind = |modality: &usize| state.blocks()[*modality] < self.0[*row][*modality];
+            let turn = (row + state.depth()) % 2;
+            [turn, 1 - turn].into_iter().find(is_behind).map_or(Move::Stop, Move::Run)
+        };
+        Ok(seen.rows.iter().map(next).collect())
+    }
+}
+
 #[test]
 fn a_model_is_kept_only_where_layers_of_it_are_run() {
     let input = inputs();
@@ -371,4 +390,28 @@ fn weights_are_held_once() {
     assert!((0.99..1.2).contains(&held()), "{} times the weights of a frozen network", held());
     drop(predictor);
     assert!(held() < 0.2, "{} times the weights of no network", held());
+}
+
+#[test]
+fn samples_that_part_are_answered_as_they_are_alone() {
+    let network = Arc::new(Mutex::new(Tiny::seeded(Device::Cpu, 9).unwrap()));
+    // Kernels compute each sample by itself to the last bit, wherever it lies.
+    let engines: Vec<String> = std::iter::once("f32").chain(["kernels"; 20]).map(str::to_owned).collect();
+    let kernels = Fingerprint { engines, ..Default::default() };
+    let frozen = Frozen::new(&network, Precision::F32, Some(&kernels)).unwrap();
+    assert!(frozen.fingerprint().engines[1..].iter().all(|engine| engine == "kernels"));
+    let answer = |input: &TinyInput, policy: &dyn Policy| answer_by::<Tiny>(&frozen, input, policy).unwrap();
+
+    let input = inputs();
+    let all: Vec<_> = routing::all::<Tiny>().collect();
+    let routes: Vec<_> = all.into_iter().cycle().take(input.left.len() as usize).collect();
+    let parted = answer(&input, &given(&routes, input.left.len()).unwrap());
+    let wound = answer(&input, &Winding(routes.iter().map(|route| route.blocks()).collect()));
+    assert_eq!((&parted.routes, &wound.routes), (&routes, &routes));
+    assert_eq!(parted.logits, wound.logits);
+    for (sample, route) in routes.iter().enumerate() {
+        let features = input.features().iter().map(|feature| feature.narrow(sample as i64, 1)).collect();
+        let alone = answer(&TinyInput::from_features(features).unwrap(), &given(&[*route], 1).unwrap());
+        assert_eq!(alone.logits, parted.logits.narrow(0, sample as i64, 1), "{sample} by {route}");
+    }
 }

@@ -9,8 +9,9 @@ use super::tally::Share;
 use crate::Result;
 use crate::batch::Feature;
 use crate::network::{Cost, Description};
-use crate::parts::Parts;
+use crate::parts::{Parts, tensors};
 use crate::policy::{Grid, State};
+use crate::scattered::Scattered;
 use crate::task::Rule;
 
 /// What is computed otherwise than by the network itself. By default nothing is.
@@ -115,11 +116,11 @@ impl<P: Parts> Parts for Altered<'_, P> {
         self.parts.fuse(features)
     }
 
-    fn answer(&self, states: &[State], rows: &[usize], features: &[Tensor]) -> Tensor {
+    fn answer(&self, states: &[State], rows: &[usize], features: &[Scattered<'_>]) -> Tensor {
         if let Some(head) = self.variant.own_head() {
             self.parts.tally.own_head(rows.len() as u64, head);
         }
-        self.parts.tally.time(Share::Fusion, || self.variant.answer(&self.parts, states, rows, features))
+        self.parts.tally.time(Share::Fusion, || self.variant.answer(&self.parts, states, rows, &tensors(features)))
     }
 
     fn navigate(&self, inputs: &[Feature]) -> Vec<Tensor> {

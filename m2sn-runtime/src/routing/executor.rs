@@ -15,6 +15,7 @@ use crate::batch::Feature;
 use crate::network::{Network, leave};
 use crate::parts::{Parts, stem_width};
 use crate::policy::{Budget, Costs, Grid, Look, Move, Policy, Posterior, Presence, Seen, State};
+use crate::scattered::Scattered;
 use crate::{Error, Result};
 
 /// What has become of a batch.
@@ -274,7 +275,7 @@ impl<'a, P: Parts + ?Sized> Walk<'a, P> {
 
     /// Runs a block on samples that stand before it.
     fn block(&mut self, modality: usize, block: usize, rows: &[usize]) {
-        let output = self.parts.block(modality, block, &self.outputs[modality].take(rows));
+        let output = self.parts.block_of(modality, block, &self.outputs[modality].at(rows));
         self.outputs[modality].put(rows, output);
         self.features[modality].clear(rows);
         self.logits.clear(rows);
@@ -287,7 +288,7 @@ impl<'a, P: Parts + ?Sized> Walk<'a, P> {
     fn leave(&mut self, modality: usize, exit: usize, rows: impl Iterator<Item = usize>) {
         let rows: Vec<usize> = rows.filter(|row| !self.features[modality].has(*row)).collect();
         if !rows.is_empty() {
-            let feature = self.parts.leave(modality, exit, &self.outputs[modality].take(&rows));
+            let feature = self.parts.leave_of(modality, exit, &self.outputs[modality].at(&rows));
             self.features[modality].put(&rows, feature.into());
         }
     }
@@ -314,8 +315,9 @@ impl<'a, P: Parts + ?Sized> Walk<'a, P> {
     fn fuse(&mut self, rows: &[usize]) {
         let rows: Vec<usize> = rows.iter().copied().filter(|row| !self.logits.has(*row)).collect();
         if !rows.is_empty() {
-            let features: Vec<Tensor> = self.features.iter().map(|shelf| shelf.tensor(&rows)).collect();
-            self.logits.put(&rows, self.parts.answer(&self.states, &rows, &features).into());
+            let features: Vec<Scattered<'_>> = self.features.iter().map(|shelf| shelf.at(&rows)).collect();
+            let logits = self.parts.answer(&self.states, &rows, &features);
+            self.logits.put(&rows, logits.into());
         }
     }
 

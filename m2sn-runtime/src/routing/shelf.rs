@@ -5,12 +5,13 @@ use std::rc::Rc;
 use tch::Tensor;
 
 use crate::batch::Feature;
+use crate::scattered::Scattered;
 
 /// At most one feature for each sample of a batch, in the pieces in which they were computed.
 ///
 /// Nothing is copied as long as samples stay together: whoever takes the samples of one piece gets the piece.
 #[derive(Debug, Clone)]
-pub(super) struct Shelf(Vec<Option<(Rc<Feature>, i64)>>);
+pub(super) struct Shelf(Vec<Option<(Rc<Feature>, usize)>>);
 
 impl Shelf {
     /// Room for this many samples.
@@ -20,7 +21,7 @@ impl Shelf {
 
     /// All samples in one piece.
     pub(super) fn full(feature: Feature) -> Self {
-        let samples = feature.len();
+        let samples = feature.len() as usize;
         let piece = Rc::new(feature);
         Self((0..samples).map(|place| Some((Rc::clone(&piece), place))).collect())
     }
@@ -33,7 +34,7 @@ impl Shelf {
     pub(super) fn put(&mut self, rows: &[usize], feature: Feature) {
         let piece = Rc::new(feature);
         for (place, row) in rows.iter().enumerate() {
-            self.0[*row] = Some((Rc::clone(&piece), place as i64));
+            self.0[*row] = Some((Rc::clone(&piece), place));
         }
     }
 
@@ -42,51 +43,23 @@ impl Shelf {
         rows.iter().for_each(|row| self.0[*row] = None);
     }
 
-    /// The features of these samples in this order, of which there is at least one and each has one.
-    pub(super) fn take(&self, rows: &[usize]) -> Feature {
-        let mut pieces: Vec<(&Rc<Feature>, Vec<i64>)> = Vec::new();
-        // Where each sample comes to lie when the pieces are put side by side: its piece, and the place in it.
-        let mut places = Vec::with_capacity(rows.len());
-        for row in rows {
+    /// The features of these samples in this order, where they lie; each has one.
+    pub(super) fn at(&self, rows: &[usize]) -> Scattered<'_> {
+        Scattered::new(rows.iter().map(|row| {
             let (piece, place) = self.0[*row].as_ref().expect("whoever takes a feature has put it here");
-            let index = pieces.iter().position(|(known, _)| Rc::ptr_eq(known, piece)).unwrap_or_else(|| {
-                pieces.push((piece, Vec::new()));
-                pieces.len() - 1
-            });
-            places.push((index, pieces[index].1.len()));
-            pieces[index].1.push(*place);
-        }
-        let parts: Vec<Feature> = pieces.iter().map(|(piece, places)| select(piece, places)).collect();
-        let [part] = &parts[..] else {
-            let mut starts = vec![0];
-            for part in &parts {
-                starts.push(starts[starts.len() - 1] + part.len());
-            }
-            let order: Vec<i64> = places.iter().map(|(index, place)| starts[*index] + *place as i64).collect();
-            return select(&concat(&parts), &order);
-        };
-        part.clone()
+            (&**piece, *place)
+        }))
+    }
+
+    /// The features of these samples in this order, side by side: there is at least one sample.
+    pub(super) fn take(&self, rows: &[usize]) -> Feature {
+        self.at(rows).gather()
     }
 
     /// As [`Shelf::take`], where features have no mask.
     pub(super) fn tensor(&self, rows: &[usize]) -> Tensor {
         self.take(rows).tensor
     }
-}
-
-/// The samples at these places; the whole where they are all of it in order.
-fn select(feature: &Feature, places: &[i64]) -> Feature {
-    if places.len() as i64 == feature.len() && places.iter().enumerate().all(|(index, place)| index as i64 == *place) {
-        return feature.clone();
-    }
-    feature.select(&Tensor::from_slice(places).to_device(feature.tensor.device()))
-}
-
-fn concat(parts: &[Feature]) -> Feature {
-    let tensors: Vec<&Tensor> = parts.iter().map(|part| &part.tensor).collect();
-    let masks: Option<Vec<&Tensor>> = parts.iter().map(|part| part.mask.as_ref()).collect();
-    // Whoever has come to a block has its modality.
-    Feature { mask: masks.map(|masks| Tensor::cat(&masks, 0)), ..Tensor::cat(&tensors, 0).into() }
 }
 
 #[cfg(test)]

@@ -23,8 +23,7 @@ impl<'a> Finish<'a> {
         let layout = self.output.layout;
         let count = (layout.channels - channel).min(L::WIDTH);
         if let Some(add) = self.add {
-            let at = add.layout.place(sample, place) + channel;
-            sum = sum.add(load(&add.data[at..at + count]));
+            sum = sum.add(load(add.some(sample, add.layout.place(0, place) + channel, count)));
         }
         store(sum.at_least(L::splat(self.floor)), self.output.channels(sample, place, channel, count));
     }

@@ -91,30 +91,53 @@ impl Layout {
     }
 }
 
+/// Where the numbers of samples lie that are read.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Samples<'a> {
+    /// One sample after the other.
+    Together(&'a [f32]),
+    /// Each somewhere else.
+    Apart(&'a [&'a [f32]]),
+}
+
 /// Values of samples that are read.
 #[derive(Clone, Copy)]
 pub(super) struct Source<'a> {
-    pub(super) data: &'a [f32],
+    pub(super) data: Samples<'a>,
     pub(super) layout: Layout,
 }
 
 impl<'a> Source<'a> {
     /// How many samples there are.
     pub(super) fn count(self) -> usize {
-        self.data.len() / self.layout.sample
+        match self.data {
+            Samples::Together(data) => data.len() / self.layout.sample,
+            Samples::Apart(data) => data.len(),
+        }
+    }
+
+    /// So many numbers of a sample, from one on, counted from the zeros before its first place.
+    #[inline(always)]
+    pub(super) fn some(self, sample: usize, start: usize, count: usize) -> &'a [f32] {
+        match self.data {
+            Samples::Together(data) => {
+                let start = sample * self.layout.sample + start;
+                &data[start..start + count]
+            }
+            Samples::Apart(data) => &data[sample][start..start + count],
+        }
     }
 
     /// The places of a sample.
     #[inline(always)]
     pub(super) fn sample(self, sample: usize) -> &'a [f32] {
-        let Layout { first, sample: len, .. } = self.layout;
-        &self.data[sample * len..][first..len]
+        let Layout { places, channels, first, .. } = self.layout;
+        self.some(sample, first, places * channels)
     }
 
     /// The places of each sample, one after the other.
     pub(super) fn samples(self) -> impl Iterator<Item = &'a [f32]> {
-        let Layout { places, channels, first, sample } = self.layout;
-        self.data.chunks_exact(sample).map(move |sample| &sample[first..][..places * channels])
+        (0..self.count()).map(move |sample| self.sample(sample))
     }
 }
 

@@ -4,7 +4,7 @@ use super::border::Border;
 use super::build::Builder;
 use super::columns::Columns;
 use super::lanes::Level;
-use super::layout::{self, Dims, Layout, Source, Target};
+use super::layout::{self, Dims, Layout, Samples, Source, Target};
 use super::memory;
 use super::pooling::Pool;
 use super::product::Product;
@@ -100,11 +100,6 @@ impl Plan {
         Ok(builder.finish(output))
     }
 
-    /// Floats of one sample of the input, in its form.
-    pub(crate) fn input_len(&self) -> usize {
-        self.input_len
-    }
-
     /// Floats of one sample of the output, in its form.
     pub(crate) fn output_len(&self) -> usize {
         self.output_len
@@ -115,37 +110,36 @@ impl Plan {
         memory::SLACK + threads * self.room + samples.min(self.group) * self.between
     }
 
-    /// Computes the outputs of samples, one after the other, each on so many threads at most. What the scratch holds does
-    /// not matter, but in an input in [`Form::Places`] the zeros must be there.
+    /// Computes the outputs of samples, one after the other, each on so many threads at most. The samples may lie wherever
+    /// they are. What the scratch holds does not matter, but in an input in [`Form::Places`] the zeros must be there.
     ///
     /// # Panics
     /// A slice is not as long as it must be.
-    pub(crate) fn run(&self, samples: usize, threads: usize, input: &[f32], scratch: &mut [f32], output: &mut [f32]) {
-        assert_eq!(input.len(), samples * self.input_len, "the input of {samples} samples");
+    pub(crate) fn run(&self, threads: usize, input: &[&[f32]], scratch: &mut [f32], output: &mut [f32]) {
+        let samples = input.len();
+        assert!(input.iter().all(|sample| sample.len() == self.input_len), "the input of {samples} samples");
         assert_eq!(output.len(), samples * self.output_len, "the output of {samples} samples");
         assert!(scratch.len() >= self.scratch_len(samples, threads), "the scratch of {samples} samples");
         let start = memory::aligned(scratch);
         let (rooms, between) = scratch[start..].split_at_mut(threads * self.room);
-        let inputs = input.chunks(self.group * self.input_len);
-        for (input, output) in inputs.zip(output.chunks_mut(self.group * self.output_len)) {
-            let samples = input.len() / self.input_len;
+        // As even as can be: a last group of few samples would share the weights' way among few.
+        let groups = samples.div_ceil(self.group);
+        let (mut input, mut output) = (input, output);
+        for group in 0..groups {
+            let count = input.len() / (groups - group);
+            let (own, others) = input.split_at(count);
+            let (to, rest) = output.split_at_mut(count * self.output_len);
             for step in &self.steps {
-                step.run(self.level, samples, input, between, output, Team::new(threads, rooms));
+                step.run(self.level, own, between, to, Team::new(threads, rooms));
             }
+            (input, output) = (others, rest);
         }
     }
 }
 
 impl Step {
-    fn run(
-        &self,
-        level: Level,
-        samples: usize,
-        input: &[f32],
-        between: &mut [f32],
-        output: &mut [f32],
-        team: Team<'_>,
-    ) {
+    fn run(&self, level: Level, input: &[&[f32]], between: &mut [f32], output: &mut [f32], team: Team<'_>) {
+        let samples = input.len();
         let range = |cell: Option<Cell>| match cell {
             Some(Cell { home: Home::Between(start), layout }) => start * samples..(start + layout.sample) * samples,
             _ => 0..0,
@@ -156,8 +150,8 @@ impl Step {
             between.get_disjoint_mut(ranges).expect("what a step reads and writes is held apart by the planner");
 
         let source = |cell: Cell, own| match cell.home {
-            Home::Input => Source { data: input, layout: cell.layout },
-            _ => Source { data: own, layout: cell.layout },
+            Home::Input => Source { data: Samples::Apart(input), layout: cell.layout },
+            _ => Source { data: Samples::Together(own), layout: cell.layout },
         };
         let from: &[f32] = from;
         let add = self.add.map(|add| source(add, if other.is_some() { added } else { from }));

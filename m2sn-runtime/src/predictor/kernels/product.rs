@@ -117,8 +117,7 @@ impl Run<'_> {
         for tap in 0..count {
             let mut values: [&[f32]; M] = [&[]; M];
             for (values, (sample, place)) in values.iter_mut().zip(&rows) {
-                let start = sample * self.input.layout.sample + taps[place * count + tap] as usize;
-                *values = &self.input.data[start..start + inputs];
+                *values = self.input.some(*sample, taps[place * count + tap] as usize, inputs);
             }
             let panels = panels.map(|panel| &panel[tap * inputs * L::WIDTH..][..inputs * L::WIDTH]);
             sums = multiply(sums, values, panels);

@@ -135,7 +135,7 @@ impl Run<'_> {
         let pitch = ROWS * L::WIDTH;
         for at in 0..count {
             let (number, square) = self.winograd.square(first + at);
-            let input = &self.input.data[number * sample..][..sample];
+            let input = self.input.some(number, 0, sample);
             for vector in 0..channels.div_ceil(L::WIDTH) {
                 let channel = vector * L::WIDTH;
                 let some = (channels - channel).min(L::WIDTH);

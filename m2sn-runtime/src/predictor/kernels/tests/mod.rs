@@ -355,7 +355,8 @@ fn run_on(
     // What is not written, or read without having been, shows.
     let mut scratch = vec![f32::NAN; plan.scratch_len(samples.len(), threads)];
     let mut output = vec![f32::NAN; samples.len() * plan.output_len()];
-    plan.run(samples.len(), threads, &samples.concat(), &mut scratch, &mut output);
+    let input: Vec<&[f32]> = samples.iter().map(Vec::as_slice).collect();
+    plan.run(threads, &input, &mut scratch, &mut output);
     output.chunks(plan.output_len()).map(<[f32]>::to_vec).collect()
 }
 
