@@ -65,9 +65,10 @@ use crate::{Error, Result, plan};
 
 /// Predicts each sample as the policy of the spec decides, `navigator: { policy: … }`.
 ///
-/// The paper's navigator decides first, Eq. (3), on the raw inputs or, with `from: stem` and `from: posterior`, on the outputs
-/// of the first blocks and on what the network would answer there. Then each block runs once, on the samples whose exit lies at or beyond it, and the others
-/// leave through their shortcut. A learned policy decides at the price of the spec, see [`Budget::Price`].
+/// The paper's navigator decides first, Eq. (3), on the raw inputs or, with `from: stem` and `from: posterior`, on the
+/// outputs of the first blocks and on what the network would answer there. Then each block runs once, on the samples
+/// whose exit lies at or beyond it, and the others leave through their shortcut. A learned policy decides at the price of
+/// the spec, see [`Budget::Price`].
 ///
 /// # Errors
 /// [`Error::Invalid`] for an empty batch, for inputs on another device than the model, where what decides is not finite,
