@@ -7,6 +7,7 @@ use tch::{Kind, Tensor};
 use super::floats;
 use super::kernels::{self, Form, Plan};
 use crate::batch::Feature;
+use crate::dispatcher::parallel_for;
 use crate::nn::Window;
 use crate::nn::program::{Operation, Program, Step};
 
@@ -86,8 +87,7 @@ impl Native {
             match threads {
                 1 => self.compute(samples, 1, input, output),
                 _ if is_even => self.share(samples, threads, input, output),
-                // Among themselves, the threads of the pool hand over work in a fraction of the time.
-                _ => rayon::scope(|_| self.compute(samples, threads, input, output)),
+                _ => self.compute(samples, threads, input, output),
             }
         })
         .into()
@@ -97,11 +97,8 @@ impl Native {
     fn share(&self, samples: usize, threads: usize, input: &[f32], output: &mut [f32]) {
         let each = samples.div_ceil(threads);
         let [input_len, output_len] = [self.plan.input_len(), self.plan.output_len()];
-        rayon::scope(|scope| {
-            for (input, output) in input.chunks(each * input_len).zip(output.chunks_mut(each * output_len)) {
-                scope.spawn(move |_| self.compute(input.len() / input_len, 1, input, output));
-            }
-        });
+        let parts = input.chunks(each * input_len).zip(output.chunks_mut(each * output_len));
+        parallel_for(parts, |(input, output)| self.compute(input.len() / input_len, 1, input, output));
     }
 
     /// Computes the samples, each on so many threads.
@@ -218,12 +215,20 @@ mod tests {
         assert_eq!(maximum, image.flatten(2, -1).amax(-1, false));
     }
 
-    #[test]
-    fn threads_share_a_batch_and_change_nothing() {
+    type Convolution = Conv<Image<16, 30, 30>, Image<32, 30, 30>>;
+
+    /// A convolution that is large enough to be shared.
+    fn convolution() -> (Convolution, Native) {
         let settings = conv::Settings { kernel: [3, 3], stride: [1, 1], padding: [1, 1], norm: None, activation: None };
         let store = tch::nn::VarStore::new(tch::Device::Cpu);
-        let layer = Conv::<Image<16, 30, 30>, Image<32, 30, 30>>::new(store.root(), settings);
+        let layer = Convolution::new(store.root(), settings);
         let native = Native::new(&lower(&[erase(&layer)], &[16, 30, 30]), Form::Plain, Form::Plain).unwrap();
+        (layer, native)
+    }
+
+    #[test]
+    fn threads_share_a_batch_and_change_nothing() {
+        let (layer, native) = convolution();
         assert_eq!(native.work, 16 * 32 * 9 * 900);
         let images = Tensor::randn([7, 16, 30, 30], tch::kind::FLOAT_CPU);
         let on = |threads| native.run_on(threads, &images.shallow_clone().into()).tensor;
@@ -234,5 +239,22 @@ mod tests {
         }
         let batch = crate::Batch::new(images).unwrap();
         assert!(alone.allclose(layer.forward(&batch, false).tensor(), 1e-4, 1e-5, false));
+    }
+    #[test]
+    fn callers_at_once_share_their_operations_among_threads() {
+        let (_, native) = convolution();
+        let images = Tensor::randn([3, 16, 30, 30], tch::kind::FLOAT_CPU);
+        let expected = native.run_on(1, &images.shallow_clone().into()).tensor;
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                let (native, images, expected) = (&native, images.shallow_clone(), expected.shallow_clone());
+                scope.spawn(move || {
+                    tch::set_num_threads(2);
+                    for _ in 0..100 {
+                        assert_eq!(native.run_on(2, &images.shallow_clone().into()).tensor, expected);
+                    }
+                });
+            }
+        });
     }
 }
