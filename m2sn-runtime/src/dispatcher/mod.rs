@@ -1,6 +1,8 @@
-//! Operators of LibTorch that `tch` does not expose, called by their names, and LibTorch's inference mode.
+//! Operators of LibTorch that `tch` does not expose, called by their names, LibTorch's inference mode, and its threads.
 //!
 //! `shim.cpp` hands calls over to LibTorch's dispatcher, which checks their arguments as it does for Python.
+
+mod parallel;
 
 use std::ffi::{CStr, c_char, c_void};
 use std::fmt;
@@ -9,6 +11,8 @@ use std::ptr::{self, NonNull};
 use tch::Tensor;
 
 use crate::{Error, Result};
+
+pub(crate) use parallel::parallel_for;
 
 /// An operator of LibTorch.
 ///

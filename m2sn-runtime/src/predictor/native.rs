@@ -7,6 +7,7 @@ use tch::{Kind, Tensor};
 use super::floats;
 use super::kernels::{self, Form, Plan};
 use crate::batch::Feature;
+use crate::dispatcher::parallel_for;
 use crate::nn::Window;
 use crate::nn::program::{Operation, Program, Step};
 use crate::scattered::Scattered;
@@ -92,24 +93,18 @@ impl Native {
         let size = [&[samples], &self.dims[..]].concat();
         let threads = threads.min(samples * self.work / WORTH_A_THREAD).max(1);
         let is_even = samples % threads == 0 || samples >= EVEN * threads;
-        floats::filled(&size, |output| {
-            match threads as usize {
-                1 => self.compute(1, input, output),
-                threads if is_even => self.share(input.len().div_ceil(threads), input, output),
-                // Among themselves, the threads of the pool hand over work in a fraction of the time.
-                threads => rayon::scope(|_| self.compute(threads, input, output)),
-            }
+        floats::filled(&size, |output| match threads as usize {
+            1 => self.compute(1, input, output),
+            threads if is_even => self.share(input.len().div_ceil(threads), input, output),
+            threads => self.compute(threads, input, output),
         })
         .into()
     }
 
     /// Computes the samples on several threads, so many on each.
     fn share(&self, each: usize, input: &[&[f32]], output: &mut [f32]) {
-        rayon::scope(|scope| {
-            for (input, output) in input.chunks(each).zip(output.chunks_mut(each * self.plan.output_len())) {
-                scope.spawn(move |_| self.compute(1, input, output));
-            }
-        });
+        let parts = input.chunks(each).zip(output.chunks_mut(each * self.plan.output_len()));
+        parallel_for(parts, |(input, output)| self.compute(1, input, output));
     }
 
     /// Computes the samples, each on so many threads.
@@ -226,12 +221,20 @@ mod tests {
         assert_eq!(maximum, image.flatten(2, -1).amax(-1, false));
     }
 
-    #[test]
-    fn threads_share_a_batch_and_change_nothing() {
+    type Convolution = Conv<Image<16, 30, 30>, Image<32, 30, 30>>;
+
+    /// A convolution that is large enough to be shared.
+    fn convolution() -> (Convolution, Native) {
         let settings = conv::Settings { kernel: [3, 3], stride: [1, 1], padding: [1, 1], norm: None, activation: None };
         let store = tch::nn::VarStore::new(tch::Device::Cpu);
-        let layer = Conv::<Image<16, 30, 30>, Image<32, 30, 30>>::new(store.root(), settings);
+        let layer = Convolution::new(store.root(), settings);
         let native = Native::new(&lower(&[erase(&layer)], &[16, 30, 30]), Form::Plain, Form::Plain).unwrap();
+        (layer, native)
+    }
+
+    #[test]
+    fn threads_share_a_batch_and_change_nothing() {
+        let (layer, native) = convolution();
         assert_eq!(native.work, 16 * 32 * 9 * 900);
         let images = Tensor::randn([7, 16, 30, 30], tch::kind::FLOAT_CPU);
         let input = Feature::from(images.shallow_clone());
@@ -266,5 +269,25 @@ mod tests {
             let found = [native.run(&scattered).tensor, native.run(&of_others).tensor];
             assert_eq!(Tensor::cat(&found, 0), Tensor::stack(&expected, 0));
         }
+    }
+
+    #[test]
+    fn callers_at_once_share_their_operations_among_threads() {
+        let (_, native) = convolution();
+        let images = Tensor::randn([3, 16, 30, 30], tch::kind::FLOAT_CPU);
+        let input = Feature::from(images.shallow_clone());
+        let expected = native.run_on(1, &(&input).into()).tensor;
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                let (native, images, expected) = (&native, images.shallow_clone(), expected.shallow_clone());
+                scope.spawn(move || {
+                    tch::set_num_threads(2);
+                    let input = Feature::from(images);
+                    for _ in 0..100 {
+                        assert_eq!(native.run_on(2, &(&input).into()).tensor, expected);
+                    }
+                });
+            }
+        });
     }
 }

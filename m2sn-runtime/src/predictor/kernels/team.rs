@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::layout::Target;
+use crate::dispatcher::parallel_for;
 
 /// The multiply-adds, or the numbers that are looked at, for which it pays to hand work to another thread.
 const WORTH_HANDING: usize = 400_000;
@@ -44,21 +45,16 @@ impl<'a> Team<'a> {
             return compute(0..rows, output, self.room());
         }
         let len = self.rooms.len() / self.threads;
-        let compute = &compute;
-        rayon::scope(|scope| {
-            let (mut rest, mut rooms) = (output, &mut *self.rooms);
-            for share in 0..shares {
-                let range = rows * share / shares..rows * (share + 1) / shares;
-                let (room, others) = rooms.split_at_mut(len);
-                rooms = others;
-                if range.end == rows {
-                    compute(range, rest, room);
-                    break;
-                }
-                let (output, further) = rest.split_at(start(range.end));
-                rest = further;
-                scope.spawn(move |_| compute(range, output, room));
-            }
-        });
+        let (mut rest, mut rooms, mut begin) = (output, &mut *self.rooms, 0);
+        let mut parts = Vec::with_capacity(shares);
+        for share in 1..shares {
+            let end = rows * share / shares;
+            let (room, others) = rooms.split_at_mut(len);
+            let (output, further) = rest.split_at(start(end));
+            parts.push((begin..end, output, room));
+            (rest, rooms, begin) = (further, others, end);
+        }
+        parts.push((begin..rows, rest, &mut rooms[..len]));
+        parallel_for(parts, |(rows, output, room)| compute(rows, output, room));
     }
 }
