@@ -257,7 +257,7 @@ fn reads_easy_first() -> Stemming {
         let passed = Tensor::eye_m(outputs, inputs, tch::kind::FLOAT_CPU);
         let _ = passed.narrow(0, values, outputs - values).zero_();
         if late {
-            let _ = passed.narrow(0, 0, 3).narrow(1, 3, 3).copy_(&Tensor::eye(3, tch::kind::FLOAT_CPU));
+            passed.narrow(0, 0, 3).narrow(1, 3, 3).copy_(&Tensor::eye(3, tch::kind::FLOAT_CPU));
         }
         weight.copy_(&passed);
         let _ = bias.shallow_clone().zero_();
