@@ -8,6 +8,8 @@
 //! see [`Line::greedy`]. Which threshold a price comes to is looked up in what was best on them, so that every budget can
 //! be asked for; between the prices that were tried, that of the lower one holds.
 
+use std::cell::LazyCell;
+
 use tch::nn::Path;
 use tch::{Device, Kind, Tensor};
 
@@ -15,7 +17,7 @@ use super::front::Front;
 use super::line::{Kept, Line};
 use super::sure::{Sure, below};
 use super::terms::Terms;
-use super::{Look, Move, Policy, Seen, State};
+use super::{Look, Move, Policy, Price, Seen, State};
 use crate::network::Description;
 use crate::task::Task;
 use crate::{Error, Result};
@@ -67,8 +69,9 @@ impl Confidence {
     /// # Errors
     /// [`Error::Torch`] where variables cannot be read.
     pub(crate) fn frozen(&self) -> Result<Frozen> {
-        let thresholds = self.thresholds.to_device(Device::Cpu).to_kind(Kind::Double);
-        Ok(Frozen { line: self.line.line()?, thresholds: Vec::try_from(thresholds)?, unit: self.unit() })
+        let thresholds = Vec::<f64>::try_from(self.thresholds.to_device(Device::Cpu).to_kind(Kind::Double))?;
+        let thresholds = Front::prices().zip(thresholds).collect();
+        Ok(Frozen { line: self.line.line()?, thresholds, unit: self.unit() })
     }
 }
 
@@ -76,15 +79,15 @@ impl Confidence {
 #[derive(Debug, Clone)]
 pub(crate) struct Frozen {
     line: Line,
-    /// By price.
-    thresholds: Vec<f64>,
+    /// Prices, the lowest first, and the threshold from each on.
+    thresholds: Vec<(f64, f64)>,
     unit: f64,
 }
 
 impl Frozen {
     /// The same threshold at every price.
     pub(crate) fn everywhere(line: Line, threshold: f64) -> Self {
-        Self { line, thresholds: vec![threshold; Front::prices().count()], unit: 1.0 }
+        Self { line, thresholds: vec![(0.0, threshold)], unit: 1.0 }
     }
 
     /// As [`Confidence::unit`].
@@ -95,7 +98,7 @@ impl Frozen {
     /// How sure an answer has to be at a price.
     fn threshold(&self, price: f64) -> f64 {
         // A price that was tried is one, whatever its last bit.
-        let lower = Front::prices().zip(&self.thresholds).take_while(|(tried, _)| *tried <= price * (1.0 + 1e-6));
+        let lower = self.thresholds.iter().take_while(|(tried, _)| *tried <= price * (1.0 + 1e-6));
         lower.last().map_or(f64::INFINITY, |(_, threshold)| *threshold)
     }
 }
@@ -113,17 +116,16 @@ impl<'a> Exiting<'a> {
         Self { frozen, terms, sure: Sure::new(task) }
     }
 
-    /// What becomes of a sample that is so sure here, whose next block is one of this modality.
-    fn decide(&self, row: usize, sure: f64, state: &State, modality: usize, spent: f64) -> Move {
-        let costs = self.terms.costs;
+    /// What becomes of a sample that is so sure where it stands, and for which the next block is one of this modality, with
+    /// what that `step` takes and what was `spent` so far.
+    fn decide(&self, row: usize, sure: f64, modality: usize, step: Price, spent: impl Fn() -> f64) -> Move {
         let Some(allowance) = self.terms.allowance(row) else { return Move::Run(modality) };
-        let price = allowance.lambda * costs.late_fusion() / self.frozen.unit;
-        let step = costs.step(state, modality);
+        let price = allowance.lambda * self.terms.costs.late_fusion() / self.frozen.unit;
         // No answer is a whole unit better than another, so beyond the prices that were tried time can be too dear.
         if sure >= self.frozen.threshold(price) || allowance.lambda * step.expected >= self.frozen.unit {
             return Move::Stop;
         }
-        let is_in_time = spent + step.worst <= allowance.milliseconds;
+        let is_in_time = allowance.milliseconds == f64::INFINITY || spent() + step.worst <= allowance.milliseconds;
         if is_in_time { Move::Run(modality) } else { Move::Cut }
     }
 }
@@ -147,12 +149,11 @@ impl Policy for Exiting<'_> {
             return Err(Error::invalid("confidence policy: nothing was seen of the samples"));
         };
         let costs = self.terms.costs;
-        let spent = self.terms.spent(seen, || {
-            let looks: Vec<_> = self.frozen.line.looks(state).collect();
-            costs.journey(&looks, state)
-        });
+        let step = costs.step(state, modality);
+        // Asked only where there is a limit.
+        let spent = LazyCell::new(|| self.terms.spent(seen, || costs.journey(&self.frozen.line.looks(state), state)));
         let sure = self.sure.of(&seen.rows, &posterior.logits)?;
-        let of = |(row, sure): (&usize, f64)| self.decide(*row, sure, state, modality, spent);
+        let of = |(row, sure): (&usize, f64)| self.decide(*row, sure, modality, step, || *spent);
         Ok(seen.rows.iter().zip(sure).map(of).collect())
     }
 }
@@ -220,7 +221,7 @@ mod tests {
     #[test]
     fn between_two_prices_that_of_the_lower_holds() {
         let mut frozen = Frozen::everywhere(line(), 0.0);
-        frozen.thresholds = Front::prices().map(|price| 1.0 - price).collect();
+        frozen.thresholds = Front::prices().map(|price| (price, 1.0 - price)).collect();
         let at = |price: f64, tried: f64| assert!((frozen.threshold(price) - (1.0 - tried)).abs() < 1e-9, "{price}");
         let second = Front::prices().nth(2).unwrap();
         for (price, tried) in [(0.0, 0.0), (5e-4, 0.0), (1e-3, 1e-3), (second - 1e-5, 1e-3), (second + 1e-5, second)] {

@@ -6,7 +6,7 @@ use tch::{Kind, Tensor};
 use super::cost::MOST_STATES;
 use super::paper::Reader;
 use super::standing;
-use super::{Balance, Confidence, Costs, Grid, Sequential, Standing, Value, known};
+use super::{Balance, Confidence, Costs, Front, Grid, Sequential, Standing, Value, known};
 use crate::latency::Table;
 use crate::network::{Description, Network};
 use crate::plan::{self, Reads};
@@ -165,12 +165,17 @@ impl Policies {
     /// # Errors
     /// As [`Policies::value`].
     pub fn balances(&self, policy: plan::Policy) -> Result<Vec<Balance>> {
-        match policy {
-            plan::Policy::Paper => Ok(Vec::new()),
-            plan::Policy::Confidence => self.confidence()?.front.balances(),
-            plan::Policy::Value => self.value()?.front.balances(),
-            plan::Policy::Sequential => self.sequential()?.front.balances(),
-        }
+        self.front(policy)?.map_or_else(|| Ok(Vec::new()), Front::balances)
+    }
+
+    /// Where the balances of a policy are; none of the paper's.
+    fn front(&self, policy: plan::Policy) -> Result<Option<&Front>> {
+        Ok(match policy {
+            plan::Policy::Paper => None,
+            plan::Policy::Confidence => Some(&self.confidence()?.front),
+            plan::Policy::Value => Some(&self.value()?.front),
+            plan::Policy::Sequential => Some(&self.sequential()?.front),
+        })
     }
 
     /// Checks that a policy has been trained: one that has not would decide at random. Of the paper's that is known only
@@ -179,15 +184,12 @@ impl Policies {
     /// # Errors
     /// [`Error::Invalid`] where it has not; as [`Policies::value`].
     pub(crate) fn check_trained(&self, policy: plan::Policy, reads: Reads) -> Result<()> {
-        let named = || "with this policy in its plan".to_owned();
-        let (is_trained, plan) = match policy {
-            plan::Policy::Paper => match self.reader(reads)? {
-                None => return Ok(()),
+        let (is_trained, plan) = match self.front(policy)? {
+            Some(front) => (front.is_set(), "with this policy in its plan".to_owned()),
+            None => match self.reader(reads)? {
                 Some(reader) => (reader.is_trained(), format!("with it in its plan, and `from: {}`", reads.name())),
+                None => return Ok(()),
             },
-            plan::Policy::Confidence => (self.confidence()?.front.is_set(), named()),
-            plan::Policy::Value => (self.value()?.front.is_set(), named()),
-            plan::Policy::Sequential => (self.sequential()?.front.is_set(), named()),
         };
         if !is_trained {
             return Err(Error::invalid(format!(

@@ -27,21 +27,23 @@ impl Line {
             line.push(modality);
             state = state.after(modality);
         }
+        let mut here = quality(&state)?;
         while !grid.is_last(&state) {
-            let here = quality(&state)?;
-            let mut best: Option<(f64, f64, usize)> = None;
+            let mut best: Option<(f64, f64, f64, usize)> = None;
             for (modality, most) in grid.exits().enumerate() {
                 let next = state.after(modality);
                 if state.blocks()[modality] == most {
                     continue;
                 }
                 let milliseconds = costs.blocks(&state, &next).expected;
-                let gain = (quality(&next)? - here) / milliseconds.max(f64::MIN_POSITIVE);
-                if best.is_none_or(|(most, least, _)| gain > most || gain == most && milliseconds < least) {
-                    best = Some((gain, milliseconds, modality));
+                let there = quality(&next)?;
+                let gain = (there - here) / milliseconds.max(f64::MIN_POSITIVE);
+                if best.is_none_or(|(most, least, ..)| gain > most || gain == most && milliseconds < least) {
+                    best = Some((gain, milliseconds, there, modality));
                 }
             }
-            let Some((_, _, modality)) = best else { break };
+            let Some((_, _, there, modality)) = best else { break };
+            here = there;
             line.push(modality);
             state = state.after(modality);
         }
@@ -70,24 +72,21 @@ impl Line {
         last
     }
 
+    /// The states that samples come to along the line, from this one on.
+    pub(crate) fn walk(&self, start: State) -> impl Iterator<Item = State> {
+        std::iter::successors(Some(start), |state| Some(state.after(self.next(state)?)))
+    }
+
     /// The states along the line, for samples that lack nothing, from the first block on.
     pub(crate) fn states(&self) -> Vec<State> {
         let modalities = self.0.iter().max().map_or(0, |most| most + 1);
-        let start = State::of(&vec![0; modalities]);
-        let walk = self.0.iter().scan(start, |state, modality| {
-            *state = state.after(*modality);
-            Some(state.clone())
-        });
-        walk.collect()
+        self.walk(State::of(&vec![0; modalities])).skip(1).collect()
     }
 
     /// The states up to this one, along the line, in which there is an answer to look at.
-    pub(crate) fn looks(&self, end: &State) -> impl Iterator<Item = (State, Look)> {
-        let walk = std::iter::successors(Some(State::start(end.presence())), |state| {
-            let next = self.next(state).filter(|_| state.depth() < end.depth())?;
-            Some(state.after(next))
-        });
-        walk.filter(State::can_leave).map(|state| (state, Look::Logits))
+    pub(crate) fn looks(&self, end: &State) -> Vec<(State, Look)> {
+        let walk = self.walk(State::start(end.presence())).take_while(|state| state.depth() <= end.depth());
+        walk.filter(State::can_leave).map(|state| (state, Look::Logits)).collect()
     }
 
     /// Those of the states in which an answer can be given.

@@ -311,12 +311,11 @@ struct Exit {
 
 /// The exits that samples come to from a start.
 fn way(line: &Line, start: &State, costs: &Costs) -> Vec<Exit> {
-    let (mut state, mut looks, mut way) = (start.clone(), Vec::new(), Vec::new());
-    while let Some(modality) = line.next(&state) {
-        state = state.after(modality);
+    let (mut looks, mut way) = (Vec::new(), Vec::new());
+    for state in line.walk(start.clone()) {
         if let (true, Some(place)) = (state.can_leave(), line.place(&state)) {
             looks.push((state.clone(), Look::Logits));
-            way.push(Exit { place, price: costs.journey(&looks, &state).expected, state: state.clone() });
+            way.push(Exit { place, price: costs.journey(&looks, &state).expected, state });
         }
     }
     way

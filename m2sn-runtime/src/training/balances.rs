@@ -7,7 +7,7 @@ use super::context::Context;
 use crate::network::Network;
 use crate::parts::Cached;
 use crate::plan;
-use crate::policy::{Balance, Budget, Costs, Front, Policy, achieved, loss_bound};
+use crate::policy::{Balance, Budget, Costs, Front, Policy, State, achieved, loss_bound};
 use crate::{Result, routing};
 
 /// Two halves of the validation samples, drawn from the run's generator: one to learn or choose by, and one to judge by.
@@ -64,6 +64,7 @@ impl<'a, N: Network> Trials<'a, N> {
     /// # Errors
     /// Those of the policy.
     pub(super) fn run(&self, policy: &dyn Policy) -> Result<Trial> {
+        let _no_grad = tch::no_grad_guard();
         let Self { features, stems, present, .. } = self;
         let cached = Cached { network: self.context.network, features, stems, scores: &[], present };
         let inputs = cached.inputs(&Tensor::arange(self.target.size()[0], (Kind::Int64, Device::Cpu)));
@@ -71,6 +72,18 @@ impl<'a, N: Network> Trials<'a, N> {
         let ways = outcome.looks.iter().zip(&outcome.states);
         let milliseconds = ways.map(|(looks, end)| self.costs.journey(looks, end).expected).collect();
         Ok(Trial { qualities: self.achieved(&outcome.logits)?, milliseconds })
+    }
+
+    /// What the network would answer in a state, `[samples, outputs]`.
+    ///
+    /// # Panics
+    /// Where samples cannot leave in that state.
+    pub(super) fn answers(&self, state: &State) -> Tensor {
+        let grid = self.context.grid();
+        let places = grid.places_of(grid.number(state).expect("whoever asks has the state from the network's grid"));
+        let features: Vec<Tensor> =
+            places.into_iter().zip(&self.features).map(|(place, all)| all[place].shallow_clone()).collect();
+        tch::no_grad(|| self.context.network.fuse(&features, false))
     }
 
     /// What answers to the samples are worth.
@@ -88,9 +101,7 @@ impl<'a, N: Network> Trials<'a, N> {
     /// Those of the policy.
     pub(super) fn balances(&self, which: plan::Policy) -> Result<Vec<Balance>> {
         let (network, costs) = (self.context.network, self.costs);
-        let full: Vec<Tensor> =
-            self.features.iter().filter_map(|exits| exits.last().map(Tensor::shallow_clone)).collect();
-        let late_fusion = self.achieved(&network.fuse(&full, false))?;
+        let late_fusion = self.achieved(&self.answers(&self.context.grid().last()))?;
         let unit = network.policies().unit(which)?;
         let standing = network.policies().standing(which)?;
         let balance = |price: f64| {

@@ -4,18 +4,14 @@
 //! the threshold whose answers are worth most there less the price of their time. What each price comes to, and may lose, is
 //! judged by the other half.
 
-use tch::Tensor;
-
 use super::balances::{Trial, Trials, halves};
-use super::cache::Features;
 use super::context::Context;
 use super::fit::seed;
 use super::run::Run;
-use super::softening::logits;
 use crate::Result;
 use crate::network::Network;
 use crate::plan::Policy;
-use crate::policy::{Allowance, Confident, Costs, Exiting, Front, Grid, Line, State, Sure, Terms, quantiles};
+use crate::policy::{Allowance, Confident, Costs, Exiting, Front, Line, State, Sure, Terms, quantiles};
 use crate::task::Task;
 
 /// The thresholds that are tried, besides one that nobody reaches.
@@ -29,18 +25,17 @@ pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>, cos
     let chunk = context.plan.navigator.stage.batch;
     let features = context.route_features(&context.valid, chunk, run.progress)?;
     let trials = Trials::of(context, costs, &features, &[], &chosen_by);
-    let answers = |state: &State| answers(context, &grid, &features, state, &chosen_by);
-
-    let line = Line::greedy(costs, |state| Ok(mean(&trials.achieved(&answers(state))?)))?;
+    let quality = |state: &State| Ok(mean(&trials.achieved(&trials.answers(state))?));
+    let line = Line::greedy(costs, quality)?;
     let unit = match context.task() {
-        Task::Regression { .. } => mean(&trials.achieved(&answers(&grid.last()))?).abs().max(f64::EPSILON),
+        Task::Regression { .. } => quality(&grid.last())?.abs().max(f64::EPSILON),
         _ => 1.0,
     };
     let sure = Sure::new(context.task());
     let rows: Vec<usize> = (0..chosen_by.size()[0] as usize).collect();
     let mut found = Vec::new();
     for state in line.exits(&grid) {
-        found.extend(sure.of(&rows, &answers(&state))?);
+        found.extend(sure.of(&rows, &trials.answers(&state))?);
     }
     // Of values, nothing is sure at the first exit.
     found.retain(|sure| *sure > f64::MIN);
@@ -55,18 +50,6 @@ pub(super) fn train<N: Network>(context: &Context<'_, N>, run: &mut Run<'_>, cos
     confidence.set(&line, &thresholds, unit)?;
     confidence.front.set(&Trials::of(context, costs, &features, &[], &judged_by).balances(Policy::Confidence)?);
     Ok(())
-}
-
-/// What the network would answer in a state to the validation samples at `rows`.
-fn answers<N: Network>(
-    context: &Context<'_, N>,
-    grid: &Grid,
-    features: &[Features<'_>],
-    state: &State,
-    rows: &Tensor,
-) -> Tensor {
-    let number = grid.number(state).expect("whoever stands on a line of the network's can leave there");
-    logits(context, grid, features, number).index_select(0, &rows.to_device(context.device))
 }
 
 /// The threshold whose answers are worth most where a millisecond costs so much quality. Where time costs nothing, that is

@@ -84,7 +84,7 @@ pub(super) fn train<N: Network>(
     };
     fit(context.network, run, &phase, step_loss, validate)?;
     let trials = Trials::of(context, costs, &valid.features, &valid.stems, &judged);
-    front.set(&tch::no_grad(|| trials.balances(which))?);
+    front.set(&trials.balances(which)?);
     Ok(())
 }
 
